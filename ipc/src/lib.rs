@@ -1,7 +1,24 @@
 //! The boundary between jail and broker: interface table, wire types, limits, frame and codec.
+//!
+//! What can cross is listed in [`interface`]; how it looks on the wire is written down in `docs/wire.md`.
+//! Nothing in this package does input or output, and nothing in it panics on any input.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic)]
 
 extern crate alloc;
 
 pub mod action;
+pub mod batch;
+pub mod bounded;
+pub mod codec;
+pub mod control;
+pub mod failure;
+pub mod file_system;
+pub mod frame;
+pub mod handle;
+pub mod interface;
+pub mod limits;
+pub mod name;
+pub mod runtime;
+pub mod state;

@@ -1,0 +1,210 @@
+//! Texts, byte strings and lists that refuse to be larger than their type says.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+
+/// A UTF-8 text of at most `MAX` bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Text<MAX> {
+    /// The text, or nothing when it is too long.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (text.len() <= MAX).then_some(Self(text))
+    }
+
+    /// The text, cut at the last character boundary that fits.
+    pub fn cut(text: &str) -> Self {
+        let mut end = text.len().min(MAX);
+        while !text.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        Self(text.get(..end).unwrap_or_default().into())
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, given away.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<const MAX: usize> fmt::Display for Text<MAX> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl<const MAX: usize> Serialize for Text<MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bound<const MAX: usize>;
+
+        impl<const MAX: usize> Visitor<'_> for Bound<MAX> {
+            type Value = Text<MAX>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(out, "a text of at most {MAX} bytes")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text.len() > MAX {
+                    return Err(E::invalid_length(text.len(), &self));
+                }
+                Ok(Text(text.into()))
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+                if text.len() > MAX {
+                    return Err(E::invalid_length(text.len(), &self));
+                }
+                Ok(Text(text))
+            }
+        }
+
+        deserializer.deserialize_string(Bound)
+    }
+}
+
+/// At most `MAX` bytes, encoded as one run and not element by element.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes<const MAX: usize>(Vec<u8>);
+
+impl<const MAX: usize> Bytes<MAX> {
+    /// The bytes, or nothing when there are too many.
+    pub fn new(bytes: Vec<u8>) -> Option<Self> {
+        (bytes.len() <= MAX).then_some(Self(bytes))
+    }
+
+    /// The bytes themselves.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, given away.
+    pub fn into_vec(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl<const MAX: usize> Serialize for Bytes<MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Bytes<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bound<const MAX: usize>;
+
+        impl<const MAX: usize> Visitor<'_> for Bound<MAX> {
+            type Value = Bytes<MAX>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(out, "at most {MAX} bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                if bytes.len() > MAX {
+                    return Err(E::invalid_length(bytes.len(), &self));
+                }
+                Ok(Bytes(bytes.into()))
+            }
+
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
+                if bytes.len() > MAX {
+                    return Err(E::invalid_length(bytes.len(), &self));
+                }
+                Ok(Bytes(bytes))
+            }
+        }
+
+        deserializer.deserialize_byte_buf(Bound)
+    }
+}
+
+/// At most `MAX` values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List<T, const MAX: usize>(Vec<T>);
+
+impl<T, const MAX: usize> Default for List<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T, const MAX: usize> List<T, MAX> {
+    /// The values, or nothing when there are too many.
+    pub fn new(values: Vec<T>) -> Option<Self> {
+        (values.len() <= MAX).then_some(Self(values))
+    }
+
+    /// The values themselves.
+    pub fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
+    /// The values, given away.
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+}
+
+impl<T: Serialize, const MAX: usize> Serialize for List<T, MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
+        for value in &self.0 {
+            sequence.serialize_element(value)?;
+        }
+        sequence.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bound<T, const MAX: usize>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Bound<T, MAX> {
+            type Value = List<T, MAX>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(out, "at most {MAX} values")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+                if let Some(count) = sequence.size_hint()
+                    && count > MAX
+                {
+                    return Err(de::Error::invalid_length(count, &self));
+                }
+                // The count is the sender's claim: memory is taken as values arrive, each of which costs at least
+                // one byte of the frame, and never ahead of them.
+                let mut values = Vec::new();
+                while let Some(value) = sequence.next_element()? {
+                    if values.len() >= MAX {
+                        return Err(de::Error::invalid_length(MAX.saturating_add(1), &self));
+                    }
+                    values.push(value);
+                }
+                Ok(List(values))
+            }
+        }
+
+        deserializer.deserialize_seq(Bound(PhantomData))
+    }
+}

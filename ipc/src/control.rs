@@ -1,0 +1,164 @@
+//! The bodies of the frames that are not calls: start, script, output, end.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{Bytes, Text};
+use crate::limits::{MAX_BODY_BYTES, MAX_MESSAGE_BYTES};
+use crate::runtime::LogLevel;
+
+/// The first frame: what the jail has to know before it gives up its rights.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Hello {
+    /// [`crate::interface::FINGERPRINT`] of the broker; the jail ends when its own differs.
+    pub fingerprint: u64,
+    /// Which steps of the lockdown to take; the bits are those of the hardening package.
+    pub lockdown_bits: u32,
+    /// Size of the arena in bytes.
+    pub arena_bytes: u64,
+    /// Log lines below this level are not sent.
+    pub log_threshold: LogLevel,
+    /// What the interpreter may use.
+    pub limits: EngineLimits,
+}
+
+/// What the interpreter may use. A limit of 0 means none, but the broker never sends that.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Engine operations in the run.
+    pub operations: u64,
+    /// Nested calls of script functions.
+    pub call_levels: u32,
+    /// Nesting of expressions at the top level.
+    pub expression_depth: u32,
+    /// Nesting of expressions within functions.
+    pub function_expression_depth: u32,
+    /// Bytes in one string.
+    pub string_bytes: u64,
+    /// Elements in one array; bytes in one blob.
+    pub array_elements: u64,
+    /// Entries in one map.
+    pub map_entries: u64,
+    /// Variables in scope.
+    pub variables: u64,
+    /// Script functions.
+    pub functions: u64,
+}
+
+/// What the jail says of itself after the lockdown; a claim until the broker has looked from outside.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Ready {
+    /// [`crate::interface::FINGERPRINT`] of the jail.
+    pub fingerprint: u64,
+    /// The report of the hardening package, in its own form.
+    pub report: Bytes<8192>,
+}
+
+/// The lengths of what follows: the script, then the arguments.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct LoadBegin {
+    /// Bytes of UTF-8 script.
+    pub script_bytes: u32,
+    /// Bytes of [`Arguments`], encoded.
+    pub arguments_bytes: u32,
+}
+
+/// A piece of a longer transfer.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// The bytes.
+    pub bytes: Bytes<{ MAX_BODY_BYTES - 16 }>,
+}
+
+/// The variables that the script starts with, in the order of the arguments file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+pub struct Arguments {
+    /// Name and value.
+    pub values: Vec<(String, Argument)>,
+}
+
+/// The value of an argument. What is nested deeper is refused before it is sent.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// A text.
+    Text(String),
+    /// An integer.
+    Integer(i64),
+    /// A float.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A list; its elements are scalars or empty.
+    List(Vec<Argument>),
+    /// A map; its values are scalars or empty.
+    Map(Vec<(String, Argument)>),
+}
+
+/// The length of the output or error text that follows.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct OutputBegin {
+    /// Bytes of UTF-8.
+    pub total_bytes: u64,
+}
+
+/// How the script ended. The text is what was sent before: the output, or the message of the error.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// How.
+    pub end: ScriptEnd,
+    /// The request whose failure ended the script, when one did. The broker knows what it answered to it.
+    pub ended_by: Option<RequestNumber>,
+}
+
+/// How a script ended.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptEnd {
+    /// With a value.
+    Value,
+    /// It does not compile.
+    CompileError,
+    /// It failed.
+    Error,
+    /// A limit of the interpreter was reached.
+    Limit(EngineLimit),
+}
+
+/// A limit of the interpreter.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineLimit {
+    /// Engine operations.
+    Operations,
+    /// Size of a string, array, map or blob.
+    DataSize,
+}
+
+/// Names a request: the sequence number of its frame and its place in the batch, from 0.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestNumber {
+    /// Sequence number of the frame.
+    pub frame: u32,
+    /// Place in the batch.
+    pub index: u8,
+}
+
+/// Why the interpreter cannot go on.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Fatal {
+    /// What happened.
+    pub cause: FatalCause,
+    /// Text for people.
+    pub message: Text<MAX_MESSAGE_BYTES>,
+}
+
+/// What stopped the interpreter.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FatalCause {
+    /// The arena is used up.
+    Arena,
+    /// The interpreter panicked.
+    Panic,
+    /// The jail could not set itself up.
+    Setup,
+}

@@ -1,0 +1,323 @@
+//! The requests and replies of the file system.
+//!
+//! Paths and names are texts in the form of [`crate::name`]. Numbers of new handles are chosen by the jail.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{Bytes, List, Text};
+use crate::handle::{AnyId, DirId, FileId};
+use crate::limits::{MAX_CHUNK_BYTES, MAX_NAME_TEXT_BYTES, MAX_PAGE_ENTRIES, MAX_PATH_TEXT_BYTES};
+
+/// A path as the script gave it.
+pub type PathText = Text<MAX_PATH_TEXT_BYTES>;
+
+/// One component of a path as the script gave it; the broker refuses what is no single component.
+pub type NameText = Text<MAX_PATH_TEXT_BYTES>;
+
+/// Opens a directory, or makes and opens it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct OpenDir {
+    /// The number of the new handle.
+    pub id: DirId,
+    /// Where it is.
+    pub at: DirPlace,
+    /// Whether links on the way, the last component included, are followed.
+    pub follow: bool,
+    /// Whether it is made when it is missing.
+    pub create: CreateDir,
+}
+
+/// Where a directory is.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum DirPlace {
+    /// At an absolute path.
+    Path(PathText),
+    /// In a directory that is open, under this name.
+    Entry(DirId, NameText),
+}
+
+/// Whether missing directories are made.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateDir {
+    /// None.
+    No,
+    /// The last one, which must not exist.
+    Leaf,
+    /// Each one that is missing.
+    All,
+    /// None, but the question `create` is asked as if.
+    AskOnly,
+}
+
+/// Opens a regular file in an open directory, or makes and opens it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct OpenFile {
+    /// The number of the new handle.
+    pub id: FileId,
+    /// The directory it is in.
+    pub dir: DirId,
+    /// Its name there.
+    pub name: NameText,
+    /// Open for reading.
+    pub read: bool,
+    /// Open for writing.
+    pub write: bool,
+    /// Make it when it is missing; an existing file is opened unchanged.
+    pub create: bool,
+    /// Mode of a new file, within 0o777 and less the broker's umask.
+    pub permissions: Option<Permissions>,
+    /// Whether a link at this name is followed.
+    pub follow: bool,
+}
+
+/// Permission bits, 0 to 0o777.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct Permissions(u16);
+
+impl Permissions {
+    /// The bits, or nothing when there are others than 0o777.
+    pub const fn new(bits: u16) -> Option<Self> {
+        if bits <= 0o777 { Some(Self(bits)) } else { None }
+    }
+
+    /// The bits.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<u16> for Permissions {
+    type Error = &'static str;
+
+    fn try_from(bits: u16) -> Result<Self, Self::Error> {
+        Self::new(bits).ok_or("permission bits beyond 0o777")
+    }
+}
+
+impl From<Permissions> for u16 {
+    fn from(permissions: Permissions) -> u16 {
+        permissions.0
+    }
+}
+
+/// Opens a link as itself, without following it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct OpenLink {
+    /// The number of the new handle.
+    pub id: FileId,
+    /// The directory it is in.
+    pub dir: DirId,
+    /// Its name there.
+    pub name: NameText,
+}
+
+/// Reads part of an open file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct ReadChunk {
+    /// The file.
+    pub file: FileId,
+    /// Bytes from the start of the content that the script may see.
+    pub offset_bytes: u64,
+    /// How much, at most.
+    pub length: ChunkLength,
+    /// Whether redacted content will do when the whole may not be read.
+    pub redacted: bool,
+}
+
+/// How much to read: 1 to [`MAX_CHUNK_BYTES`] bytes.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct ChunkLength(u32);
+
+impl ChunkLength {
+    /// The most that one request can ask for.
+    pub const MAX: ChunkLength = ChunkLength(MAX_CHUNK_BYTES as u32);
+
+    /// The length, or nothing when it is out of range.
+    pub const fn new(bytes: u32) -> Option<Self> {
+        if bytes >= 1 && bytes <= Self::MAX.0 { Some(Self(bytes)) } else { None }
+    }
+
+    /// The length in bytes.
+    pub const fn bytes(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl TryFrom<u32> for ChunkLength {
+    type Error = &'static str;
+
+    fn try_from(bytes: u32) -> Result<Self, Self::Error> {
+        Self::new(bytes).ok_or("chunk length out of range")
+    }
+}
+
+impl From<ChunkLength> for u32 {
+    fn from(length: ChunkLength) -> u32 {
+        length.0
+    }
+}
+
+/// Part of a file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// The bytes; fewer than asked for when the reply has no more room or the file no more content.
+    pub bytes: Bytes<MAX_CHUNK_BYTES>,
+    /// Whether the file ends here.
+    pub end: bool,
+}
+
+/// Gives a handle back.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Close {
+    /// The handle.
+    pub handle: AnyId,
+}
+
+/// Opens what `ls` lists: a directory to be listed, or a link that stands for itself.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct OpenListing {
+    /// The number of the new handle, which is taken only by a directory or by the directory that a link is in.
+    pub id: DirId,
+    /// An absolute path.
+    pub path: PathText,
+}
+
+/// What was found to list.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum Listing {
+    /// A directory; the handle is open on it.
+    Directory,
+    /// A link; the handle is open on the directory it is in.
+    Link(Entry),
+}
+
+/// Lists part of an open directory.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct ListEntries {
+    /// The directory.
+    pub dir: DirId,
+    /// From the first entry, and not from where the last page ended.
+    pub restart: bool,
+}
+
+/// Part of a directory, in the order of the file system, without `.` and `..`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct EntryPage {
+    /// The entries.
+    pub entries: List<Entry, MAX_PAGE_ENTRIES>,
+    /// Whether these are the last ones.
+    pub end: bool,
+}
+
+/// An entry of a directory.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name, in the form of [`crate::name`].
+    pub name: Text<MAX_NAME_TEXT_BYTES>,
+    /// What it is.
+    pub entry_type: EntryType,
+    /// The inode number.
+    pub inode: u64,
+}
+
+/// What an entry of a directory is.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Symlink,
+    /// Not known.
+    Unknown,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+/// Reads where a link points, without following it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct ReadLink {
+    /// The directory it is in.
+    pub dir: DirId,
+    /// Its name there.
+    pub name: NameText,
+}
+
+/// Where a link points.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct LinkTarget {
+    /// The target, in the form of [`crate::name`].
+    pub target: PathText,
+}
+
+/// Describes an open object.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Stat {
+    /// The object.
+    pub handle: AnyId,
+}
+
+/// Describes an entry that is neither file nor directory nor link, without opening it.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct StatEntry {
+    /// The directory it is in.
+    pub dir: DirId,
+    /// Its name there.
+    pub name: NameText,
+}
+
+/// What an inode says of itself; times and sizes as in stat(2).
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Metadata {
+    /// What it is.
+    pub entry_type: EntryType,
+    /// The whole `st_mode`, file type included.
+    pub mode: u32,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Allocated blocks of 512 bytes.
+    pub blocks: u64,
+    /// Hard links.
+    pub links: u64,
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Last modification.
+    pub modified: Instant,
+    /// Last change of the inode.
+    pub changed: Instant,
+    /// The owner's name, or its number when it has none.
+    pub owner: Identity,
+    /// The group's name, or its number when it has none.
+    pub group: Identity,
+}
+
+/// A point in time.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// Seconds since 1970-01-01T00:00:00Z, before it negative.
+    pub seconds: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub nanoseconds: u32,
+}
+
+/// A user or group.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// The number.
+    pub number: u32,
+    /// The name in the user or group database.
+    pub name: Option<String>,
+}

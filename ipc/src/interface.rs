@@ -1,0 +1,163 @@
+//! What can cross the boundary: one row for each operation, and nothing else.
+//!
+//! A row is a promise to an auditor: its number, the request and the reply, and every Cedar action that the
+//! operation may ask for. Numbers are spent once; [`RETIRED`] lists those that are gone. Rows with `needs []`
+//! disclose nothing about the host's data.
+
+use crate::action::{self, Action, ActionId};
+use crate::codec::{self, CodecError};
+use crate::file_system::*;
+use crate::runtime::*;
+
+/// Gives the rows of the table to the macro `$emit`.
+#[macro_export]
+macro_rules! interface {
+    ($emit:ident) => {
+        $emit! {
+            runtime {
+                0x0001 now: Now -> Clocks, needs [];
+                0x0002 sleep: Sleep -> (), needs [];
+                0x0003 random_bytes: RandomBytes -> Randomness, needs [];
+                0x0004 log: Log -> (), needs [];
+                0x0005 alarm: Alarm -> (), needs [];
+                0x0006 metric: Metric -> (), needs [];
+                0x0007 close: Close -> (), needs [];
+            }
+            file_system {
+                0x0101 open_dir: OpenDir -> (), needs [file_system::Open, file_system::Create];
+                0x0102 open_file: OpenFile -> (), needs [file_system::Open, file_system::Create];
+                0x0103 read_chunk: ReadChunk -> Chunk, needs [file_system::Read, file_system::RedactedRead];
+                0x0104 open_listing: OpenListing -> Listing, needs [file_system::Open];
+                0x0105 list_entries: ListEntries -> EntryPage, needs [file_system::Read];
+                0x0106 open_link: OpenLink -> (), needs [file_system::Open];
+                0x0107 read_link: ReadLink -> LinkTarget, needs [file_system::Read];
+                0x0108 stat: Stat -> Metadata, needs [file_system::Stat];
+                0x0109 stat_entry: StatEntry -> Metadata, needs [file_system::Stat];
+            }
+        }
+    };
+}
+
+/// Numbers of rows that were removed; they are never given to another operation.
+pub const RETIRED: &[u16] = &[];
+
+/// A request type, tied to its row.
+pub trait Operation: serde::Serialize + serde::de::DeserializeOwned {
+    /// What comes back.
+    type Reply: serde::Serialize + serde::de::DeserializeOwned;
+    /// The number on the wire.
+    const NUMBER: u16;
+    /// The name of the row.
+    const NAME: &'static str;
+    /// Every action that it may ask for.
+    const NEEDS: &'static [ActionId];
+}
+
+/// Says that the row of this operation lists the action `A`.
+#[diagnostic::on_unimplemented(
+    message = "the row of `{Self}` does not announce the action `{A}`",
+    note = "an operation may ask only for what its row in ipc/src/interface.rs lists"
+)]
+pub trait Needs<A: Action>: Operation {}
+
+/// One row, as a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The group it stands in.
+    pub group: &'static str,
+    /// The number on the wire.
+    pub number: u16,
+    /// The name.
+    pub name: &'static str,
+    /// The name of the request type.
+    pub request: &'static str,
+    /// The name of the reply type.
+    pub reply: &'static str,
+    /// Every action that it may ask for.
+    pub needs: &'static [ActionId],
+}
+
+macro_rules! emit_types {
+    ($($group:ident {
+        $($number:literal $name:ident: $request:ident -> $reply:ty, needs [$($namespace:ident::$action:ident),*];)+
+    })+) => {
+        /// Any request of the table.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $($(
+                #[doc = concat!("`", stringify!($name), "`.")]
+                $request($request),
+            )+)+
+        }
+
+        impl Request {
+            /// Reads the payload of the operation with this number; returns it with its length.
+            pub fn decode(number: u16, payload: &[u8]) -> Result<(Request, usize), CodecError> {
+                match number {
+                    $($($number => codec::decode::<$request>(payload)
+                        .map(|(request, length)| (Request::$request(request), length)),)+)+
+                    _ => Err(CodecError::Malformed),
+                }
+            }
+
+            /// Writes the payload; returns its length.
+            pub fn encode(&self, space: &mut [u8]) -> Result<usize, CodecError> {
+                match self { $($(Request::$request(request) => codec::encode(request, space),)+)+ }
+            }
+
+            /// The number of the operation.
+            pub const fn number(&self) -> u16 {
+                match self { $($(Request::$request(_) => $number,)+)+ }
+            }
+
+            /// The name of the operation.
+            pub const fn name(&self) -> &'static str {
+                match self { $($(Request::$request(_) => stringify!($name),)+)+ }
+            }
+        }
+
+        $($(
+            impl Operation for $request {
+                type Reply = $reply;
+                const NUMBER: u16 = $number;
+                const NAME: &'static str = stringify!($name);
+                const NEEDS: &'static [ActionId] =
+                    &[$(<action::$namespace::$action as Action>::ID),*];
+            }
+            $(impl Needs<action::$namespace::$action> for $request {})*
+            impl From<$request> for Request {
+                fn from(request: $request) -> Request {
+                    Request::$request(request)
+                }
+            }
+        )+)+
+
+        /// Every row, in the order of the table.
+        pub const ROWS: &[Row] = &[$($(Row {
+            group: stringify!($group),
+            number: $number,
+            name: stringify!($name),
+            request: stringify!($request),
+            reply: stringify!($reply),
+            needs: <$request as Operation>::NEEDS,
+        },)+)+];
+
+        /// A hash over the text of the table; both ends compare it before anything else.
+        pub const FINGERPRINT: u64 = fingerprint(concat!($($(
+            stringify!($number $name: $request -> $reply, needs [$($namespace::$action),*];), "\n",
+        )+)+));
+    };
+}
+
+interface!(emit_types);
+
+/// FNV-1a, 64 bits.
+const fn fingerprint(text: &str) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut bytes = text.as_bytes();
+    while let [first, rest @ ..] = bytes {
+        hash = (hash ^ *first as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        bytes = rest;
+    }
+    hash
+}
