@@ -46,12 +46,7 @@ pub fn getdents(directory: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usiz
     // JUSTIFICATION: nix reads directories through the C library, which allocates and hides the bound.
     // SAFETY: the kernel writes at most `buffer.len()` bytes into a buffer borrowed exclusively for the call.
     let count = unsafe {
-        libc::syscall(
-            libc::SYS_getdents64,
-            directory.as_raw_fd(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-        )
+        libc::syscall(libc::SYS_getdents64, directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
     };
     checked(count).map(|count| count as usize)
 }
@@ -149,14 +144,8 @@ pub fn duplicate_inherited(number: RawFd) -> io::Result<OwnedFd> {
 pub fn fgetxattr(file: BorrowedFd<'_>, name: &CStr, value: &mut [u8]) -> io::Result<usize> {
     // JUSTIFICATION: neither std nor nix has extended attributes.
     // SAFETY: `name` ends with a zero byte, and the kernel writes at most `value.len()` bytes into `value`.
-    let size = unsafe {
-        libc::fgetxattr(
-            file.as_raw_fd(),
-            name.as_ptr(),
-            value.as_mut_ptr().cast(),
-            value.len(),
-        )
-    };
+    let size =
+        unsafe { libc::fgetxattr(file.as_raw_fd(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
     checked(size as libc::c_long).map(|size| size as usize)
 }
 
@@ -170,8 +159,7 @@ pub fn fgetxattr(file: BorrowedFd<'_>, name: &CStr, value: &mut [u8]) -> io::Res
 pub fn flistxattr(file: BorrowedFd<'_>, names: &mut [u8]) -> io::Result<usize> {
     // JUSTIFICATION: neither std nor nix has extended attributes.
     // SAFETY: the kernel writes at most `names.len()` bytes into a buffer borrowed exclusively for the call.
-    let size =
-        unsafe { libc::flistxattr(file.as_raw_fd(), names.as_mut_ptr().cast(), names.len()) };
+    let size = unsafe { libc::flistxattr(file.as_raw_fd(), names.as_mut_ptr().cast(), names.len()) };
     checked(size as libc::c_long).map(|size| size as usize)
 }
 
@@ -186,13 +174,7 @@ pub fn fsetxattr(file: BorrowedFd<'_>, name: &CStr, value: &[u8], flags: i32) ->
     // JUSTIFICATION: neither std nor nix has extended attributes.
     // SAFETY: `name` ends with a zero byte, and the kernel only reads `value.len()` bytes of `value`.
     let status = unsafe {
-        libc::fsetxattr(
-            file.as_raw_fd(),
-            name.as_ptr(),
-            value.as_ptr().cast(),
-            value.len(),
-            flags,
-        )
+        libc::fsetxattr(file.as_raw_fd(), name.as_ptr(), value.as_ptr().cast(), value.len(), flags)
     };
     checked(status.into()).map(drop)
 }
@@ -232,13 +214,7 @@ mod tests {
     fn openat2_refuses_a_step_upwards_under_resolve_beneath() {
         let root = std::fs::File::open("/proc").unwrap();
 
-        let escape = openat2(
-            root.as_fd(),
-            c"../etc",
-            libc::O_PATH,
-            0,
-            libc::RESOLVE_BENEATH,
-        );
+        let escape = openat2(root.as_fd(), c"../etc", libc::O_PATH, 0, libc::RESOLVE_BENEATH);
 
         assert_eq!(escape.unwrap_err().raw_os_error(), Some(libc::EXDEV));
     }
@@ -265,10 +241,7 @@ mod tests {
 
         let attributes = statx(file.as_fd(), libc::STATX_BASIC_STATS).unwrap();
 
-        assert_eq!(
-            attributes.stx_ino,
-            nix::sys::stat::fstat(&file).unwrap().st_ino
-        );
+        assert_eq!(attributes.stx_ino, nix::sys::stat::fstat(&file).unwrap().st_ino);
     }
 
     #[test]
