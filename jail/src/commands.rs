@@ -1,0 +1,3 @@
+//! The commands of the shell, composed from requests to the broker; one file for each.
+
+pub mod cat;

@@ -1,0 +1,96 @@
+//! Shows a file as text, with line numbers if wanted.
+
+use rhai::{Array, NativeCallContext};
+
+use crate::error::{Fallible, TooLarge, too_large};
+use crate::session::Session;
+use crate::text::{ByteStream, Redaction, string_limit};
+use crate::value;
+
+/// A flag of `cat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatFlag {
+    /// Each line begins with its number.
+    Number,
+}
+
+/// The whole file.
+///
+/// # Errors
+/// See [`ByteStream::open`] and [`ByteStream::read_text`].
+pub fn plain(context: NativeCallContext, path: &str) -> Fallible<String> {
+    ByteStream::open(&context, path, Redaction::Accepted)?.read_text()
+}
+
+/// The whole file, as the flags say.
+///
+/// # Errors
+/// As [`plain`]; kind `Other` for a foreign flag.
+pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<String> {
+    let flags = value::flags::<CatFlag>(&context, "cat", flags)?;
+    let text = ByteStream::open(&context, path, Redaction::Accepted)?.read_text()?;
+    if flags.is_empty() { Ok(text) } else { numbered(&text, string_limit(&Session::of(&context))) }
+}
+
+/// Each line with its number right-aligned in six columns and a tab, without a final newline.
+fn numbered(text: &str, most_bytes: usize) -> Fallible<String> {
+    let mut result = String::new();
+    for (index, line) in text.lines().enumerate() {
+        if index > 0 {
+            result.push('\n');
+        }
+        result.push_str(&format!("{:6}\t{line}", index.saturating_add(1)));
+        if result.len() > most_bytes {
+            return Err(too_large(TooLarge::Text));
+        }
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Bench, FIRST};
+
+    #[test]
+    fn cat_is_one_round_trip_and_its_handles_close_with_the_next() {
+        let bench = Bench::new().file("/d/a", "text\n");
+
+        assert_eq!(bench.output(r#"cat("/d/a") + cat("/d/a")"#), "text\ntext\n");
+
+        assert_eq!(
+            bench.asked(),
+            [
+                vec!["open_dir", "open_file", "read_chunk"],
+                vec!["close", "close", "open_dir", "open_file", "read_chunk"],
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_file_is_read_to_its_end() {
+        let text = "0123456789".repeat(20);
+        let bench = Bench::new().file("/d/a", &text).chunks_of(7);
+
+        assert_eq!(bench.output(r#"cat("/d/a")"#), text);
+    }
+
+    #[test]
+    fn a_denial_is_caught_as_a_map_and_ends_the_script_otherwise() {
+        let bench = Bench::new().file("/d/a", "").denying("open", "/d");
+
+        let ended = bench.run(r#"cat("/d/a")"#);
+
+        assert_eq!(
+            ended.text,
+            "IoErrorKind: PermissionDenied: Permission denied: tester unauthorized to perform \
+             file_system::Action::\"open\" for file_system::Dir::/d (line 1, position 1)"
+        );
+        assert_eq!(ended.outcome.ended_by, Some(FIRST));
+        assert_eq!(
+            bench
+                .output(r#"let r = ""; try { cat("/d/a") } catch (e) { r = `${e.source}: ${e.message}` } r"#),
+            "IoErrorKind: Permission denied: tester unauthorized to perform file_system::Action::\"open\" for \
+             file_system::Dir::/d"
+        );
+    }
+}

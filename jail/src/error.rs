@@ -1,0 +1,220 @@
+//! What a script catches when a function of the SDK fails, and which request an error goes back to.
+
+use std::rc::Rc;
+
+use rex_ipc::control::RequestNumber;
+use rex_ipc::failure::{ErrorKind, FailureClass};
+use rhai::{Dynamic, EvalAltResult, Map, Position};
+
+use crate::session::Failed;
+
+/// What functions of the SDK return.
+pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+/// The kind of a file-system error, as a script compares it.
+///
+/// It remembers which failed request the error was made for, so that the jail can name the one that ended the script.
+/// A copy of the kind in a map with another message is another error, and goes back to no request.
+#[derive(Clone)]
+pub struct IoErrorKind {
+    /// The kind.
+    pub kind: ErrorKind,
+    origin: Option<Rc<Origin>>,
+}
+
+struct Origin {
+    request: RequestNumber,
+    message: String,
+}
+
+impl IoErrorKind {
+    /// A kind that no request stands behind.
+    pub const fn constant(kind: ErrorKind) -> Self {
+        Self { kind, origin: None }
+    }
+}
+
+/// The kind of an error of the common utilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommonErrorKind {
+    /// A text that cannot be read.
+    ParseError,
+    /// Arguments out of range.
+    InvalidArguments,
+    /// A value that has no form in the wanted format.
+    FormatError,
+    /// Everything else.
+    Other,
+}
+
+impl CommonErrorKind {
+    /// Every kind.
+    pub const ALL: [CommonErrorKind; 4] =
+        [Self::ParseError, Self::InvalidArguments, Self::FormatError, Self::Other];
+
+    /// The name in the script.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ParseError => "ParseError",
+            Self::InvalidArguments => "InvalidArguments",
+            Self::FormatError => "FormatError",
+            Self::Other => "Other",
+        }
+    }
+
+    /// An error of this kind.
+    pub fn error(self, message: impl Into<String>) -> Box<EvalAltResult> {
+        thrown(Dynamic::from(self), message.into(), COMMON_SOURCE)
+    }
+}
+
+/// The `source` of file-system errors, and the name of the module with their kinds.
+pub const IO_SOURCE: &str = "IoErrorKind";
+
+/// The `source` of the common utilities' errors, and the name of the module with their kinds.
+pub const COMMON_SOURCE: &str = "CommonUtilsErrorKind";
+
+/// A file-system error that the jail itself raises.
+pub fn io_error(kind: ErrorKind, message: impl Into<String>) -> Box<EvalAltResult> {
+    thrown(Dynamic::from(IoErrorKind::constant(kind)), message.into(), IO_SOURCE)
+}
+
+/// A file-system error that goes back to a request although the jail raises it.
+pub fn io_error_from(kind: ErrorKind, message: String, request: Option<RequestNumber>) -> Box<EvalAltResult> {
+    let origin = request.map(|request| Rc::new(Origin { request, message: message.clone() }));
+    thrown(Dynamic::from(IoErrorKind { kind, origin }), message, IO_SOURCE)
+}
+
+/// An error whose value is a plain text, as setters and `build()` raise them.
+pub fn text_error(message: impl Into<String>) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(Dynamic::from(message.into()), Position::NONE).into()
+}
+
+/// The error of a value that is larger than the limit of its type; it ends the script and cannot be caught.
+pub fn too_large(what: TooLarge) -> Box<EvalAltResult> {
+    let name = match what {
+        TooLarge::Text => "Length of string",
+        TooLarge::Array => "Size of array/BLOB",
+        TooLarge::Map => "Size of object map",
+    };
+    EvalAltResult::ErrorDataTooLarge(name.into(), Position::NONE).into()
+}
+
+/// What is too large. The names are those of the engine's own errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooLarge {
+    /// A string.
+    Text,
+    /// An array or blob.
+    Array,
+    /// A map.
+    Map,
+}
+
+/// Why the broker ended the script; travels in an error that cannot be caught.
+#[derive(Clone)]
+struct Termination {
+    reason: String,
+    request: RequestNumber,
+}
+
+impl From<Failed> for Box<EvalAltResult> {
+    fn from(failed: Failed) -> Self {
+        let message = failed.failure.message.into_string();
+        match failed.failure.class {
+            FailureClass::Limit => EvalAltResult::ErrorTerminated(
+                Dynamic::from(Termination { reason: message, request: failed.number }),
+                Position::NONE,
+            )
+            .into(),
+            FailureClass::Denied
+            | FailureClass::Undecided
+            | FailureClass::System { .. }
+            | FailureClass::Invalid => io_error_from(failed.failure.kind, message, Some(failed.number)),
+        }
+    }
+}
+
+impl Failed {
+    /// Whether the policy said no, or could not be asked.
+    pub fn is_denial(&self) -> bool {
+        matches!(self.failure.class, FailureClass::Denied | FailureClass::Undecided)
+    }
+
+    /// Whether this ends the script whatever the caller would do about it.
+    pub fn is_final(&self) -> bool {
+        self.failure.class == FailureClass::Limit
+    }
+}
+
+/// The request whose failure this error is, if it is one.
+///
+/// A text never is. A map is if its kind came from a failure and its message is still that failure's.
+pub fn request_behind(error: &EvalAltResult) -> Option<RequestNumber> {
+    match error.unwrap_inner() {
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let map = value.as_map_ref().ok()?;
+            let kind = map.get("kind")?.clone().try_cast::<IoErrorKind>()?;
+            let origin = kind.origin?;
+            let message = map.get("message")?.as_immutable_string_ref().ok()?;
+            let source = map.get("source")?.as_immutable_string_ref().ok()?;
+            (*message == origin.message && *source == IO_SOURCE).then_some(origin.request)
+        }
+        EvalAltResult::ErrorTerminated(token, _) => {
+            token.clone().try_cast::<Termination>().map(|termination| termination.request)
+        }
+        _ => None,
+    }
+}
+
+/// The message of the run for an error that no `catch` stopped.
+///
+/// # Source
+/// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text with the
+/// position a second time, and what passed through a script function the engine's text as it is.
+pub fn message_of_run(error: &EvalAltResult) -> String {
+    match error {
+        EvalAltResult::ErrorRuntime(value, position) => match value.as_map_ref() {
+            Ok(map) => format!("{}{}", describe_map(&map), in_parentheses(*position)),
+            Err(_) => format!("{error}{}", in_parentheses(*position)),
+        },
+        EvalAltResult::ErrorTerminated(token, position) => match token.clone().try_cast::<Termination>() {
+            Some(termination) => {
+                format!("Script terminated: {}{}", termination.reason, in_parentheses(*position))
+            }
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+fn describe_map(map: &Map) -> String {
+    let text = |key: &str| map.get(key).and_then(|value| value.clone().into_immutable_string().ok());
+    let kind = map.get("kind").and_then(|kind| {
+        if let Some(kind) = kind.clone().try_cast::<IoErrorKind>() {
+            return Some(kind.kind.name());
+        }
+        kind.clone().try_cast::<CommonErrorKind>().map(CommonErrorKind::name)
+    });
+    format!(
+        "{}: {}: {}",
+        text("source").as_deref().unwrap_or("Unknown"),
+        kind.unwrap_or("Unknown"),
+        text("message").as_deref().unwrap_or("No message available"),
+    )
+}
+
+fn in_parentheses(position: Position) -> String {
+    if position.is_none() { String::new() } else { format!(" ({position})") }
+}
+
+fn thrown(kind: Dynamic, message: String, source: &'static str) -> Box<EvalAltResult> {
+    let map: Map = [
+        ("kind".into(), kind),
+        ("message".into(), Dynamic::from(message)),
+        ("source".into(), Dynamic::from(source)),
+    ]
+    .into_iter()
+    .collect();
+    EvalAltResult::ErrorRuntime(Dynamic::from_map(map), Position::NONE).into()
+}

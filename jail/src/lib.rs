@@ -1,0 +1,22 @@
+//! The jail: a Rhai engine whose functions are composed from requests to the broker.
+//!
+//! Nothing here touches the system. What a script can reach is what [`sdk`] registers; what leaves the process goes
+//! through one [`link::Link`], which is the confined socket in `main.rs` and a broker made of memory in the tests.
+#![forbid(unsafe_code)]
+
+pub mod commands;
+pub mod engine;
+pub mod error;
+pub mod handle;
+pub mod lifecycle;
+pub mod link;
+pub mod natives;
+pub mod registry;
+pub mod run;
+pub mod sdk;
+pub mod session;
+pub mod text;
+pub mod value;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,89 @@
+//! What scripts can call, kept as data next to each registration.
+
+use std::collections::BTreeMap;
+
+use rhai::{Dynamic, Engine, Module, RhaiNativeFunc};
+
+/// A line of the SDK's table, without the document's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where the name belongs: a command, a type or a module of constants.
+    pub module: &'static str,
+    /// The name; that of a property begins with `get$`.
+    pub name: &'static str,
+    /// The parameters, or `constant`.
+    pub signature: &'static str,
+    /// The type of the result.
+    pub returns: &'static str,
+    /// Which actions are asked for, in which order; `-` when none.
+    pub actions: &'static str,
+    /// One sentence for the authors of scripts.
+    pub doc: &'static str,
+}
+
+/// Registers functions and types with an engine, and remembers what it registered.
+pub struct Registrar<'e> {
+    engine: &'e mut Engine,
+    modules: BTreeMap<&'static str, Module>,
+    entries: Vec<Entry>,
+}
+
+/// Functions may name the actions that they ask for; these ask for none.
+pub const NOTHING: &str = "-";
+
+impl<'e> Registrar<'e> {
+    /// A registrar that has registered nothing.
+    pub fn new(engine: &'e mut Engine) -> Self {
+        Self { engine, modules: BTreeMap::new(), entries: Vec::new() }
+    }
+
+    /// A type and the text that `type_of` gives for it.
+    pub fn type_name<T: Clone + 'static>(&mut self, name: &'static str) {
+        self.engine.register_type_with_name::<T>(name);
+    }
+
+    /// A function or method.
+    pub fn function<A: 'static, const N: usize, const X: bool, R: Clone + 'static, const F: bool>(
+        &mut self,
+        entry: Entry,
+        body: impl RhaiNativeFunc<A, N, X, R, F> + 'static,
+    ) {
+        self.engine.register_fn(entry.name, body);
+        self.entries.push(entry);
+    }
+
+    /// A property, whose entry is named `get$` and the property's name.
+    pub fn getter<T: Clone + 'static, R: Clone + 'static>(
+        &mut self,
+        entry: Entry,
+        body: impl Fn(&mut T) -> R + 'static,
+    ) {
+        let name = entry.name.strip_prefix("get$").expect("entries of properties begin with get$");
+        self.engine.register_get(name, body);
+        self.entries.push(entry);
+    }
+
+    /// A constant of the module that the entry names.
+    pub fn constant(&mut self, entry: Entry, value: Dynamic) {
+        self.modules.entry(entry.module).or_default().set_var(entry.name, value);
+        self.entries.push(entry);
+    }
+
+    /// A function of the module that the entry names.
+    pub fn module_function<A: 'static, const N: usize, const X: bool, R: Clone + 'static>(
+        &mut self,
+        entry: Entry,
+        body: impl RhaiNativeFunc<A, N, X, R, true> + 'static,
+    ) {
+        self.modules.entry(entry.module).or_default().set_native_fn(entry.name, body);
+        self.entries.push(entry);
+    }
+
+    /// Puts the modules into the engine and gives the list.
+    pub fn finish(self) -> Vec<Entry> {
+        for (name, module) in self.modules {
+            self.engine.register_static_module(name, module.into());
+        }
+        self.entries
+    }
+}

@@ -1,0 +1,288 @@
+//! How a script's function asks the broker: numbers for handles, batches of requests, and closes that travel along.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rex_ipc::batch::{CallWriter, ReplyReader};
+use rex_ipc::codec::CodecError;
+use rex_ipc::control::{EngineLimits, RequestNumber};
+use rex_ipc::failure::Failure;
+use rex_ipc::file_system::Close;
+use rex_ipc::frame::Kind;
+use rex_ipc::handle::{AnyId, DirId, FileId};
+use rex_ipc::interface::Operation;
+use rex_ipc::limits::MAX_BATCH;
+use rex_ipc::runtime::LogLevel;
+use rhai::NativeCallContext;
+
+use crate::link::Frames;
+
+/// The one conversation with the broker, shared by all functions of the engine.
+#[derive(Clone)]
+pub struct Session(Rc<Shared>);
+
+struct Shared {
+    frames: RefCell<Frames>,
+    next_handle: Cell<u32>,
+    closing: Rc<CloseQueue>,
+    limits: EngineLimits,
+    log_threshold: LogLevel,
+}
+
+/// Handles that no script value refers to any more; their closes lead the next frame.
+#[derive(Default)]
+pub struct CloseQueue(RefCell<Vec<AnyId>>);
+
+impl CloseQueue {
+    /// Adds a handle.
+    pub fn push(&self, handle: AnyId) {
+        self.0.borrow_mut().push(handle);
+    }
+}
+
+/// A request that the broker did not do.
+#[derive(Debug)]
+pub struct Failed {
+    /// What the broker said.
+    pub failure: Failure,
+    /// Which request it was, as the broker counts.
+    pub number: RequestNumber,
+    /// Which request it was, as the caller counts, from 0.
+    pub index: usize,
+}
+
+impl Session {
+    /// A conversation in which nothing has been asked yet.
+    pub fn new(frames: Frames, limits: EngineLimits, log_threshold: LogLevel) -> Self {
+        Self(Rc::new(Shared {
+            frames: RefCell::new(frames),
+            next_handle: Cell::new(1),
+            closing: Rc::default(),
+            limits,
+            log_threshold,
+        }))
+    }
+
+    /// The session that the engine of this call was built with.
+    pub fn of(context: &NativeCallContext) -> Self {
+        context
+            .tag()
+            .and_then(|tag| tag.read_lock::<Session>())
+            .map(|session| Session::clone(&session))
+            .expect("the engine carries its session as tag")
+    }
+
+    /// What the interpreter may use.
+    pub fn limits(&self) -> &EngineLimits {
+        &self.0.limits
+    }
+
+    /// Log lines below this level are not sent.
+    pub fn log_threshold(&self) -> LogLevel {
+        self.0.log_threshold
+    }
+
+    /// The frames, for what is sent around the run of the script.
+    pub fn frames(&self) -> std::cell::RefMut<'_, Frames> {
+        self.0.frames.borrow_mut()
+    }
+
+    /// The frames, unless one is being exchanged.
+    pub fn try_frames(&self) -> Option<std::cell::RefMut<'_, Frames>> {
+        self.0.frames.try_borrow_mut().ok()
+    }
+
+    /// Where dropped handles go.
+    pub(crate) fn closing(&self) -> Rc<CloseQueue> {
+        Rc::clone(&self.0.closing)
+    }
+
+    /// A number for a directory that is about to be opened.
+    pub fn new_dir(&self) -> DirId {
+        DirId(self.new_number())
+    }
+
+    /// A number for a file or link that is about to be opened.
+    pub fn new_file(&self) -> FileId {
+        FileId(self.new_number())
+    }
+
+    fn new_number(&self) -> u32 {
+        let number = self.0.next_handle.get();
+        self.0.next_handle.set(number.checked_add(1).expect("a run opens fewer than 2^32 handles"));
+        number
+    }
+
+    /// Sends these requests in one frame and gives their replies, or the first failure.
+    ///
+    /// When a request fails, the broker has closed what the ones before it opened.
+    ///
+    /// # Errors
+    /// The failure of the first request that the broker did not do.
+    pub fn perform<B: Batch>(&self, line: u32, batch: &B) -> Result<B::Replies, Failed> {
+        let mut frames = self.0.frames.borrow_mut();
+        let closes = self.take_closes();
+        let frame = frames.next_sequence();
+        let body_bytes =
+            write_call(line, &closes, batch, frames.body()).expect("bounded requests fit a frame");
+        frames.send(Kind::Call, body_bytes);
+        read_reply(frames.receive(Kind::Reply), frame, closes.len(), batch)
+            .expect("the broker's replies are those of the table")
+    }
+
+    /// Sends one request and gives its reply.
+    ///
+    /// # Errors
+    /// The broker's failure.
+    pub fn ask<O: Operation>(&self, line: u32, request: O) -> Result<O::Reply, Failed> {
+        self.perform(line, &(request,)).map(|(reply,)| reply)
+    }
+
+    fn take_closes(&self) -> Vec<AnyId> {
+        let mut queue = self.0.closing.0.borrow_mut();
+        let count = queue.len().min(MAX_BATCH.saturating_sub(LARGEST_BATCH));
+        queue.drain(..count).collect()
+    }
+}
+
+/// Requests that are sent together.
+pub trait Batch {
+    /// Their replies.
+    type Replies;
+
+    /// Writes the requests, in order.
+    ///
+    /// # Errors
+    /// Those of the codec.
+    fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError>;
+
+    /// Reads as many replies as there are requests.
+    ///
+    /// # Errors
+    /// Those of the codec.
+    fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError>;
+
+    /// Reads past the replies of the first `count` requests.
+    ///
+    /// # Errors
+    /// Those of the codec.
+    fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError>;
+
+    /// How many requests there are.
+    fn len(&self) -> usize;
+}
+
+/// The most requests in one of the tuples below.
+const LARGEST_BATCH: usize = 3;
+
+impl<A: Operation> Batch for (A,) {
+    type Replies = (A::Reply,);
+
+    fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
+        writer.push(&self.0)
+    }
+
+    fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
+        Ok((reader.take()?,))
+    }
+
+    fn skip(&self, _: usize, _: &mut ReplyReader<'_>) -> Result<(), CodecError> {
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        1
+    }
+}
+
+impl<A: Operation, B: Operation> Batch for (A, B) {
+    type Replies = (A::Reply, B::Reply);
+
+    fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
+        writer.push(&self.0)?;
+        writer.push(&self.1)
+    }
+
+    fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
+        Ok((reader.take()?, reader.take()?))
+    }
+
+    fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError> {
+        if count > 0 {
+            reader.take::<A::Reply>()?;
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        2
+    }
+}
+
+impl<A: Operation, B: Operation, C: Operation> Batch for (A, B, C) {
+    type Replies = (A::Reply, B::Reply, C::Reply);
+
+    fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
+        writer.push(&self.0)?;
+        writer.push(&self.1)?;
+        writer.push(&self.2)
+    }
+
+    fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
+        Ok((reader.take()?, reader.take()?, reader.take()?))
+    }
+
+    fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError> {
+        if count > 0 {
+            reader.take::<A::Reply>()?;
+        }
+        if count > 1 {
+            reader.take::<B::Reply>()?;
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        3
+    }
+}
+
+fn write_call<B: Batch>(
+    line: u32,
+    closes: &[AnyId],
+    batch: &B,
+    body: &mut [u8],
+) -> Result<usize, CodecError> {
+    let mut writer = CallWriter::new(line, body)?;
+    for &handle in closes {
+        writer.push(&Close { handle })?;
+    }
+    batch.write(&mut writer)?;
+    writer.finish()
+}
+
+fn read_reply<B: Batch>(
+    body: &[u8],
+    frame: u32,
+    closes: usize,
+    batch: &B,
+) -> Result<Result<B::Replies, Failed>, CodecError> {
+    let mut reader = ReplyReader::new(body)?;
+    let completed = reader.completed();
+    // A close cannot fail, so the broker gets at least to the first request of the batch.
+    let index = completed.checked_sub(closes).ok_or(CodecError::Malformed)?;
+    for _ in 0..closes {
+        reader.take::<()>()?;
+    }
+    if index == batch.len() {
+        let replies = batch.read(&mut reader)?;
+        return match reader.failure()? {
+            None => Ok(Ok(replies)),
+            Some(_) => Err(CodecError::Malformed),
+        };
+    }
+    batch.skip(index, &mut reader)?;
+    let failure = reader.failure()?.ok_or(CodecError::Malformed)?;
+    let number = RequestNumber { frame, index: u8::try_from(completed).map_err(|_| CodecError::Malformed)? };
+    Ok(Err(Failed { failure, number, index }))
+}

@@ -1,0 +1,314 @@
+//! Reading files as bytes, lines and text, piece by piece, without holding more than the limits of the script's values.
+
+use std::path::Path;
+
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{
+    Chunk, ChunkLength, CreateDir, DirPlace, NameText, OpenDir, OpenFile, PathText, ReadChunk,
+};
+use rex_ipc::handle::{DirId, FileId};
+use rhai::{Array, Dynamic, NativeCallContext};
+
+use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::handle::{OpenDirectory, OpenObject};
+use crate::session::Session;
+use crate::value;
+
+/// The content of an open file, from some offset on.
+pub struct ByteStream {
+    session: Session,
+    line: u32,
+    file: OpenObject,
+    offset_bytes: u64,
+    redacted: bool,
+    ahead: Option<Chunk>,
+    ended: bool,
+}
+
+/// Whether redacted content will do when the whole may not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redaction {
+    /// It will.
+    Accepted,
+    /// It will not.
+    Refused,
+}
+
+impl ByteStream {
+    /// Opens the file at a path the way commands do, and reads its first piece, in one round trip.
+    ///
+    /// The directory is followed through links, the file is not.
+    ///
+    /// # Errors
+    /// `InvalidArguments` for a path without a last component; the broker's failures.
+    pub fn open(context: &NativeCallContext, path: &str, redaction: Redaction) -> Fallible<Self> {
+        let session = Session::of(context);
+        let line = value::line(context);
+        let (parent, name) = split(path, "file path")?;
+        let redacted = redaction == Redaction::Accepted;
+        let (dir, file) = (session.new_dir(), session.new_file());
+        let requests = (
+            open_parent(dir, parent),
+            open_for_reading(file, dir, name),
+            ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted },
+        );
+        let ((), (), chunk) = session.perform(line, &requests)?;
+        // Nothing else is looked up in the directory, so its close may travel with the next frame.
+        drop(OpenDirectory::adopt(&session, dir));
+        let file = OpenObject::adopt(&session, file);
+        Ok(Self { session, line, file, offset_bytes: 0, redacted, ahead: Some(chunk), ended: false })
+    }
+
+    /// The content of a file that is open already. Reads the first piece, so that the questions are asked now.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn of_file(
+        context: &NativeCallContext,
+        file: &OpenObject,
+        offset_bytes: u64,
+        redaction: Redaction,
+    ) -> Fallible<Self> {
+        let session = Session::of(context);
+        let mut stream = Self {
+            session,
+            line: value::line(context),
+            file: file.clone(),
+            offset_bytes,
+            redacted: redaction == Redaction::Accepted,
+            ahead: None,
+            ended: false,
+        };
+        stream.ahead = Some(stream.fetch()?);
+        Ok(stream)
+    }
+
+    /// The next piece, or nothing at the end.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn next_piece(&mut self) -> Fallible<Option<Vec<u8>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let chunk = match self.ahead.take() {
+            Some(chunk) => chunk,
+            None => self.fetch()?,
+        };
+        let bytes = chunk.bytes.into_vec();
+        // A piece without bytes ends the file too: nothing would change by asking again at the same place.
+        self.ended = chunk.end || bytes.is_empty();
+        self.offset_bytes = self.offset_bytes.saturating_add(bytes.len() as u64);
+        Ok(if bytes.is_empty() { None } else { Some(bytes) })
+    }
+
+    /// Everything that follows, as text.
+    ///
+    /// # Errors
+    /// The limit on strings; `IoError` for bytes that are not UTF-8; the broker's failures.
+    pub fn read_text(&mut self) -> Fallible<String> {
+        let limit = string_limit(&self.session);
+        let mut bytes = self.next_piece()?.unwrap_or_default();
+        while let Some(piece) = self.next_piece()? {
+            if bytes.len().saturating_add(piece.len()) > limit {
+                return Err(too_large(TooLarge::Text));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        if bytes.len() > limit {
+            return Err(too_large(TooLarge::Text));
+        }
+        String::from_utf8(bytes).map_err(|_| not_utf8())
+    }
+
+    /// The same content, line by line.
+    pub fn into_lines(self) -> LineStream {
+        let limit = string_limit(&self.session);
+        LineStream {
+            offset_bytes: self.offset_bytes,
+            bytes: self,
+            piece: Vec::new(),
+            at: 0,
+            line: Vec::new(),
+            limit,
+        }
+    }
+
+    fn fetch(&self) -> Fallible<Chunk> {
+        let request = ReadChunk {
+            file: self.file.id(),
+            offset_bytes: self.offset_bytes,
+            length: ChunkLength::MAX,
+            redacted: self.redacted,
+        };
+        Ok(self.session.ask(self.line, request)?)
+    }
+}
+
+/// The lines of a file: split at `\n`, without a `\r` before it, without an empty line after a final `\n`.
+pub struct LineStream {
+    bytes: ByteStream,
+    piece: Vec<u8>,
+    at: usize,
+    line: Vec<u8>,
+    limit: usize,
+    offset_bytes: u64,
+}
+
+impl LineStream {
+    /// The next line as bytes, or nothing at the end.
+    ///
+    /// # Errors
+    /// The limit on strings, for a line that is longer; the broker's failures.
+    pub fn next_bytes(&mut self) -> Fallible<Option<&[u8]>> {
+        self.line.clear();
+        loop {
+            let rest = self.piece.get(self.at..).unwrap_or_default();
+            if rest.is_empty() {
+                match self.bytes.next_piece()? {
+                    Some(piece) => {
+                        self.piece = piece;
+                        self.at = 0;
+                    }
+                    None if self.line.is_empty() => return Ok(None),
+                    None => return Ok(Some(&self.line)),
+                }
+                continue;
+            }
+            let newline = rest.iter().position(|&byte| byte == b'\n');
+            let part = rest.get(..newline.unwrap_or(rest.len())).unwrap_or_default();
+            if self.line.len().saturating_add(part.len()) > self.limit {
+                return Err(too_large(TooLarge::Text));
+            }
+            self.line.extend_from_slice(part);
+            let taken = part.len().saturating_add(usize::from(newline.is_some()));
+            self.at = self.at.saturating_add(taken);
+            self.offset_bytes = self.offset_bytes.saturating_add(taken as u64);
+            if newline.is_some() {
+                if self.line.last() == Some(&b'\r') {
+                    self.line.pop();
+                }
+                return Ok(Some(&self.line));
+            }
+        }
+    }
+
+    /// The next line as text, or nothing at the end.
+    ///
+    /// # Errors
+    /// As [`LineStream::next_bytes`]; `IoError` for a line that is not UTF-8.
+    pub fn next_text(&mut self) -> Fallible<Option<&str>> {
+        match self.next_bytes()? {
+            Some(line) => std::str::from_utf8(line).map(Some).map_err(|_| not_utf8()),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the line after the last one begins.
+    pub fn offset_bytes(&self) -> u64 {
+        self.offset_bytes
+    }
+}
+
+/// An array of texts that stays within the limits of the script's values while it grows.
+pub struct TextArray {
+    values: Array,
+    bytes: usize,
+    most_values: usize,
+    most_bytes: usize,
+}
+
+impl TextArray {
+    /// An empty array under the limits of this session.
+    pub fn new(session: &Session) -> Self {
+        Self {
+            values: Array::new(),
+            bytes: 0,
+            most_values: array_limit(session),
+            most_bytes: string_limit(session),
+        }
+    }
+
+    /// Adds a text.
+    ///
+    /// # Errors
+    /// The limit on arrays, or on the length of all texts together, as the engine counts.
+    pub fn push(&mut self, text: impl Into<String>) -> Fallible<()> {
+        let text = text.into();
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.values.len() >= self.most_values {
+            return Err(too_large(TooLarge::Array));
+        }
+        if self.bytes > self.most_bytes {
+            return Err(too_large(TooLarge::Text));
+        }
+        self.values.push(Dynamic::from(text));
+        Ok(())
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The array.
+    pub fn into_array(self) -> Array {
+        self.values
+    }
+}
+
+/// Most bytes of a string.
+pub fn string_limit(session: &Session) -> usize {
+    limit(session.limits().string_bytes)
+}
+
+/// Most elements of an array.
+pub fn array_limit(session: &Session) -> usize {
+    limit(session.limits().array_elements)
+}
+
+/// Most entries of a map.
+pub fn map_limit(session: &Session) -> usize {
+    limit(session.limits().map_entries)
+}
+
+fn limit(number: u64) -> usize {
+    match usize::try_from(number) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(number) => number,
+    }
+}
+
+/// The directory and the name that a path means, split as Rust does: trailing and repeated slashes do not count.
+///
+/// # Errors
+/// `InvalidArguments`, `Invalid <what>: <path>` for a path without a last component.
+pub fn split(path: &str, what: &str) -> Fallible<(PathText, NameText)> {
+    let parts = Path::new(path);
+    let name = parts.file_name().and_then(|name| name.to_str());
+    let parent = parts.parent().and_then(|parent| parent.to_str());
+    match (parent, name) {
+        (Some(parent), Some(name)) => Ok((value::path(parent)?, value::name(name)?)),
+        _ => Err(io_error(ErrorKind::InvalidArguments, format!("Invalid {what}: {path}"))),
+    }
+}
+
+/// Opens the directory that a command's file is in, through links.
+pub fn open_parent(id: DirId, path: PathText) -> OpenDir {
+    OpenDir { id, at: DirPlace::Path(path), follow: true, create: CreateDir::No }
+}
+
+/// Opens a file for reading, not through a link.
+pub fn open_for_reading(id: FileId, dir: DirId, name: NameText) -> OpenFile {
+    OpenFile { id, dir, name, read: true, write: false, create: false, permissions: None, follow: false }
+}
+
+/// What is said of bytes that are no text.
+pub fn not_utf8() -> Box<rhai::EvalAltResult> {
+    io_error(ErrorKind::IoError, "stream did not contain valid UTF-8")
+}
