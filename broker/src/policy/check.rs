@@ -1,0 +1,168 @@
+//! What a policy that parses says wrong: names that do not exist, clauses that fail, heads that match nothing.
+
+use cedar_policy_core::ast::EntityUID;
+use cedar_policy_core::validator::validation_errors::UnrecognizedEntityType;
+use cedar_policy_core::validator::{ValidationError, Validator, ValidatorSchema, confusable_string_checks};
+use miette::Diagnostic;
+use rex_ipc::action::{ActionId, ResourceKind};
+
+use super::finding::{Finding, Severity, Source};
+use super::literals;
+use super::load::Parsed;
+use super::schema;
+use super::scope::Scope;
+use super::suggest::{did_you_mean, nearest};
+use super::typecheck;
+use super::vocabulary::{KINDS, Vocabulary};
+
+/// Checks policies against the schema. The severities are those of the standard mode.
+pub(super) fn check(policies: &[Parsed], texts: &[Source<'_>], words: &Vocabulary) -> Vec<Finding> {
+    if policies.is_empty() {
+        return Vec::new();
+    }
+    let schema = schema::load();
+    let mut report = Report { findings: Vec::new(), texts };
+    for parsed in policies {
+        check_one(parsed, &schema, words, &mut report);
+    }
+    report.findings
+}
+
+/// Findings in the making.
+pub(super) struct Report<'a> {
+    pub(super) findings: Vec<Finding>,
+    texts: &'a [Source<'a>],
+}
+
+/// A byte range of the source, if Cedar knows it.
+pub(super) type Span = Option<(usize, usize)>;
+
+impl Report<'_> {
+    /// Adds a finding about a part of a policy; without a span, about the whole.
+    pub(super) fn add(
+        &mut self,
+        parsed: &Parsed,
+        severity: Severity,
+        span: Span,
+        message: String,
+        hint: Option<String>,
+    ) {
+        let Some(source) = self.texts.get(parsed.source) else { return };
+        let mut finding = source.finding(severity, span.unwrap_or(parsed.span), message);
+        finding.hint = hint;
+        finding.policy_id = Some(parsed.id.clone());
+        self.findings.push(finding);
+    }
+}
+
+fn check_one(parsed: &Parsed, schema: &ValidatorSchema, words: &Vocabulary, report: &mut Report<'_>) {
+    if parsed.policy.slots().next().is_some() {
+        let message = "this is a template, and nothing fills its slots".to_owned();
+        let hint = "write the name in place of `?principal` or `?resource`".to_owned();
+        report.add(parsed, Severity::Error, None, message, Some(hint));
+        return;
+    }
+    let unknown: Vec<ValidationError> =
+        Validator::validate_entity_types_and_literals(schema, &parsed.policy).collect();
+    for error in &unknown {
+        unknown_name(parsed, error, words, report);
+    }
+    literals::check(parsed, words, report);
+    confusable(parsed, report);
+    // With a name that does not exist, everything else would be a consequence.
+    if unknown.is_empty() {
+        let cases = cases(parsed, words);
+        if cases.is_empty() {
+            never_matches(parsed, words, report);
+        } else {
+            typecheck::check(parsed, &cases, schema, words, report);
+        }
+    }
+}
+
+/// The actions and resource types that a policy's head can match.
+fn cases(parsed: &Parsed, words: &Vocabulary) -> Vec<(ActionId, ResourceKind)> {
+    let scope = Scope::of(&parsed.policy, words);
+    let pairs =
+        ActionId::ALL.iter().flat_map(|action| action.resources().iter().map(|kind| (*action, *kind)));
+    pairs.filter(|(action, kind)| scope.can_match(*action, *kind, words)).collect()
+}
+
+fn never_matches(parsed: &Parsed, words: &Vocabulary, report: &mut Report<'_>) {
+    let scope = Scope::of(&parsed.policy, words);
+    let mut takes: Vec<&str> = Vec::new();
+    for action in ActionId::ALL.iter().filter(|action| scope.names_action(**action)) {
+        takes.extend(action.resources().iter().map(|kind| kind.type_name()));
+    }
+    takes.sort_unstable();
+    takes.dedup();
+    let message =
+        "the policy can never apply: none of its actions is ever asked about its resource".to_owned();
+    let hint = (!takes.is_empty()).then(|| format!("its actions are asked about {}", list(&takes)));
+    report.add(parsed, Severity::Error, None, message, hint);
+}
+
+fn unknown_name(parsed: &Parsed, error: &ValidationError, words: &Vocabulary, report: &mut Report<'_>) {
+    let (message, hint) = match error {
+        ValidationError::UnrecognizedEntityType(UnrecognizedEntityType {
+            actual_entity_type: written,
+            ..
+        }) => {
+            let known = KINDS.iter().map(|kind| kind.type_name());
+            let near =
+                nearest(written, known.chain(["User", "file_system::Arguments", "file_system::Environment"]));
+            (format!("there is no entity type `{written}`"), near.map(did_you_mean))
+        }
+        ValidationError::UnrecognizedActionId(unknown) => {
+            let written = unknown.actual_action_id.as_str();
+            (
+                format!("there is no action `{written}`"),
+                nearest_action(written, words).map(|near| did_you_mean(&near)),
+            )
+        }
+        other => (without_prefix(parsed, other), other.help().map(|help| help.to_string())),
+    };
+    report.add(parsed, Severity::Error, span(error), message, hint);
+}
+
+fn nearest_action(written: &str, words: &Vocabulary) -> Option<String> {
+    let groups: Vec<String> = groups(words).iter().map(ToString::to_string).collect();
+    let known = ActionId::ALL.iter().map(|action| action.uid());
+    nearest(written, known.chain(groups.iter().map(String::as_str))).map(str::to_owned)
+}
+
+fn groups(words: &Vocabulary) -> Vec<EntityUID> {
+    let mut groups: Vec<EntityUID> = words.actions().filter_map(|(_, names)| names.group.clone()).collect();
+    groups.dedup();
+    groups
+}
+
+/// Characters that make a text look like another.
+fn confusable(parsed: &Parsed, report: &mut Report<'_>) {
+    for warning in confusable_string_checks(std::iter::once(&parsed.policy)) {
+        report.add(parsed, Severity::Warning, span(&warning), without_prefix(parsed, &warning), None);
+    }
+}
+
+/// Where Cedar points.
+pub(super) fn span(diagnostic: &dyn Diagnostic) -> Span {
+    let label = diagnostic.labels()?.next()?;
+    Some((label.offset(), label.offset() + label.len()))
+}
+
+/// Cedar's text without the policy's name, which a finding carries apart.
+pub(super) fn without_prefix(parsed: &Parsed, text: &impl ToString) -> String {
+    let text = text.to_string();
+    let prefix = format!("for policy `{}`, ", parsed.id);
+    text.strip_prefix(&prefix).map(str::to_owned).unwrap_or(text)
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}

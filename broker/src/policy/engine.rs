@@ -1,0 +1,167 @@
+//! What the policy says to a question.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cedar_policy_core::ast::{Effect, EntityUID, EntityUIDEntry, Literal, Request, ValueKind};
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
+use rex_ipc::action::ActionId;
+
+use super::cache::Cache;
+use super::entities::{self, Scene};
+use super::policies::{Policies, Rule};
+use super::question::Question;
+use super::scope::Bucket;
+use super::vocabulary::KINDS;
+
+/// The policy's answer, and what it rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the act may happen.
+    pub permitted: bool,
+    /// Whether the denial rests on nothing but a `forbid` that could not be evaluated.
+    pub failed: bool,
+    /// The policies that decided: those that permit, or those that forbid. Empty when no permit matches.
+    pub determining: Vec<String>,
+    /// What went wrong in evaluation, one line for each policy that erred.
+    pub errors: Vec<String>,
+}
+
+/// Decides questions for one principal.
+#[derive(Debug)]
+pub struct Engine {
+    policies: Policies,
+    principal: Arc<EntityUID>,
+    /// One for each action and resource type, built when first asked.
+    buckets: Vec<Option<Bucket>>,
+    cache: Cache,
+    selected: Vec<usize>,
+}
+
+impl Engine {
+    /// An engine that answers for `User::"<principal>"`.
+    pub fn new(policies: Policies, principal: &str) -> Self {
+        let principal = Arc::new(policies.words.principal(principal));
+        let buckets = std::iter::repeat_with(|| None).take(ActionId::ALL.len() * KINDS.len()).collect();
+        Self { policies, principal, buckets, cache: Cache::new(), selected: Vec::new() }
+    }
+
+    /// Switches the memory for earlier answers on or off. Answers are the same either way.
+    #[must_use]
+    pub fn with_cache(mut self, enabled: bool) -> Self {
+        self.cache = if enabled { Cache::new() } else { Cache::disabled() };
+        self
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// Answers a question: permitted if a permit matches, and no forbid matches or fails.
+    pub fn decide(&mut self, question: &Question<'_>) -> Rc<Verdict> {
+        if let Some(known) = self.cache.find(question) {
+            return known;
+        }
+        let verdict = Rc::new(self.evaluate(question));
+        self.cache.keep(&verdict);
+        verdict
+    }
+
+    fn evaluate(&mut self, question: &Question<'_>) -> Verdict {
+        self.select(question);
+        if self.selected.is_empty() {
+            return Verdict::default();
+        }
+        let Some(scene) = entities::scene(&self.policies.words, &self.policies.horizon, question) else {
+            return Verdict::indescribable();
+        };
+        let Scene { resource, context, entities } = scene;
+        let request = Request::new_unchecked(
+            known(Arc::clone(&self.principal)),
+            known(entities::action_uid(&self.policies.words, question.action)),
+            known(resource),
+            Some(context),
+        );
+        let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
+        let rules = self.selected.iter().filter_map(|position| self.policies.rules.get(*position));
+        combine(rules.map(|rule| (rule, applies(rule, &evaluator))))
+    }
+
+    /// Fills `selected` with the policies whose head can match.
+    fn select(&mut self, question: &Question<'_>) {
+        let kind = question.resource.kind();
+        let Policies { rules, words, .. } = &self.policies;
+        let slot = &mut self.buckets[question.action as usize * KINDS.len() + kind as usize];
+        let bucket = slot.get_or_insert_with(|| {
+            Bucket::build(rules.iter().map(|rule| &rule.scope), question.action, kind, words)
+        });
+        bucket.select(&question.resource.id(), &mut self.selected);
+    }
+}
+
+impl Verdict {
+    /// A question that cannot be put to Cedar without hiding something from it.
+    fn indescribable() -> Self {
+        Self {
+            failed: true,
+            errors: vec![
+                "the question names one argument or variable twice with different values".to_owned(),
+            ],
+            ..Self::default()
+        }
+    }
+}
+
+/// What became of one policy.
+enum Outcome {
+    Applies,
+    Silent,
+    Failed(String),
+}
+
+fn applies(rule: &Rule, evaluator: &Evaluator<'_>) -> Outcome {
+    match evaluator.interpret(&rule.condition, &rule.slots) {
+        Ok(value) => match value.value {
+            ValueKind::Lit(Literal::Bool(true)) => Outcome::Applies,
+            ValueKind::Lit(Literal::Bool(false)) => Outcome::Silent,
+            _ => Outcome::Failed("the condition is neither true nor false".to_owned()),
+        },
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
+/// Default deny, forbid overrides permit, and a forbid that cannot be evaluated forbids.
+fn combine<'a>(outcomes: impl Iterator<Item = (&'a Rule, Outcome)>) -> Verdict {
+    let (mut permits, mut forbids, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut errors = Vec::new();
+    for (rule, outcome) in outcomes {
+        match (outcome, rule.effect) {
+            (Outcome::Applies, Effect::Permit) => permits.push(rule.id.clone()),
+            (Outcome::Applies, Effect::Forbid) => forbids.push(rule.id.clone()),
+            (Outcome::Silent, _) => {}
+            (Outcome::Failed(reason), effect) => {
+                errors.push(format!("{}: {reason}", rule.id));
+                // Cedar skips a policy that errs. For a permit that is the safe side; for a forbid it is not.
+                if effect == Effect::Forbid {
+                    failed.push(rule.id.clone());
+                }
+            }
+        }
+    }
+    let by_failure = forbids.is_empty() && !failed.is_empty();
+    let permitted = forbids.is_empty() && failed.is_empty() && !permits.is_empty();
+    let determining = if permitted {
+        permits
+    } else if by_failure {
+        failed
+    } else {
+        forbids
+    };
+    Verdict { permitted, failed: by_failure, determining, errors }
+}
+
+fn known(euid: Arc<EntityUID>) -> EntityUIDEntry {
+    EntityUIDEntry::Known { euid, loc: None }
+}

@@ -1,0 +1,247 @@
+//! The entities and the context that a question brings to Cedar.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use cedar_policy_core::ast::{Context, Eid, Entity, EntityUID, Literal, PartialValue, Value};
+use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::extensions::Extensions;
+use rex_ipc::action::{ActionId, ResourceKind};
+
+use super::question::{Argument, ContextRef, ExecuteContext, Question, ResourceRef};
+use super::vocabulary::{self, Vocabulary};
+
+/// How much of the world a policy set can see.
+///
+/// A policy asks about ancestors by naming a directory (`resource in Dir::"/srv"`), and Cedar answers from the resource's
+/// own list of ancestors. Entities of the ancestors themselves matter only to a policy that looks *into* a literal
+/// (`Dir::"/srv".path`, `Dir::"/srv" in Dir::"/"`).
+#[derive(Debug)]
+pub(super) enum Horizon {
+    /// Only these directories are named, and nothing looks into a literal.
+    Named(HashMap<Box<str>, EntityUID>),
+    /// Some policy looks into a literal: every ancestor and every action is in the store.
+    Everything,
+}
+
+/// What Cedar needs for one question.
+pub(super) struct Scene {
+    pub(super) resource: Arc<EntityUID>,
+    pub(super) context: Context,
+    pub(super) entities: Entities,
+}
+
+/// Builds the scene of a question, or nothing where no scene can tell the truth: then the answer is "denied".
+pub(super) fn scene(words: &Vocabulary, horizon: &Horizon, question: &Question<'_>) -> Option<Scene> {
+    let resource = resource_entity(words, horizon, &question.resource);
+    let resource_uid = Arc::new(resource.uid().clone());
+    let mut store = vec![Arc::new(resource)];
+    match horizon {
+        Horizon::Named(_) => store.push(Arc::clone(&words.action(question.action).entity)),
+        Horizon::Everything => {
+            store.extend(words.actions().map(|(_, names)| Arc::clone(&names.entity)));
+            if let ResourceRef::File(path) | ResourceRef::Dir(path) = question.resource {
+                store.extend(
+                    ancestors(path)
+                        .map(|path| Arc::new(path_entity(words, horizon, ResourceKind::Dir, path))),
+                );
+            }
+        }
+    }
+    let context = context(words, &question.context, &mut store)?;
+    // The parts are built closed: every entity lists all its ancestors, so nothing is left to compute.
+    let entities = Entities::new()
+        .add_entities(
+            store,
+            None::<&NoEntitiesSchema>,
+            TCComputation::AssumeAlreadyComputed,
+            Extensions::none(),
+        )
+        .ok()?;
+    Some(Scene { resource: resource_uid, context, entities })
+}
+
+/// The directories above a path, nearest first. A name without a slash, and `/` itself, have none.
+pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(parent(path), |path| parent(path))
+}
+
+fn parent(path: &str) -> Option<&str> {
+    match path.rsplit_once('/')? {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (before, _) => Some(before),
+    }
+}
+
+fn resource_entity(words: &Vocabulary, horizon: &Horizon, resource: &ResourceRef<'_>) -> Entity {
+    let kind = resource.kind();
+    match *resource {
+        ResourceRef::File(path) | ResourceRef::Dir(path) => path_entity(words, horizon, kind, path),
+        ResourceRef::Process(process) => plain_entity(
+            words,
+            kind,
+            &process.pid.to_string(),
+            &[
+                ("pid", &process.pid.to_string()),
+                ("name", process.name),
+                ("username", process.username),
+                ("command", process.command),
+            ],
+        ),
+        ResourceRef::Hostname(name) => plain_entity(words, kind, name, &[("hostname", name)]),
+        ResourceRef::Url(url) => plain_entity(words, kind, url, &[("url", url)]),
+        ResourceRef::Service(name) => plain_entity(words, kind, name, &[("name", name)]),
+        ResourceRef::Sysinfo | ResourceRef::Systemd | ResourceRef::Sysctl => {
+            plain_entity(words, kind, &resource.id(), &[])
+        }
+    }
+}
+
+fn path_entity(words: &Vocabulary, horizon: &Horizon, kind: ResourceKind, path: &str) -> Entity {
+    let text = Eid::new(path);
+    let value = text.clone().into_smolstr();
+    let uid = EntityUID::from_components(words.kind(kind).clone(), text, None);
+    let dir = words.kind(ResourceKind::Dir);
+    let mut above = ancestors(path);
+    let (indirect, parents) = match horizon {
+        Horizon::Named(named) => {
+            (above.filter_map(|path| named.get(path).cloned()).collect(), HashSet::new())
+        }
+        Horizon::Everything => {
+            let parents = above.next().map(|path| vocabulary::uid(dir, path)).into_iter().collect();
+            (above.map(|path| vocabulary::uid(dir, path)).collect(), parents)
+        }
+    };
+    Entity::new_with_attr_partial_value(
+        uid,
+        [("path".into(), PartialValue::from(value))],
+        indirect,
+        parents,
+        [],
+    )
+}
+
+fn plain_entity(words: &Vocabulary, kind: ResourceKind, id: &str, attributes: &[(&str, &str)]) -> Entity {
+    Entity::new_with_attr_partial_value(
+        vocabulary::uid(words.kind(kind), id),
+        attributes.iter().map(|(name, value)| ((*name).into(), PartialValue::from(*value))),
+        HashSet::new(),
+        HashSet::new(),
+        [],
+    )
+}
+
+fn context(words: &Vocabulary, context: &ContextRef<'_>, store: &mut Vec<Arc<Entity>>) -> Option<Context> {
+    let fields = match *context {
+        ContextRef::None => return Some(Context::empty()),
+        ContextRef::XAttr { name } => vec![("xattr", record([("name", name.into())]))],
+        ContextRef::Move { path, name, parent_path } => vec![(
+            "destination",
+            record([("path", path.into()), ("name", name.into()), ("parent_path", parent_path.into())]),
+        )],
+        ContextRef::Execute(execute) => execute_context(words, execute, store)?,
+    };
+    Some(Context::Value(Arc::new(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())))
+}
+
+fn execute_context(
+    words: &Vocabulary,
+    execute: &ExecuteContext<'_>,
+    store: &mut Vec<Arc<Entity>>,
+) -> Option<Vec<(&'static str, Value)>> {
+    let arguments = arguments_entity(words, execute.arguments)?;
+    let environment = environment_entity(words, execute.environment)?;
+    let mut fields = vec![
+        ("arguments", Literal::from(arguments.uid().clone()).into()),
+        ("environment", Literal::from(environment.uid().clone()).into()),
+        ("user", record([("username", execute.username.into()), ("uid", i64::from(execute.uid).into())])),
+        ("group", record([("groupname", execute.groupname.into()), ("gid", i64::from(execute.gid).into())])),
+    ];
+    if let Some(pid) = execute.target_process_id {
+        fields.push(("namespace", record([("target_process_id", i64::from(pid).into())])));
+    }
+    store.extend([Arc::new(arguments), Arc::new(environment)]);
+    Some(fields)
+}
+
+fn arguments_entity(words: &Vocabulary, arguments: &[Argument<'_>]) -> Option<Entity> {
+    let (mut keys, mut flags, mut positional) = (Vec::new(), Vec::new(), Vec::new());
+    let mut tags = Tags::default();
+    for argument in arguments {
+        match *argument {
+            Argument::Pair(key, value) => {
+                keys.push(key);
+                tags.set(key.to_owned(), value.unwrap_or_default())?;
+            }
+            Argument::Bare(word) => {
+                tags.set(format!("$ARG{}", flags.len() + positional.len()), word)?;
+                tags.set(word.to_owned(), "true")?;
+                if word.starts_with('-') { flags.push(word) } else { positional.push(word) }
+            }
+        }
+    }
+    let attributes = [("keys", keys), ("flags", flags), ("positional_values", positional)];
+    Some(tagged_entity(vocabulary::uid(words.arguments(), "arguments"), &attributes, tags))
+}
+
+fn environment_entity(words: &Vocabulary, variables: &[(&str, &str)]) -> Option<Entity> {
+    let mut tags = Tags::default();
+    for (name, value) in variables {
+        tags.set((*name).to_owned(), value)?;
+    }
+    let names = variables.iter().map(|(name, _)| *name).collect();
+    Some(tagged_entity(vocabulary::uid(words.environment(), "environment"), &[("names", names)], tags))
+}
+
+/// Tags in the making. Cedar keeps one value for each, so a second one would hide the first from the policy while the
+/// program receives both.
+#[derive(Default)]
+struct Tags<'a>(BTreeMap<String, &'a str>);
+
+impl<'a> Tags<'a> {
+    fn set(&mut self, name: String, value: &'a str) -> Option<()> {
+        match self.0.insert(name, value) {
+            Some(earlier) if earlier != value => None,
+            _ => Some(()),
+        }
+    }
+}
+
+fn tagged_entity(uid: EntityUID, attributes: &[(&str, Vec<&str>)], tags: Tags<'_>) -> Entity {
+    Entity::new_with_attr_partial_value(
+        uid,
+        attributes.iter().map(|(name, words)| {
+            let set = Value::set_of_lits(words.iter().map(|word| Literal::from(*word)), None);
+            ((*name).into(), PartialValue::from(set))
+        }),
+        HashSet::new(),
+        HashSet::new(),
+        tags.0.into_iter().map(|(name, value)| (name.into(), PartialValue::from(value))),
+    )
+}
+
+fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::record(fields, None)
+}
+
+/// The uid of an action, as the request names it.
+pub(super) fn action_uid(words: &Vocabulary, action: ActionId) -> Arc<EntityUID> {
+    Arc::clone(&words.action(action).uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_every_directory_above_it() {
+        let above = |path| ancestors(path).collect::<Vec<_>>();
+
+        assert_eq!(above("/a/b/c"), ["/a/b", "/a", "/"]);
+        assert_eq!(above("/a"), ["/"]);
+        assert!(above("/").is_empty());
+        assert!(above("relative").is_empty());
+        assert!(above("").is_empty());
+    }
+}

@@ -1,0 +1,160 @@
+//! What is wrong, or doubtful, in a policy text, and where.
+
+use std::fmt;
+
+/// How much a finding weighs under the chosen [`Mode`](super::Mode).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The policies are refused.
+    Error,
+    /// The policies are accepted.
+    Warning,
+}
+
+/// One remark about a policy text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it keeps the policies from being used.
+    pub severity: Severity,
+    /// The source's name, as given at load.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// In characters, up to the end of the line; 0 where there is nothing to underline.
+    pub length: usize,
+    /// What is the matter.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The policy concerned, as verdicts name it.
+    pub policy_id: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(out, "{}:{}:{}: {word}: {}", self.file, self.line, self.column, self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(out, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why policies were refused: every finding, in the order of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyErrors {
+    pub(super) findings: Vec<Finding>,
+    pub(super) cedar_reason: Option<String>,
+}
+
+impl PolicyErrors {
+    /// The errors and, among them, the warnings.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Cedar's own line, such as ``unexpected token `resource` ``, where a text does not parse.
+    pub fn cedar_reason(&self) -> Option<&str> {
+        self.cedar_reason.as_deref()
+    }
+}
+
+impl fmt::Display for PolicyErrors {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, finding) in self.findings.iter().enumerate() {
+            if position > 0 {
+                writeln!(out)?;
+            }
+            write!(out, "{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PolicyErrors {}
+
+/// One source text, with its lines found.
+pub(super) struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// The byte at which each line begins.
+    lines: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { name, text, lines: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Line and column of a byte, both counted from 1. What is no place in the text counts as its end.
+    pub(super) fn position(&self, byte: usize) -> (usize, usize) {
+        let byte = byte.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= byte);
+        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
+        let column = self.text.get(start..byte).map_or(0, |before| before.chars().count()) + 1;
+        (line, column)
+    }
+
+    /// A finding about the bytes from `start` to `end`.
+    pub(super) fn finding(
+        &self,
+        severity: Severity,
+        (start, end): (usize, usize),
+        message: String,
+    ) -> Finding {
+        let (line, column) = self.position(start);
+        let marked = self.text.get(start..end.min(self.text.len())).unwrap_or("");
+        let length = marked.lines().next().map_or(0, |first| first.chars().count());
+        Finding {
+            severity,
+            file: self.name.to_owned(),
+            line,
+            column,
+            length,
+            message,
+            hint: None,
+            policy_id: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_characters_from_one() {
+        let source = Source::new("a.cedar", "permit\n  né (\n");
+
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(6), (1, 7));
+        assert_eq!(source.position(7), (2, 1));
+        assert_eq!(source.position(13), (2, 6));
+        assert_eq!(source.position(9_999), (3, 1));
+    }
+
+    #[test]
+    fn a_mark_ends_with_its_line() {
+        let source = Source::new("a.cedar", "permit\nforbid");
+
+        let finding = source.finding(Severity::Error, (3, 9), "odd".to_owned());
+
+        assert_eq!((finding.line, finding.column, finding.length), (1, 4, 3));
+        assert_eq!(finding.to_string(), "a.cedar:1:4: error: odd");
+    }
+}

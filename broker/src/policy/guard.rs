@@ -1,0 +1,198 @@
+//! Whether a policy text is shallow enough for Cedar's recursive parser.
+//!
+//! Cedar parses, converts, checks and drops expressions by recursion, so a text that is deep enough overflows the stack
+//! and takes the broker with it. This scan knows just enough of the language to bound that depth: strings, comments,
+//! brackets and operators.
+
+/// Where a text is too deep: the byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooDeep {
+    pub(super) at: usize,
+}
+
+/// Finds the first place where an expression could be deeper than the limits allow.
+pub(super) fn scan(text: &str) -> Result<(), TooDeep> {
+    let mut levels = vec![0_usize];
+    let mut depth = 0_usize;
+    let mut tokens = Tokens { text: text.as_bytes(), at: 0 };
+    while let Some((at, token)) = tokens.next() {
+        match token {
+            Token::Open => {
+                levels.push(1);
+                depth += 1;
+            }
+            Token::Close => {
+                // An unmatched bracket is for the parser to report.
+                if levels.len() > 1 {
+                    depth -= levels.pop().unwrap_or(0);
+                }
+            }
+            // Elements of a list stand side by side.
+            Token::Comma => {
+                if let Some(level) = levels.last_mut().filter(|level| **level > 1) {
+                    depth -= *level - 1;
+                    *level = 1;
+                }
+            }
+            // A new policy starts from nothing, whatever was left open.
+            Token::End if levels.len() == 1 => {
+                depth = 0;
+                levels = vec![0];
+            }
+            Token::Operator | Token::End => {
+                if let Some(level) = levels.last_mut() {
+                    *level += 1;
+                    depth += 1;
+                }
+            }
+        }
+        if levels.len() > LIMIT_BRACKETS || depth > LIMIT_DEPTH {
+            return Err(TooDeep { at });
+        }
+    }
+    Ok(())
+}
+
+/// Brackets inside brackets.
+pub(super) const LIMIT_BRACKETS: usize = 200;
+/// Brackets and operators that may be operands of one another: an upper bound for the depth of the tree.
+pub(super) const LIMIT_DEPTH: usize = 1000;
+
+enum Token {
+    Open,
+    Close,
+    Comma,
+    End,
+    Operator,
+}
+
+struct Tokens<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Tokens<'_> {
+    fn next(&mut self) -> Option<(usize, Token)> {
+        loop {
+            let at = self.at;
+            let byte = *self.text.get(at)?;
+            self.at += 1;
+            let token = match byte {
+                b'"' => {
+                    self.skip_string();
+                    continue;
+                }
+                b'/' if self.text.get(self.at) == Some(&b'/') => {
+                    self.skip_line();
+                    continue;
+                }
+                b'(' | b'[' | b'{' => Token::Open,
+                b')' | b']' | b'}' => Token::Close,
+                b',' => Token::Comma,
+                b';' => Token::End,
+                b'.' | b'!' | b'-' | b'+' | b'*' | b'/' | b'%' => Token::Operator,
+                b'<' | b'>' | b'=' | b'&' | b'|' => {
+                    // Two-character operators count once.
+                    if matches!(self.text.get(self.at), Some(b'=' | b'&' | b'|')) {
+                        self.at += 1;
+                    }
+                    Token::Operator
+                }
+                byte if byte == b'_' || byte.is_ascii_alphabetic() => {
+                    if !self.word_is_operator(at) {
+                        continue;
+                    }
+                    Token::Operator
+                }
+                _ => continue,
+            };
+            return Some((at, token));
+        }
+    }
+
+    fn skip_string(&mut self) {
+        while let Some(byte) = self.text.get(self.at) {
+            self.at += 1;
+            match byte {
+                b'"' => return,
+                b'\\' => self.at += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn skip_line(&mut self) {
+        while let Some(byte) = self.text.get(self.at) {
+            self.at += 1;
+            if matches!(byte, b'\n' | b'\r') {
+                return;
+            }
+        }
+    }
+
+    fn word_is_operator(&mut self, start: usize) -> bool {
+        while self.text.get(self.at).is_some_and(|byte| *byte == b'_' || byte.is_ascii_alphanumeric()) {
+            self.at += 1;
+        }
+        let word = self.text.get(start..self.at).unwrap_or_default();
+        matches!(word, b"if" | b"then" | b"else" | b"in" | b"has" | b"like" | b"is" | b"when" | b"unless")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(count: usize) -> String {
+        format!(
+            "permit(principal,action,resource) when {{ {}true{} }};",
+            "(".repeat(count),
+            ")".repeat(count)
+        )
+    }
+
+    #[test]
+    fn brackets_are_counted_and_the_place_is_told() {
+        assert_eq!(scan(&nested(150)), Ok(()));
+
+        let deep = scan(&nested(20_000)).unwrap_err();
+        assert_eq!(deep.at, "permit(principal,action,resource) when { ".len() + LIMIT_BRACKETS - 2);
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_count() {
+        let text = format!(
+            "permit(principal,action,resource) when {{ \"\\\"{0}\" == \"{0}\" }}; // {0}\n",
+            "(".repeat(5_000)
+        );
+
+        assert_eq!(scan(&text), Ok(()));
+    }
+
+    #[test]
+    fn chains_count_and_lists_do_not() {
+        let chain =
+            format!("permit(principal,action,resource) when {{ {}true }};", "true && ".repeat(LIMIT_DEPTH));
+        let list = format!(
+            "permit(principal,action,resource) when {{ [{}1].contains(2) }};",
+            "1 + 1, ".repeat(100_000)
+        );
+
+        assert!(scan(&chain).is_err());
+        assert_eq!(scan(&list), Ok(()));
+    }
+
+    #[test]
+    fn each_policy_starts_from_nothing() {
+        let text = "permit(principal,action,resource) when { 1 + 1 == 2 };\n".repeat(10_000);
+
+        assert_eq!(scan(&text), Ok(()));
+    }
+
+    #[test]
+    fn torn_texts_end() {
+        for text in ["\"", "\"\\", "/", "//", "((", "))", "}];", "\u{10ffff}\"\u{10ff01}"] {
+            assert_eq!(scan(text), Ok(()), "{text:?}");
+        }
+    }
+}

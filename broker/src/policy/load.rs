@@ -1,0 +1,206 @@
+//! How policy texts become policies, or the reasons why not.
+
+use std::collections::HashMap;
+
+use cedar_policy_core::ast::{AnyId, PolicyID, Template};
+use cedar_policy_core::parser;
+use miette::Diagnostic;
+use sha2::{Digest, Sha256};
+
+use super::check;
+use super::finding::{Finding, PolicyErrors, Severity, Source};
+use super::guard;
+use super::policies::{Place, Policies, Rule};
+use super::vocabulary::Vocabulary;
+
+/// One policy text.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyText<'a> {
+    /// How findings call it; usually the path.
+    pub name: &'a str,
+    /// Policies in Cedar's syntax.
+    pub text: &'a str,
+}
+
+/// What to do with policies that are doubtful or wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Refuse what can only be a mistake; warn about the rest.
+    #[default]
+    Standard,
+    /// Refuse what Standard warns about, too.
+    Strict,
+    /// Refuse only what does not parse, as Rex does; warn about everything else.
+    Rex,
+}
+
+/// Policies that may be used, and what is doubtful in them.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Ready to decide.
+    pub policies: Policies,
+    /// In the order of the text.
+    pub warnings: Vec<Finding>,
+}
+
+/// A policy that parsed.
+pub(super) struct Parsed {
+    pub(super) policy: Template,
+    /// The position of its source.
+    pub(super) source: usize,
+    /// Its first and last byte there.
+    pub(super) span: (usize, usize),
+    pub(super) id: String,
+}
+
+impl Policies {
+    /// Parses and checks policies. No source, or one without policies, is valid and denies everything.
+    ///
+    /// # Errors
+    /// Every finding, when at least one of them weighs as an error under `mode`.
+    pub fn load(sources: &[PolicyText<'_>], mode: Mode) -> Result<Loaded, PolicyErrors> {
+        let texts: Vec<Source<'_>> =
+            sources.iter().map(|source| Source::new(source.name, source.text)).collect();
+        let mut parsed = parse(&texts)?;
+        let mut findings = name(&mut parsed, &texts);
+        let words = Vocabulary::new();
+        findings.extend(check::check(&parsed, &texts, &words));
+        for finding in &mut findings {
+            match mode {
+                Mode::Standard => {}
+                Mode::Strict => finding.severity = Severity::Error,
+                Mode::Rex => finding.severity = Severity::Warning,
+            }
+        }
+        let order: HashMap<&str, usize> =
+            sources.iter().enumerate().rev().map(|(at, source)| (source.name, at)).collect();
+        findings.sort_by_cached_key(|finding| {
+            let file = order.get(finding.file.as_str()).copied().unwrap_or(usize::MAX);
+            (file, finding.line, finding.column, finding.severity, finding.message.clone())
+        });
+        findings.dedup();
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(PolicyErrors { findings, cedar_reason: None });
+        }
+        let rules = parsed.into_iter().filter_map(|parsed| rule(parsed, &texts, &words)).collect();
+        Ok(Loaded { policies: Policies::new(rules, words, digest(sources)), warnings: findings })
+    }
+}
+
+/// Parses every source, or tells everything that keeps them from it.
+fn parse(texts: &[Source<'_>]) -> Result<Vec<Parsed>, PolicyErrors> {
+    let mut policies = Vec::new();
+    let mut errors = PolicyErrors { findings: Vec::new(), cedar_reason: None };
+    let mut total_bytes = 0_usize;
+    for (position, source) in texts.iter().enumerate() {
+        total_bytes = total_bytes.saturating_add(source.text().len());
+        if total_bytes > LIMIT_BYTES {
+            let message = format!("the policies are longer than {LIMIT_BYTES} bytes");
+            errors.findings.push(source.finding(Severity::Error, (0, 0), message));
+            break;
+        }
+        if let Err(deep) = guard::scan(source.text()) {
+            let message = "the expression is nested too deeply".to_owned();
+            let mut finding = source.finding(Severity::Error, (deep.at, deep.at + 1), message);
+            finding.hint = Some(format!(
+                "at most {} brackets inside one another, and {} operators and brackets in one expression; a policy with many alternatives can become several policies",
+                guard::LIMIT_BRACKETS,
+                guard::LIMIT_DEPTH
+            ));
+            errors.findings.push(finding);
+            continue;
+        }
+        match parser::parse_policyset(source.text()) {
+            Ok(set) => {
+                let mut own: Vec<Parsed> =
+                    set.all_templates().map(|policy| Parsed::new(policy, position)).collect();
+                own.sort_by_key(|parsed| parsed.span);
+                policies.append(&mut own);
+            }
+            Err(reasons) => {
+                errors.cedar_reason.get_or_insert_with(|| reasons.to_string());
+                errors.findings.extend(reasons.iter().map(|reason| parse_finding(source, reason)));
+            }
+        }
+    }
+    if policies.len() > LIMIT_POLICIES {
+        let message = format!("there are more than {LIMIT_POLICIES} policies");
+        let beyond =
+            policies.get(LIMIT_POLICIES).and_then(|policy| Some((texts.get(policy.source)?, policy.span)));
+        errors.findings.extend(beyond.map(|(source, span)| source.finding(Severity::Error, span, message)));
+    }
+    if errors.findings.is_empty() { Ok(policies) } else { Err(errors) }
+}
+
+impl Parsed {
+    fn new(policy: &Template, source: usize) -> Self {
+        let span = policy.loc().map_or((0, 0), |loc| (loc.start(), loc.end()));
+        Self { policy: policy.clone(), source, span, id: String::new() }
+    }
+}
+
+fn parse_finding(source: &Source<'_>, reason: &parser::err::ParseError) -> Finding {
+    let label = reason.labels().and_then(|mut labels| labels.next());
+    let span = label.map_or((0, 0), |label| (label.offset(), label.offset() + label.len()));
+    let mut finding = source.finding(Severity::Error, span, reason.to_string());
+    finding.hint = reason.help().map(|help| help.to_string());
+    finding
+}
+
+/// Gives each policy its id: the `@id` annotation if it has one that is free, else `policyN`.
+fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    let annotation = "id".parse::<AnyId>().ok();
+    for (number, parsed) in parsed.iter_mut().enumerate() {
+        let given = annotation
+            .as_ref()
+            .and_then(|key| parsed.policy.annotation(key))
+            .map(|value| value.val.to_string());
+        let wanted = given.unwrap_or_else(|| format!("policy{number}"));
+        parsed.id = if taken.contains_key(&wanted) { format!("{wanted}#{number}") } else { wanted.clone() };
+        if parsed.id != wanted
+            && let Some(source) = texts.get(parsed.source)
+        {
+            let message = format!("the id `{wanted}` is used by more than one policy");
+            let mut finding = source.finding(Severity::Warning, parsed.span, message);
+            finding.hint = Some(format!("verdicts will name this one `{}`", parsed.id));
+            finding.policy_id = Some(parsed.id.clone());
+            findings.push(finding);
+        }
+        taken.insert(parsed.id.clone(), number);
+        parsed.policy = parsed.policy.new_id(PolicyID::from_string(&parsed.id));
+    }
+    findings
+}
+
+/// A template is left out: nothing links it, so it applies to nothing.
+fn rule(parsed: Parsed, texts: &[Source<'_>], words: &Vocabulary) -> Option<Rule> {
+    if parsed.policy.slots().next().is_some() {
+        return None;
+    }
+    let source = texts.get(parsed.source)?;
+    let place = Place { file: source.name().to_owned(), line: source.position(parsed.span.0).0 };
+    Some(Rule::new(parsed.id, &parsed.policy, place, words))
+}
+
+fn digest(sources: &[PolicyText<'_>]) -> String {
+    let digests: Vec<String> = sources.iter().map(|source| hex(&Sha256::digest(source.text))).collect();
+    match digests.as_slice() {
+        [only] => only.clone(),
+        several => hex(&Sha256::digest(several.iter().flat_map(|digest| [digest, "\n"]).collect::<String>())),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Of all sources together.
+const LIMIT_BYTES: usize = 16 << 20;
+const LIMIT_POLICIES: usize = 100_000;

@@ -1,0 +1,26 @@
+//! What a script may do: policies are loaded, checked and asked here.
+
+mod cache;
+mod check;
+mod engine;
+mod entities;
+mod finding;
+mod guard;
+mod literals;
+mod load;
+mod policies;
+mod question;
+mod schema;
+mod scope;
+mod suggest;
+mod typecheck;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Engine, Verdict};
+pub use finding::{Finding, PolicyErrors, Severity};
+pub use load::{Loaded, Mode, PolicyText};
+pub use policies::{Place, Policies};
+pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};

@@ -1,0 +1,155 @@
+//! A policy set that was accepted, prepared for many decisions.
+
+use std::collections::HashMap;
+
+use cedar_policy_core::ast::{BinaryOp, Effect, EntityUID, Expr, ExprKind, Literal, SlotEnv, Template};
+use rex_ipc::action::ResourceKind;
+
+use super::entities::Horizon;
+use super::scope::Scope;
+use super::vocabulary::Vocabulary;
+
+/// Policies ready to decide.
+#[derive(Debug)]
+pub struct Policies {
+    pub(super) rules: Vec<Rule>,
+    pub(super) words: Vocabulary,
+    pub(super) horizon: Horizon,
+    digest: String,
+}
+
+/// One policy.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// The `@id` annotation, or `policyN`.
+    pub(super) id: String,
+    pub(super) effect: Effect,
+    /// Head and clauses as one expression. Cedar builds it anew for each evaluation; here it is built once.
+    pub(super) condition: Expr,
+    pub(super) slots: SlotEnv,
+    pub(super) scope: Scope,
+    pub(super) place: Place,
+}
+
+/// Where a policy begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The source's name, as given at load.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+impl Rule {
+    pub(super) fn new(id: String, policy: &Template, place: Place, words: &Vocabulary) -> Self {
+        Self {
+            id,
+            effect: policy.effect(),
+            condition: policy.condition(),
+            slots: HashMap::new(),
+            scope: Scope::of(policy, words),
+            place,
+        }
+    }
+}
+
+impl Policies {
+    pub(super) fn new(rules: Vec<Rule>, words: Vocabulary, digest: String) -> Self {
+        let horizon = horizon(rules.iter().map(|rule| &rule.condition), &words);
+        Self { rules, words, horizon, digest }
+    }
+
+    /// SHA-256 of the source, in hexadecimal. Of several sources: of their digests in order, one a line.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The number of policies.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is no policy, so that everything is denied.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Each policy's id, in the order of the sources, and where it begins.
+    pub fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.rules.iter().map(|rule| (rule.id.as_str(), &rule.place))
+    }
+
+    /// Where the policy of that id begins.
+    pub fn place(&self, id: &str) -> Option<&Place> {
+        self.places().find(|(own, _)| *own == id).map(|(_, place)| place)
+    }
+}
+
+/// What the conditions can see: the directories they name, unless one of them looks into a literal.
+fn horizon<'a>(conditions: impl Iterator<Item = &'a Expr>, words: &Vocabulary) -> Horizon {
+    let mut named = HashMap::new();
+    for condition in conditions {
+        for part in condition.subexpressions() {
+            if looks_into_literal(part) {
+                return Horizon::Everything;
+            }
+            if let Some(uid) = literal(part)
+                && uid.entity_type() == words.kind(ResourceKind::Dir)
+            {
+                let text: &str = uid.eid().as_ref();
+                named.insert(text.into(), super::vocabulary::uid(uid.entity_type(), text));
+            }
+        }
+    }
+    Horizon::Named(named)
+}
+
+/// Whether an entity literal stands among the operands of this expression in a place where Cedar would consult the store about it.
+///
+/// Only the places known to be harmless are let through: compared, tested for its type, or on the right of `in`.
+fn looks_into_literal(part: &Expr) -> bool {
+    let is_literal = |operand: &Expr| literal(operand).is_some();
+    match part.expr_kind() {
+        ExprKind::BinaryApp { op: BinaryOp::Eq, .. } | ExprKind::Is { .. } => false,
+        ExprKind::BinaryApp { op: BinaryOp::In, arg1, arg2 } => {
+            is_literal(arg1)
+                || (holds_literals(arg1))
+                || !(is_literal(arg2) || !has_literals(arg2) || holds_literals(arg2))
+        }
+        // A set of literals is judged where it is used: here, and on the right of `in`, above.
+        ExprKind::BinaryApp {
+            op: BinaryOp::Contains | BinaryOp::ContainsAny | BinaryOp::ContainsAll,
+            ..
+        } => false,
+        ExprKind::Set(_) => false,
+        ExprKind::UnaryApp { arg, .. } => is_literal(arg),
+        ExprKind::BinaryApp { arg1, arg2, .. } => is_literal(arg1) || is_literal(arg2),
+        ExprKind::And { left, right } | ExprKind::Or { left, right } => is_literal(left) || is_literal(right),
+        ExprKind::If { test_expr, then_expr, else_expr } => {
+            [test_expr, then_expr, else_expr].into_iter().any(|arm| is_literal(arm))
+        }
+        ExprKind::GetAttr { expr, .. }
+        | ExprKind::HasAttr { expr, .. }
+        | ExprKind::ExtHasAttr { expr, .. }
+        | ExprKind::Like { expr, .. } => is_literal(expr),
+        ExprKind::ExtensionFunctionApp { args, .. } => args.iter().any(is_literal),
+        ExprKind::Record(fields) => fields.values().any(is_literal),
+        ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => false,
+    }
+}
+
+/// A set written out, all of whose elements are entity literals.
+fn holds_literals(operand: &Expr) -> bool {
+    matches!(operand.expr_kind(), ExprKind::Set(items) if items.iter().all(|item| literal(item).is_some()))
+}
+
+fn has_literals(operand: &Expr) -> bool {
+    operand.subexpressions().any(|part| literal(part).is_some())
+}
+
+fn literal(expr: &Expr) -> Option<&EntityUID> {
+    match expr.expr_kind() {
+        ExprKind::Lit(Literal::EntityUID(uid)) => Some(uid),
+        _ => None,
+    }
+}

@@ -1,0 +1,141 @@
+//! What the policy can be asked: an action on a resource, in a context.
+
+use std::borrow::Cow;
+
+use rex_ipc::action::{ActionId, ResourceKind};
+
+/// One question to the policy. The principal is fixed for the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What the script wants to do.
+    pub action: ActionId,
+    /// To which thing.
+    pub resource: ResourceRef<'a>,
+    /// What else the policy may look at.
+    pub context: ContextRef<'a>,
+}
+
+impl<'a> Question<'a> {
+    /// A question whose action has no context.
+    pub fn new(action: ActionId, resource: ResourceRef<'a>) -> Self {
+        Self { action, resource, context: ContextRef::None }
+    }
+}
+
+/// A resource, as the policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceRef<'a> {
+    /// `file_system::File`, by its normalized absolute path.
+    File(&'a str),
+    /// `file_system::Dir`, by its normalized absolute path.
+    Dir(&'a str),
+    /// `sysinfo::Sysinfo`: this host.
+    Sysinfo,
+    /// `sysinfo::Hostname`: a name to be resolved.
+    Hostname(&'a str),
+    /// `network::url`: a URL to be read, or a host to be connected to.
+    Url(&'a str),
+    /// `process_system::Process`.
+    Process(ProcessRef<'a>),
+    /// `systemd::Service`, by its unit name.
+    Service(&'a str),
+    /// `systemd::Systemd`: the manager itself.
+    Systemd,
+    /// `sysctl::Sysctl`: the kernel's parameters as a whole.
+    Sysctl,
+}
+
+/// A process, as the policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessRef<'a> {
+    /// The process id; the uid is its decimal text.
+    pub pid: u32,
+    /// The kernel's short name.
+    pub name: &'a str,
+    /// The owner.
+    pub username: &'a str,
+    /// The command line.
+    pub command: &'a str,
+}
+
+impl<'a> ResourceRef<'a> {
+    /// The type of the resource.
+    pub fn kind(&self) -> ResourceKind {
+        match self {
+            Self::File(_) => ResourceKind::File,
+            Self::Dir(_) => ResourceKind::Dir,
+            Self::Sysinfo => ResourceKind::Sysinfo,
+            Self::Hostname(_) => ResourceKind::Hostname,
+            Self::Url(_) => ResourceKind::Url,
+            Self::Process(_) => ResourceKind::Process,
+            Self::Service(_) => ResourceKind::Service,
+            Self::Systemd => ResourceKind::Systemd,
+            Self::Sysctl => ResourceKind::Sysctl,
+        }
+    }
+
+    /// The name within the type.
+    pub fn id(&self) -> Cow<'a, str> {
+        match *self {
+            Self::File(text)
+            | Self::Dir(text)
+            | Self::Hostname(text)
+            | Self::Url(text)
+            | Self::Service(text) => text.into(),
+            // There is one of each; Rex gives them random names, so no policy can rely on one.
+            Self::Sysinfo | Self::Systemd | Self::Sysctl => "host".into(),
+            Self::Process(process) => process.pid.to_string().into(),
+        }
+    }
+}
+
+/// The context of a question.
+#[derive(Clone, Copy, Debug)]
+pub enum ContextRef<'a> {
+    /// Most actions have none.
+    None,
+    /// `set_x_attr`: the attribute's name.
+    XAttr {
+        /// Such as `user.comment`.
+        name: &'a str,
+    },
+    /// `move`: where to.
+    Move {
+        /// The whole destination.
+        path: &'a str,
+        /// Its last component.
+        name: &'a str,
+        /// What is before it.
+        parent_path: &'a str,
+    },
+    /// `execute`: with what, and as whom.
+    Execute(&'a ExecuteContext<'a>),
+}
+
+/// What `execute` tells the policy about the program to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecuteContext<'a> {
+    /// The arguments, in the order in which the program receives them. A key must not be given twice: the policy sees tags, and tags are a map.
+    pub arguments: &'a [Argument<'a>],
+    /// Every variable that the program receives.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// The user it runs as.
+    pub username: &'a str,
+    /// The same, as a number.
+    pub uid: u32,
+    /// The group it runs as.
+    pub groupname: &'a str,
+    /// The same, as a number.
+    pub gid: u32,
+    /// The process whose namespaces it joins.
+    pub target_process_id: Option<u32>,
+}
+
+/// One argument of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument<'a> {
+    /// A word that stands alone.
+    Bare(&'a str),
+    /// A key, and its value if it has one.
+    Pair(&'a str, Option<&'a str>),
+}

@@ -1,0 +1,1 @@
+//! Our decisions beside those of Cedar's own authorizer.
