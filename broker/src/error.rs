@@ -1,0 +1,124 @@
+//! Why an operation failed, and what of that the script learns.
+
+use std::io;
+
+use rex_ipc::action::{ActionId, ResourceKind};
+use rex_ipc::bounded::Text;
+use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
+
+use crate::audit::AuditError;
+
+/// Why an operation failed.
+#[derive(Debug)]
+pub enum Error {
+    /// The policy said no.
+    Denied(Box<Denial>),
+    /// The operating system said no, or the request asked for what cannot be. The script goes on.
+    Failed {
+        /// The kind that the script compares.
+        kind: ErrorKind,
+        /// The text for people.
+        message: String,
+        /// The operating system's number, when it was the one.
+        errno: Option<i32>,
+    },
+    /// A limit of the run was reached. The run ends.
+    Limit(LimitReached),
+    /// The jail broke the protocol. The run ends.
+    Violation(String),
+    /// The decision cannot be recorded. The run ends.
+    Audit(AuditError),
+    /// The run is to end because somebody asked for it, or its time is over.
+    Interrupted,
+}
+
+/// A denial, as far as the script may know it.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// Who asked.
+    pub principal: String,
+    /// For what.
+    pub action: ActionId,
+    /// On what type of thing.
+    pub kind: ResourceKind,
+    /// On which thing.
+    pub resource: String,
+    /// Whether the policy could not be evaluated.
+    pub undecided: bool,
+}
+
+/// A limit that was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitReached {
+    /// Its name, as in the command line.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u64,
+}
+
+impl Error {
+    /// A request that cannot be granted whatever the policy says.
+    pub fn invalid(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::Failed { kind, message: message.into(), errno: None }
+    }
+
+    /// The operating system's answer, in its own words.
+    pub fn system(error: &io::Error) -> Self {
+        Self::system_as(ErrorKind::IoError, error)
+    }
+
+    /// The operating system's answer, under another kind.
+    pub fn system_as(kind: ErrorKind, error: &io::Error) -> Self {
+        Self::Failed { kind, message: error.to_string(), errno: error.raw_os_error() }
+    }
+
+    /// What crosses the boundary, when the script may go on after it.
+    pub fn to_failure(&self) -> Option<Failure> {
+        let (class, kind, message) = match self {
+            Self::Denied(denial) if denial.undecided => {
+                (FailureClass::Undecided, ErrorKind::AuthorizationError, "Authorization check failed".to_owned())
+            }
+            Self::Denied(denial) => (FailureClass::Denied, ErrorKind::PermissionDenied, denial.message()),
+            Self::Failed { kind, message, errno } => {
+                let class = match errno.and_then(|errno| u16::try_from(errno).ok()) {
+                    Some(errno) => FailureClass::System { errno },
+                    None => FailureClass::Invalid,
+                };
+                (class, *kind, message.clone())
+            }
+            Self::Limit(_) | Self::Violation(_) | Self::Audit(_) | Self::Interrupted => return None,
+        };
+        Some(Failure { class, kind, message: Text::cut(&message) })
+    }
+}
+
+impl Denial {
+    /// The text that scripts know.
+    pub fn message(&self) -> String {
+        format!(
+            "Permission denied: {} unauthorized to perform {} for {}::{}",
+            self.principal,
+            self.action.uid(),
+            self.kind.type_name(),
+            self.resource
+        )
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::system(&error)
+    }
+}
+
+impl From<nix::errno::Errno> for Error {
+    fn from(errno: nix::errno::Errno) -> Self {
+        Self::system(&errno.into())
+    }
+}
+
+impl From<AuditError> for Error {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(error)
+    }
+}

@@ -1,0 +1,145 @@
+//! The table of open objects: numbers chosen by the jail, objects held by the broker.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use rex_ipc::handle::{AnyId, DirId, FileId};
+
+use crate::error::{Error, LimitReached};
+use crate::object::{Directory, File};
+
+/// Every object that one jail has open.
+#[derive(Debug)]
+pub struct Handles {
+    objects: HashMap<u32, Object>,
+    last: Option<u32>,
+    limit: usize,
+    opened_in_batch: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Object {
+    Dir(Rc<Directory>),
+    File(Rc<File>),
+}
+
+impl Handles {
+    /// No objects yet, and never more than `limit` at once.
+    pub fn new(limit: usize) -> Self {
+        Self { objects: HashMap::new(), last: None, limit, opened_in_batch: Vec::new() }
+    }
+
+    /// How many objects are open.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Spends a number. Numbers only grow, so none ever means two objects.
+    ///
+    /// # Errors
+    /// `Violation` for a number that is not greater than the last one; `Limit` when too many objects are open.
+    pub fn spend(&mut self, number: u32) -> Result<(), Error> {
+        if self.last.is_some_and(|last| number <= last) {
+            return Err(Error::Violation(format!("handle number {number} was used before")));
+        }
+        self.last = Some(number);
+        if self.objects.len() >= self.limit {
+            return Err(Error::Limit(LimitReached { name: "max-open-handles", value: self.limit as u64 }));
+        }
+        Ok(())
+    }
+
+    /// Keeps a directory under a number that was spent for it.
+    pub fn keep_dir(&mut self, id: DirId, directory: Directory) {
+        self.opened_in_batch.push(id.0);
+        self.objects.insert(id.0, Object::Dir(Rc::new(directory)));
+    }
+
+    /// Keeps a file under a number that was spent for it.
+    pub fn keep_file(&mut self, id: FileId, file: File) {
+        self.opened_in_batch.push(id.0);
+        self.objects.insert(id.0, Object::File(Rc::new(file)));
+    }
+
+    /// The directory behind this number.
+    ///
+    /// # Errors
+    /// `Violation` when there is none: an honest jail never names what it does not hold.
+    pub fn dir(&self, id: DirId) -> Result<Rc<Directory>, Error> {
+        match self.objects.get(&id.0) {
+            Some(Object::Dir(directory)) => Ok(Rc::clone(directory)),
+            _ => Err(no_such_handle("directory", id.0)),
+        }
+    }
+
+    /// The file behind this number.
+    ///
+    /// # Errors
+    /// `Violation` when there is none: an honest jail never names what it does not hold.
+    pub fn file(&self, id: FileId) -> Result<Rc<File>, Error> {
+        match self.objects.get(&id.0) {
+            Some(Object::File(file)) => Ok(Rc::clone(file)),
+            _ => Err(no_such_handle("file", id.0)),
+        }
+    }
+
+    /// Closes an object.
+    ///
+    /// # Errors
+    /// `Violation` when there is none of this kind behind the number.
+    pub fn close(&mut self, id: AnyId) -> Result<(), Error> {
+        match id {
+            AnyId::Dir(dir) => drop(self.dir(dir)?),
+            AnyId::File(file) => drop(self.file(file)?),
+        }
+        self.objects.remove(&id.number());
+        Ok(())
+    }
+
+    /// Begins a batch.
+    pub fn begin_batch(&mut self) {
+        self.opened_in_batch.clear();
+    }
+
+    /// Closes what the batch had opened before it failed.
+    pub fn close_batch(&mut self) {
+        for number in self.opened_in_batch.drain(..) {
+            self.objects.remove(&number);
+        }
+    }
+}
+
+fn no_such_handle(kind: &str, number: u32) -> Error {
+    Error::Violation(format!("there is no open {kind} with the number {number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_only_grow() {
+        let mut handles = Handles::new(8);
+
+        handles.spend(5).unwrap();
+
+        assert!(matches!(handles.spend(5), Err(Error::Violation(_))));
+        assert!(matches!(handles.spend(4), Err(Error::Violation(_))));
+        handles.spend(6).unwrap();
+    }
+
+    #[test]
+    fn what_was_never_opened_cannot_be_named() {
+        let mut handles = Handles::new(8);
+        handles.spend(1).unwrap();
+
+        assert!(matches!(handles.file(FileId(1)), Err(Error::Violation(_))));
+        assert!(matches!(handles.dir(DirId(9)), Err(Error::Violation(_))));
+        assert!(matches!(handles.close(AnyId::File(FileId(1))), Err(Error::Violation(_))));
+    }
+}

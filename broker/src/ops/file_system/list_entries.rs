@@ -1,0 +1,39 @@
+//! Entries of an open directory, a page at a time.
+
+use rex_ipc::action::file_system::Read;
+use rex_ipc::bounded::{List, Text};
+use rex_ipc::file_system::{Entry, EntryPage, ListEntries};
+use rex_ipc::limits::MAX_PAGE_ENTRIES;
+use rex_ipc::name;
+
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys;
+
+impl Perform for ListEntries {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<EntryPage, Error> {
+        let directory = gate.services.handles.dir(self.dir)?;
+        let read = gate.authorize::<Read, _>(directory)?;
+        let room_bytes = gate.room_bytes;
+        let mut entries = Vec::new();
+        let mut used_bytes = PAGE_OVERHEAD_BYTES;
+        let end = sys::list::entries(&read, self.restart, |raw| {
+            let text = name::to_text(raw.name);
+            let size_bytes = text.len() + ENTRY_OVERHEAD_BYTES;
+            if entries.len() == MAX_PAGE_ENTRIES || used_bytes + size_bytes > room_bytes {
+                return false;
+            }
+            used_bytes += size_bytes;
+            entries.push(Entry { name: Text::cut(&text), entry_type: raw.entry_type, inode: raw.inode });
+            true
+        })?;
+        gate.services.count_entries(entries.len())?;
+        Ok(EntryPage { entries: List::new(entries).unwrap_or_default(), end })
+    }
+}
+
+/// Length of a name (at most 3), type (1), inode number (at most 9).
+const ENTRY_OVERHEAD_BYTES: usize = 13;
+/// Count of entries (at most 3), end mark (1), and the count and failure mark of the whole reply.
+const PAGE_OVERHEAD_BYTES: usize = 16;

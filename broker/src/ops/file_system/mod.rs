@@ -1,0 +1,121 @@
+//! The operations of the file system.
+
+mod list_entries;
+mod open_dir;
+mod open_file;
+mod open_link;
+mod open_listing;
+mod read_chunk;
+mod read_link;
+mod stat;
+mod stat_entry;
+
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, SFlag};
+use rex_ipc::bounded::Text;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{Identity, Instant, Metadata, PathText};
+use rex_ipc::name;
+
+use crate::error::Error;
+use crate::object::Directory;
+use crate::path::{EntryName, PathName};
+use crate::services::Services;
+use crate::sys;
+use crate::sys::walk::{Reached, file_type};
+
+/// The path that a name in a directory spells, as the policy is asked about it before the name itself is checked.
+fn spelled(parent: &Directory, name: &str) -> Result<PathName, Error> {
+    if name.starts_with('/') { PathName::parse(name) } else { PathName::parse(&format!("{}/{name}", parent.name)) }
+}
+
+/// The single component that a name has to be.
+fn entry_name(name: &str) -> Result<EntryName, Error> {
+    match EntryName::parse(name) {
+        Some(entry) => Ok(entry),
+        None if name.is_empty() => Err(Errno::ENOENT.into()),
+        None if name == "." => Err(not_a_file()),
+        None if single_with_slash(name) => Err(Errno::ENOTDIR.into()),
+        None => {
+            Err(Error::invalid(ErrorKind::InvalidPath, "Invalid path: file path must contain only a filename"))
+        }
+    }
+}
+
+fn single_with_slash(name: &str) -> bool {
+    name.strip_suffix('/').is_some_and(|name| EntryName::parse(name).is_some())
+}
+
+fn not_a_file() -> Error {
+    Error::invalid(ErrorKind::ValidationError, "Validation error: argument is not a file")
+}
+
+fn refused_link(path: &PathName) -> Error {
+    let message = format!("File error: file is a symbolic link but follow_symlinks is not enabled: {path}");
+    Error::invalid(ErrorKind::FileError, message)
+}
+
+fn refused_directory(path: &str) -> Error {
+    let message = format!(
+        "Directory error: Not a directory, enable follow_symlinks to open the target directory: {path}"
+    );
+    Error::invalid(ErrorKind::DirectoryOpenError, message)
+}
+
+/// Why an object that was reached may not be opened although its name may: what it is, not what it is called.
+fn object_refusal(services: &Services, parent: Option<&Directory>, reached: &Reached) -> Option<&'static str> {
+    let inode = sys::walk::inode(&reached.stat);
+    if let Some(reason) = services.forbidden.inode_reason(inode) {
+        return Some(reason);
+    }
+    if services.shows_broker(reached) {
+        return Some("built-in: broker and jail are not shown to scripts");
+    }
+    let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
+    (several_links && !services.limits.hard_links && foreign_link_possible(services, parent, reached))
+        .then_some("built-in: a file with several hard links, one of which somebody else could have made")
+}
+
+/// Whether somebody else than root and the broker's user could have made this name for the file.
+fn foreign_link_possible(services: &Services, parent: Option<&Directory>, reached: &Reached) -> bool {
+    let trusted = |uid: u32| uid == 0 || uid == services.euid;
+    let Some(parent) = parent else { return true };
+    let Ok(parent) = nix::sys::stat::fstat(&parent.fd) else { return true };
+    !trusted(reached.stat.st_uid) || !trusted(parent.st_uid) || parent.st_mode & 0o022 != 0
+}
+
+fn metadata(services: &mut Services, stat: &FileStat) -> Metadata {
+    Metadata {
+        entry_type: sys::stat::entry_type(stat),
+        mode: stat.st_mode,
+        size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        blocks: u64::try_from(stat.st_blocks).unwrap_or(0),
+        links: stat.st_nlink,
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        modified: instant(stat.st_mtime, stat.st_mtime_nsec),
+        changed: instant(stat.st_ctime, stat.st_ctime_nsec),
+        owner: Identity { number: stat.st_uid, name: services.user_name(stat.st_uid) },
+        group: Identity { number: stat.st_gid, name: services.group_name(stat.st_gid) },
+    }
+}
+
+fn instant(seconds: i64, nanoseconds: i64) -> Instant {
+    Instant { seconds, nanoseconds: u32::try_from(nanoseconds).unwrap_or(0) }
+}
+
+fn path_text(bytes: &[u8]) -> Result<PathText, Error> {
+    Text::new(name::to_text(bytes)).ok_or_else(|| Errno::ENAMETOOLONG.into())
+}
+
+/// The directory part and the last component of a path.
+fn split(path: &PathName) -> Option<(PathName, EntryName)> {
+    Some((path.parent(), EntryName::parse(path.file_name()?)?))
+}
+
+/// A directory that serves as the parent in a question, held only for the request.
+fn held(reached: Reached) -> Rc<Directory> {
+    Rc::new(reached.into_directory())
+}

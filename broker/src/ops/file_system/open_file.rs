@@ -1,0 +1,179 @@
+//! Opens a regular file in an open directory, and makes it when asked to.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{Mode, SFlag};
+use rex_ipc::action::file_system::{Create, Open};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::OpenFile;
+
+use super::{entry_name, held, not_a_file, object_refusal, refused_link, spelled, split};
+use crate::error::Error;
+use crate::object::{Directory, File, FileAt, FilePath};
+use crate::ops::Perform;
+use crate::path::{EntryName, PathName};
+use crate::policy::{Gate, Permit, Resource};
+use crate::sys;
+use crate::sys::open::Access;
+use crate::sys::walk::{Reached, file_type};
+
+impl Perform for OpenFile {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        gate.services.handles.spend(self.id.0)?;
+        let parent = gate.services.handles.dir(self.dir)?;
+        let spelled = spelled(&parent, self.name.as_str())?;
+        let Some(entry) = EntryName::parse(self.name.as_str()) else {
+            // Asked about first: what is wrong with the name is said only to who may know of the place.
+            gate.authorize::<Open, _>(FilePath(spelled.clone()))?;
+            if self.create {
+                gate.authorize::<Create, _>(FilePath(spelled))?;
+            }
+            return Err(entry_name(self.name.as_str()).err().unwrap_or_else(not_a_file));
+        };
+        let place = FileAt::new(Rc::clone(&parent), entry);
+        let open = gate.authorize::<Open, _>(place.clone())?;
+        let create = if self.create { Some(gate.authorize::<Create, _>(place)?) } else { None };
+        let file = Opening(&self).open(gate, &parent, &open, create.as_ref())?;
+        gate.services.handles.keep_file(self.id, file);
+        Ok(())
+    }
+}
+
+/// What was asked for, while it is carried out.
+struct Opening<'r>(&'r OpenFile);
+
+impl Opening<'_> {
+    fn open<'req>(
+        &self,
+        gate: &mut Gate<'req, OpenFile>,
+        parent: &Rc<Directory>,
+        open: &Permit<'req, Open, FileAt>,
+        create: Option<&Permit<'req, Create, FileAt>>,
+    ) -> Result<File, Error> {
+        if self.0.create && !self.0.write {
+            return Err(Errno::EINVAL.into());
+        }
+        // A file may appear or vanish between two looks; after a few rounds that is somebody's doing.
+        for _ in 0..8 {
+            match sys::walk::entry(open, |place| (&place.parent, &place.entry, &place.path)) {
+                Ok(reached) if file_type(&reached.stat) == SFlag::S_IFLNK => {
+                    return self.open_through_link(gate, parent, open, reached);
+                }
+                Ok(reached) => return self.open_object(gate, Some(parent), open, reached),
+                Err(error) if is(&error, Errno::ENOENT) && create.is_some() => {}
+                Err(error) => return Err(self.system(&error)),
+            }
+            let Some(create) = create else { break };
+            let made = sys::open::create_file(
+                create,
+                |place| (&place.parent, &place.entry, &place.path),
+                self.access(),
+                self.mode(),
+            );
+            match made {
+                Err(error) if is(&error, Errno::EEXIST) => {}
+                result => return result.map_err(|error| self.system(&error)),
+            }
+        }
+        Err(Errno::EBUSY.into())
+    }
+
+    /// Opens the object that was reached, if it is what a file handle can hold.
+    fn open_object<'req, R: Resource>(
+        &self,
+        gate: &mut Gate<'req, OpenFile>,
+        parent: Option<&Directory>,
+        open: &Permit<'req, Open, R>,
+        reached: Reached,
+    ) -> Result<File, Error> {
+        match file_type(&reached.stat) {
+            SFlag::S_IFREG => {}
+            SFlag::S_IFDIR if self.0.write => return Err(self.system(&Errno::EISDIR.into())),
+            SFlag::S_IFLNK => return Err(refused_link(&reached.name)),
+            _ => return Err(not_a_file()),
+        }
+        if let Some(reason) = object_refusal(gate.services, parent, &reached) {
+            return Err(gate.refuse::<Open, _>(&FilePath(reached.name.clone()), reason));
+        }
+        let own_fds = Rc::clone(&gate.services.own_fds);
+        sys::open::reopen(open, reached, own_fds.as_fd(), self.access()).map_err(|error| self.system(&error))
+    }
+
+    /// Follows the link that stands at the name, asking for each place that is led to.
+    fn open_through_link<'req>(
+        &self,
+        gate: &mut Gate<'req, OpenFile>,
+        parent: &Rc<Directory>,
+        open: &Permit<'req, Open, FileAt>,
+        link: Reached,
+    ) -> Result<File, Error> {
+        if !self.0.follow {
+            return Err(refused_link(&link.name));
+        }
+        let root = Rc::clone(&gate.services.root);
+        let mut last = None;
+        let mut ask = |place: PathName| {
+            last = Some(place.clone());
+            gate.authorize::<Open, _>(FilePath(place))
+        };
+        let found = sys::walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
+        match found {
+            Ok(reached) => {
+                let target = gate.authorize::<Open, _>(FilePath(reached.name.clone()))?;
+                let target_parent = self.parent_of(gate, &reached.name)?;
+                self.open_object(gate, target_parent.as_deref(), &target, reached)
+            }
+            Err(Error::Failed { errno: Some(errno), .. }) if errno == Errno::ENOENT as i32 && self.0.create => {
+                let target = last.ok_or(Errno::ENOENT)?;
+                self.create_target(gate, target)
+            }
+            Err(Error::Failed { errno: Some(errno), .. }) => Err(self.system(&Errno::from_raw(errno).into())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the missing target of a link: `create` is asked for the place where it will be.
+    fn create_target(&self, gate: &mut Gate<'_, OpenFile>, target: PathName) -> Result<File, Error> {
+        let (_, entry) = split(&target).ok_or(Errno::EISDIR)?;
+        let root = Rc::clone(&gate.services.root);
+        let permit = gate.authorize::<Open, _>(FilePath(target.clone()))?;
+        gate.authorize::<Create, _>(FilePath(target))?;
+        let parent = sys::walk::parent_directory(&permit, |path| &path.0, root.as_fd())
+            .map_err(|error| self.system(&error))?;
+        let create = gate.authorize::<Create, _>(FileAt::new(held(parent), entry))?;
+        sys::open::create_file(
+            &create,
+            |place| (&place.parent, &place.entry, &place.path),
+            self.access(),
+            self.mode(),
+        )
+        .map_err(|error| self.system(&error))
+    }
+
+    /// The directory that a followed file is in, for the question who could have linked it there.
+    fn parent_of(&self, gate: &mut Gate<'_, OpenFile>, name: &PathName) -> Result<Option<Rc<Directory>>, Error> {
+        let root = Rc::clone(&gate.services.root);
+        let permit = gate.authorize::<Open, _>(FilePath(name.clone()))?;
+        Ok(sys::walk::parent_directory(&permit, |path| &path.0, root.as_fd()).ok().map(held))
+    }
+
+    fn access(&self) -> Access {
+        Access { read: self.0.read, write: self.0.write }
+    }
+
+    fn mode(&self) -> Mode {
+        let default = if self.0.follow { 0o644 } else { 0o666 };
+        Mode::from_bits_truncate(self.0.permissions.map_or(default, |bits| bits.bits().into()))
+    }
+
+    /// Rex names failures of the system after another library when links are followed; scripts may compare it.
+    fn system(&self, error: &std::io::Error) -> Error {
+        Error::system_as(if self.0.follow { ErrorKind::RustixError } else { ErrorKind::IoError }, error)
+    }
+}
+
+fn is(error: &std::io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}

@@ -1,0 +1,106 @@
+//! Opens what `ls` lists: a directory, or a link that stands for itself.
+//!
+//! Rex looks at the path first and asks afterwards. Here both answers are known before anything is touched: the
+//! directory may be listed if `open` on it is permitted, the link may be seen if `open` on its parent and on itself
+//! are. Only then is the type looked at, and the questions that belong to it are asked for the record.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+use rex_ipc::action::file_system::Open;
+use rex_ipc::bounded::Text;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{Entry, EntryType, Listing, OpenListing};
+use rex_ipc::name;
+
+use super::{held, object_refusal, split};
+use crate::error::Error;
+use crate::object::{DirPath, Directory, FileAt, FilePath};
+use crate::ops::Perform;
+use crate::path::PathName;
+use crate::policy::{Gate, Permit};
+use crate::sys;
+use crate::sys::walk::{Reached, file_type};
+
+impl Perform for OpenListing {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Listing, Error> {
+        gate.services.handles.spend(self.id.0)?;
+        let given = self.path.as_str();
+        let path = PathName::parse(given)?;
+        let may_list = gate.would_permit::<Open, _>(&DirPath(path.clone()));
+        let as_link = split(&path).filter(|_| !given.ends_with('/'));
+        let may_see_link = as_link.as_ref().is_some_and(|(parent, _)| {
+            gate.would_permit::<Open, _>(&DirPath(parent.clone()))
+                && gate.would_permit::<Open, _>(&FilePath(path.clone()))
+        });
+        if may_see_link && let Some((parent, entry)) = as_link {
+            let permit = gate.authorize::<Open, _>(DirPath(parent))?;
+            let parent = held(reach(gate, &permit)?);
+            let place = FileAt::new(Rc::clone(&parent), entry);
+            let open = gate.authorize::<Open, _>(place)?;
+            let found = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
+            match file_type(&found.stat) {
+                SFlag::S_IFLNK => {
+                    let entry = Entry {
+                        name: Text::cut(&name::to_text(open.resource().entry.as_bytes())),
+                        entry_type: EntryType::Symlink,
+                        inode: found.stat.st_ino,
+                    };
+                    let parent = Rc::try_unwrap(parent).or_else(|parent| reopened(&parent))?;
+                    gate.services.handles.keep_dir(self.id, parent);
+                    return Ok(Listing::Link(entry));
+                }
+                SFlag::S_IFDIR => {}
+                _ => return Err(not_listable(given)),
+            }
+        }
+        if !may_list && may_see_link {
+            // It is no link, so the question for a directory is the one that counts; it is answered with no.
+            gate.authorize::<Open, _>(DirPath(path))?;
+            return Err(Errno::EACCES.into());
+        }
+        let permit = gate.authorize::<Open, _>(DirPath(path))?;
+        let reached = reach(gate, &permit)?;
+        if file_type(&reached.stat) != SFlag::S_IFDIR {
+            return Err(Errno::ENOTDIR.into());
+        }
+        if let Some(reason) = object_refusal(gate.services, None, &reached) {
+            return Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
+        }
+        gate.services.handles.keep_dir(self.id, reached.into_directory());
+        Ok(Listing::Directory)
+    }
+}
+
+/// Goes to a directory, through links where there are some.
+fn reach<'req>(
+    gate: &mut Gate<'req, OpenListing>,
+    permit: &Permit<'req, Open, DirPath>,
+) -> Result<Reached, Error> {
+    let root = Rc::clone(&gate.services.root);
+    match sys::walk::directory(permit, |path| &path.0, root.as_fd()) {
+        Ok(reached) => Ok(reached),
+        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            let mut ask = |place: PathName| gate.authorize::<Open, _>(DirPath(place));
+            sys::walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)
+        }
+        Err(error) => Err(Error::system(&error)),
+    }
+}
+
+/// A second descriptor for a directory that a permit still holds.
+fn reopened(parent: &Rc<Directory>) -> Result<Directory, Error> {
+    Ok(Directory {
+        fd: parent.fd.try_clone()?,
+        name: parent.name.clone(),
+        inode: parent.inode,
+        listing: Default::default(),
+    })
+}
+
+fn not_listable(given: &str) -> Error {
+    let message = format!("Invalid arguments: ls: {given}: Not a directory or symlink");
+    Error::invalid(ErrorKind::InvalidArguments, message)
+}

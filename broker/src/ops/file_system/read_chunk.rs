@@ -1,0 +1,47 @@
+//! Part of an open file: the whole content where it may be read, else the redacted one where that may be.
+
+use std::rc::Rc;
+
+use rex_ipc::action::file_system::Read;
+use rex_ipc::bounded::Bytes;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{Chunk, ReadChunk};
+
+use crate::error::Error;
+use crate::object::File;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::redaction;
+use crate::sys;
+
+impl Perform for ReadChunk {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Chunk, Error> {
+        let file = gate.services.handles.file(self.file)?;
+        let length = self.length.bytes().min(gate.room_bytes.saturating_sub(CHUNK_OVERHEAD_BYTES));
+        let permit = match gate.authorize::<Read, _>(Rc::clone(&file)) {
+            Ok(permit) if file.readable => permit,
+            Ok(_) if !self.redacted => return Err(not_readable(&file)),
+            Ok(_) => return redaction::read(gate, &file, self.offset_bytes, length, not_readable(&file)),
+            Err(denied @ Error::Denied(_)) if self.redacted => {
+                return redaction::read(gate, &file, self.offset_bytes, length, denied);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut bytes = vec![0; length];
+        let (count, end) = sys::read::at(&permit, self.offset_bytes, &mut bytes)?;
+        bytes.truncate(count);
+        gate.services.count_read_bytes(count)?;
+        Ok(Chunk { bytes: Bytes::new(bytes).unwrap_or_default(), end })
+    }
+}
+
+fn not_readable(file: &File) -> Error {
+    let message = format!(
+        "Invalid file mode: Attempted to read a file without opening it with the read option.: {}",
+        file.name
+    );
+    Error::invalid(ErrorKind::InvalidFileMode, message)
+}
+
+/// Length (at most 5) and end mark (1) of the chunk, count and failure mark of the reply.
+const CHUNK_OVERHEAD_BYTES: usize = 16;

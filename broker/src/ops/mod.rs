@@ -1,0 +1,50 @@
+//! What the broker does for each row of the interface table: one operation, one file.
+
+pub mod file_system;
+pub mod runtime;
+
+use rex_ipc::batch::ReplyWriter;
+use rex_ipc::interface::{Operation, Request};
+use rex_ipc::limits::MAX_REPLY_BYTES;
+
+use crate::error::Error;
+use crate::policy::Gate;
+use crate::services::Services;
+
+/// The body of an operation.
+pub trait Perform: Operation + Sized {
+    /// Asks for what it needs, acts, and answers.
+    ///
+    /// # Errors
+    /// Whatever went wrong; [`Error::to_failure`] says what of it the script learns.
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Self::Reply, Error>;
+}
+
+macro_rules! emit_dispatch {
+    ($($group:ident {
+        $($number:literal $name:ident: $request:ident -> $reply:ty, needs [$($namespace:ident::$action:ident),*];)+
+    })+) => {
+        /// Performs one request and puts its reply behind those that are already written.
+        ///
+        /// # Errors
+        /// Those of the operation.
+        pub fn dispatch(
+            request: Request,
+            services: &mut Services,
+            line: u32,
+            replies: &mut ReplyWriter<'_>,
+        ) -> Result<(), Error> {
+            let room_bytes = MAX_REPLY_BYTES.saturating_sub(replies.used());
+            match request {
+                $($(Request::$request(request) => {
+                    let reply = request.perform(&mut Gate::new(services, line, room_bytes))?;
+                    replies.push(&reply).map_err(|error| {
+                        Error::Violation(format!("the replies of one call do not fit a frame: {error}"))
+                    })
+                })+)+
+            }
+        }
+    };
+}
+
+rex_ipc::interface!(emit_dispatch);

@@ -1,0 +1,185 @@
+//! The only place that turns a question into a permit: built-in forbids, policy, record, in this order.
+
+use std::marker::PhantomData;
+
+use rex_ipc::action::{Action, ActionId, ResourceKind};
+use rex_ipc::interface::Needs;
+
+use super::permit::{Allows, Permit, Resource};
+use super::question::{Question, ResourceRef};
+use crate::error::{Denial, Error};
+use crate::services::{Decision, Services};
+
+/// What one request may use: the state of the run, and the way to a permit.
+///
+/// An operation can ask only for the actions that its row announces:
+///
+/// ```compile_fail,E0277
+/// # use rex_broker::{error::Error, object::DirPath, policy::Gate};
+/// # use rex_ipc::action::file_system::Create;
+/// # use rex_ipc::file_system::ListEntries;
+/// fn ask(gate: &mut Gate<'_, ListEntries>, dir: DirPath) -> Result<(), Error> {
+///     gate.authorize::<Create, _>(dir).map(drop)
+/// }
+/// ```
+///
+/// and only on resources that the schema allows for the action:
+///
+/// ```compile_fail,E0277
+/// # use rex_broker::{error::Error, object::FilePath, policy::Gate};
+/// # use rex_ipc::action::file_system::Read;
+/// # use rex_ipc::file_system::ListEntries;
+/// fn ask(gate: &mut Gate<'_, ListEntries>, file: FilePath) -> Result<(), Error> {
+///     gate.authorize::<Read, _>(file).map(drop)
+/// }
+/// ```
+///
+/// A permit ends with its request:
+///
+/// ```compile_fail
+/// # use rex_broker::{error::Error, object::DirPath, policy::{Gate, Permit}};
+/// # use rex_ipc::action::file_system::Open;
+/// # use rex_ipc::file_system::OpenDir;
+/// fn keep(gate: &mut Gate<'_, OpenDir>, dir: DirPath) -> Permit<'static, Open, DirPath> {
+///     gate.authorize::<Open, _>(dir).unwrap()
+/// }
+/// ```
+pub struct Gate<'req, O> {
+    /// The state of the run.
+    pub services: &'req mut Services,
+    /// The line of the script, as the jail claims.
+    pub line: u32,
+    /// How many bytes the reply may still take.
+    pub room_bytes: usize,
+    operation: PhantomData<O>,
+}
+
+impl<'req, O> Gate<'req, O> {
+    /// A gate for one request of the operation `O`.
+    pub fn new(services: &'req mut Services, line: u32, room_bytes: usize) -> Self {
+        Self { services, line, room_bytes, operation: PhantomData }
+    }
+
+    /// Asks for `A` on `resource`; gives the permit with the resource inside.
+    ///
+    /// The decision is in the record before the permit exists, and for an action that changes the host the record is
+    /// written out before the permit exists.
+    ///
+    /// # Errors
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded.
+    pub fn authorize<A, R>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.decide(A::ID, &resource)?;
+        Ok(Permit::granted(resource))
+    }
+
+    /// Asks for `A` on `resource` without recording a refusal: for a command whose first question depends on what
+    /// is there, so that it has to know both answers before it may look. The answer that counts is asked for again
+    /// with [`Gate::authorize`].
+    pub fn would_permit<A, R>(&mut self, resource: &R) -> bool
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        let question = Question::new(A::ID, resource.as_question());
+        self.services.forbidden.reason(&question, resource.inode()).is_none()
+            && self.services.engine.decide(&question).permitted
+    }
+
+    /// Refuses an object that its name would permit, for a reason of our own; recorded like any denial.
+    pub fn refuse<A, R>(&mut self, resource: &R, reason: &'static str) -> Error
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        let question = Question::new(A::ID, resource.as_question());
+        let determining = [reason.to_owned()];
+        self.refused(&question, &determining, &[], false)
+    }
+
+    fn decide<R: Resource>(&mut self, action: ActionId, resource: &R) -> Result<(), Error> {
+        let question = Question::new(action, resource.as_question());
+        if let Some(reason) = self.services.forbidden.reason(&question, resource.inode()) {
+            let determining = [reason.to_owned()];
+            return Err(self.refused(&question, &determining, &[], false));
+        }
+        let verdict = self.services.engine.decide(&question);
+        if !verdict.permitted {
+            return Err(self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed));
+        }
+        let changes_host = changes_host(action);
+        self.services.record(Decision {
+            question: &question,
+            permitted: true,
+            determining: &verdict.determining,
+            errors: &verdict.errors,
+            line: self.line,
+            operation: std::any::type_name::<O>().rsplit("::").next().unwrap_or_default(),
+        })?;
+        if changes_host {
+            self.services.commit_records()?;
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, question: &Question<'_>, determining: &[String], errors: &[String], failed: bool) -> Error {
+        let recorded = self.services.record(Decision {
+            question,
+            permitted: false,
+            determining,
+            errors,
+            line: self.line,
+            operation: std::any::type_name::<O>().rsplit("::").next().unwrap_or_default(),
+        });
+        match recorded {
+            Err(error) => error,
+            Ok(()) => Error::Denied(Box::new(Denial {
+                principal: self.services.principal.clone(),
+                action: question.action,
+                kind: question.resource.kind(),
+                resource: resource_text(&question.resource),
+                undecided: failed,
+            })),
+        }
+    }
+}
+
+/// Whether the act leaves the host other than it was; its record has to be written first.
+pub fn changes_host(action: ActionId) -> bool {
+    !matches!(
+        action,
+        ActionId::FileSystemOpen
+            | ActionId::FileSystemRead
+            | ActionId::FileSystemRedactedRead
+            | ActionId::FileSystemStat
+            | ActionId::SysinfoList
+            | ActionId::ProcessList
+            | ActionId::ProcessListFds
+            | ActionId::SystemdStatus
+    )
+}
+
+/// The resource as a denial names it.
+pub fn resource_text(resource: &ResourceRef<'_>) -> String {
+    match resource {
+        ResourceRef::File(text)
+        | ResourceRef::Dir(text)
+        | ResourceRef::Hostname(text)
+        | ResourceRef::Url(text)
+        | ResourceRef::Service(text) => (*text).to_owned(),
+        ResourceRef::Process(process) => process.pid.to_string(),
+        ResourceRef::Sysinfo | ResourceRef::Systemd | ResourceRef::Sysctl => "host".to_owned(),
+    }
+}
+
+/// Whether a resource of this kind is named by a path.
+pub fn is_path(kind: ResourceKind) -> bool {
+    matches!(kind, ResourceKind::File | ResourceKind::Dir)
+}

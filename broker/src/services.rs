@@ -1,0 +1,200 @@
+//! What operations may use: policy, record, result, handles, limits. One per run.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use crate::error::{Error, LimitReached};
+use crate::forbidden::Forbidden;
+use crate::handles::Handles;
+use crate::limits::{Limits, Usage};
+use crate::path::PathName;
+use crate::policy::{Engine, Question};
+use crate::redaction::{DICTIONARY_PATH, Dictionary};
+use crate::sys;
+use crate::sys::walk::Reached;
+use crate::wait::{Event, Waiter};
+
+/// The state of a run that operations see.
+pub struct Services {
+    /// Decides.
+    pub engine: Engine,
+    /// What no policy can permit.
+    pub forbidden: Forbidden,
+    /// The objects that the jail has open.
+    pub handles: Handles,
+    /// What the run may use.
+    pub limits: Limits,
+    /// What it has used.
+    pub usage: Usage,
+    /// Waits for whatever comes next.
+    pub waiter: Waiter,
+    /// The root directory.
+    pub root: Rc<OwnedFd>,
+    /// The broker's own descriptors.
+    pub own_fds: Rc<OwnedFd>,
+    /// The user that the policy is asked about.
+    pub principal: String,
+    /// The effective user id of the broker.
+    pub euid: u32,
+    /// Decisions and effects, for those who come later.
+    pub audit: crate::audit::Journal,
+    /// Logs, alarms, metrics and denials, for the caller.
+    pub recorder: crate::result::Recorder,
+    /// What interrupted the run, once something has.
+    pub interruption: Option<Event>,
+    jail_pid: u32,
+    dictionary: Option<Rc<Dictionary>>,
+    users: HashMap<u32, Option<String>>,
+    groups: HashMap<u32, Option<String>>,
+}
+
+/// A decision to be recorded.
+pub struct Decision<'a> {
+    /// What was asked.
+    pub question: &'a Question<'a>,
+    /// What was answered.
+    pub permitted: bool,
+    /// The policies that decided.
+    pub determining: &'a [String],
+    /// What went wrong in evaluation.
+    pub errors: &'a [String],
+    /// The line of the script, as the jail claims.
+    pub line: u32,
+    /// The operation that asked.
+    pub operation: &'static str,
+}
+
+impl Services {
+    /// The state at the start of a run.
+    ///
+    /// # Errors
+    /// Those of opening `/` and `/proc/self/fd`.
+    pub fn new(
+        engine: Engine,
+        principal: String,
+        forbidden: Forbidden,
+        limits: Limits,
+        waiter: Waiter,
+        audit: crate::audit::Journal,
+        recorder: crate::result::Recorder,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            engine,
+            forbidden,
+            handles: Handles::new(limits.open_handles),
+            limits,
+            usage: Usage::default(),
+            waiter,
+            root: Rc::new(sys::unguarded::root()?),
+            own_fds: Rc::new(sys::unguarded::own_fds()?),
+            principal,
+            euid: nix::unistd::geteuid().as_raw(),
+            audit,
+            recorder,
+            interruption: None,
+            jail_pid: 0,
+            dictionary: None,
+            users: HashMap::new(),
+            groups: HashMap::new(),
+        })
+    }
+
+    /// Closes the jail's own `/proc` entry to it.
+    pub fn hide_jail(&mut self, pid: u32) {
+        self.jail_pid = pid;
+        self.forbidden.add_process(pid);
+    }
+
+    /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows broker or jail.
+    pub fn shows_broker(&self, reached: &Reached) -> bool {
+        let own = [std::process::id(), self.jail_pid].map(|pid| pid.to_string());
+        let suspicious = reached
+            .name
+            .as_str()
+            .split('/')
+            .any(|part| part == "self" || part == "thread-self" || own.iter().any(|pid| pid == part));
+        suspicious && fstatfs(&reached.fd).is_ok_and(|statfs| statfs.filesystem_type() == PROC_SUPER_MAGIC)
+    }
+
+    /// The redaction dictionary, read once under the broker's own authority.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn dictionary(&mut self) -> Result<Rc<Dictionary>, Error> {
+        if let Some(dictionary) = &self.dictionary {
+            return Ok(Rc::clone(dictionary));
+        }
+        let dictionary = Rc::new(Dictionary::load(std::path::Path::new(DICTIONARY_PATH))?);
+        self.dictionary = Some(Rc::clone(&dictionary));
+        Ok(dictionary)
+    }
+
+    /// The name of a user; looked up once.
+    pub fn user_name(&mut self, uid: u32) -> Option<String> {
+        self.users.entry(uid).or_insert_with(|| sys::unguarded::user_name(uid)).clone()
+    }
+
+    /// The name of a group; looked up once.
+    pub fn group_name(&mut self, gid: u32) -> Option<String> {
+        self.groups.entry(gid).or_insert_with(|| sys::unguarded::group_name(gid)).clone()
+    }
+
+    /// Counts bytes read from files.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many.
+    pub fn count_read_bytes(&mut self, bytes: usize) -> Result<(), Error> {
+        self.usage.read_bytes = self.usage.read_bytes.saturating_add(bytes as u64);
+        within("max-read-bytes", self.usage.read_bytes, self.limits.read_bytes)
+    }
+
+    /// Counts directory entries given.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many.
+    pub fn count_entries(&mut self, entries: usize) -> Result<(), Error> {
+        self.usage.entries = self.usage.entries.saturating_add(entries as u64);
+        within("max-entries", self.usage.entries, self.limits.entries)
+    }
+
+    /// Counts a call with its requests.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many.
+    pub fn count_call(&mut self, requests: usize) -> Result<(), Error> {
+        self.usage.calls = self.usage.calls.saturating_add(1);
+        self.usage.requests = self.usage.requests.saturating_add(requests as u64);
+        within("max-calls", self.usage.calls, self.limits.calls)
+    }
+
+    /// Waits, unless the run is to end meanwhile.
+    ///
+    /// # Errors
+    /// `Interrupted` when it is.
+    pub fn sleep(&mut self, milliseconds: u32) -> Result<(), Error> {
+        match self.waiter.pause(Duration::from_millis(milliseconds.into()))? {
+            Event::Elapsed => Ok(()),
+            event => {
+                self.interruption = Some(event);
+                Err(Error::Interrupted)
+            }
+        }
+    }
+
+    /// The paths of this run's files that no script may touch.
+    pub fn is_forbidden(&self, path: &PathName) -> bool {
+        let question = Question::new(
+            rex_ipc::action::ActionId::FileSystemRead,
+            crate::policy::ResourceRef::File(path.as_str()),
+        );
+        self.forbidden.reason(&question, None).is_some()
+    }
+}
+
+fn within(name: &'static str, used: u64, limit: u64) -> Result<(), Error> {
+    if used > limit { Err(Error::Limit(LimitReached { name, value: limit })) } else { Ok(()) }
+}

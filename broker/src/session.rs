@@ -1,0 +1,404 @@
+//! One jail served: handshake, script, calls, output, end. The first wrong byte ends it.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rex_hardening::link::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
+use rex_ipc::batch::{Call, ReplyWriter};
+use rex_ipc::bounded::Bytes;
+use rex_ipc::codec;
+use rex_ipc::control::{
+    Arguments, EngineLimit, Fatal, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready, RequestNumber, ScriptEnd,
+};
+use rex_ipc::failure::{Failure, FailureClass};
+use rex_ipc::frame::{Header, Kind};
+use rex_ipc::interface::FINGERPRINT;
+use rex_ipc::limits::{HEADER_BYTES, MAX_BODY_BYTES, MAX_FRAME_BYTES};
+use rex_ipc::state::{State, Tracker};
+
+use crate::error::{Error, LimitReached};
+use crate::ops;
+use crate::services::Services;
+use crate::wait::Event;
+
+/// How a run ended, as far as the broker knows by itself or was told by the jail.
+#[derive(Debug)]
+pub enum RunEnd {
+    /// The script ended and said so. The text is its output or the message of its error.
+    Script {
+        /// What the jail says.
+        end: ScriptEnd,
+        /// Output or error message.
+        text: String,
+        /// What the broker answered to the request that ended the script.
+        class: Option<FailureClass>,
+    },
+    /// The jail says that it cannot go on.
+    Fatal(Fatal),
+    /// The jail broke the protocol.
+    Violation(String),
+    /// The jail is gone, without a word.
+    JailGone,
+    /// A limit of the run was reached.
+    Limit(LimitReached),
+    /// Somebody sent a signal.
+    Signal(i32),
+    /// The time of the run is over.
+    Deadline,
+    /// The record cannot be written.
+    Audit(crate::audit::AuditError),
+    /// The broker itself failed.
+    Internal(String),
+}
+
+/// The conversation with one jail.
+pub struct Session<'j> {
+    link: &'j Link,
+    tracker: Tracker,
+    sent: u32,
+    output: Vec<u8>,
+    failures: VecDeque<(RequestNumber, FailureClass)>,
+    /// The line of the script that last asked for something, as the jail claims.
+    pub line: u32,
+    grace: Option<Duration>,
+    signalled: Option<i32>,
+}
+
+impl<'j> Session<'j> {
+    /// A conversation over this socket. With `grace`, a script may go on for that long after SIGTERM.
+    pub fn new(link: &'j Link, grace: Option<Duration>) -> Self {
+        Self {
+            link,
+            tracker: Tracker::new(),
+            sent: 0,
+            output: Vec::new(),
+            failures: VecDeque::new(),
+            line: 0,
+            grace,
+            signalled: None,
+        }
+    }
+
+    /// How far the run is.
+    pub fn state(&self) -> State {
+        self.tracker.state()
+    }
+
+    /// Whether a signal asked the run to end, and which.
+    pub fn signalled(&self) -> Option<i32> {
+        self.signalled
+    }
+
+    /// Tells the jail what it has to know before it gives up its rights.
+    pub fn send_hello(&mut self, services: &mut Services, hello: &Hello) -> Result<(), RunEnd> {
+        self.send_control(services, Kind::Hello, hello)
+    }
+
+    /// Waits for the jail to say that it is locked down; gives its own report.
+    pub fn await_ready(&mut self, services: &mut Services) -> Result<Vec<u8>, RunEnd> {
+        let mut buffer = new_buffer();
+        let (header, length) = self.receive(services, &mut buffer)?;
+        let body = body(&buffer, length);
+        match header.kind {
+            Kind::Ready => {
+                let ready: Ready = decode(body)?;
+                if ready.fingerprint != FINGERPRINT {
+                    return Err(RunEnd::Violation("the jail was built for another interface table".into()));
+                }
+                Ok(ready.report.into_vec())
+            }
+            _ => Err(RunEnd::Fatal(decode(body)?)),
+        }
+    }
+
+    /// The posture was verified from outside.
+    pub fn verified(&mut self) {
+        self.tracker.advance(State::Verified);
+    }
+
+    /// Sends script and arguments; the last frame is the order to run.
+    pub fn load(&mut self, services: &mut Services, script: &str, arguments: &Arguments) -> Result<(), RunEnd> {
+        debug_assert_eq!(self.tracker.state(), State::Verified);
+        let arguments = codec::encode_large(arguments).map_err(|error| RunEnd::Internal(error.to_string()))?;
+        let length = |bytes: usize| u32::try_from(bytes).map_err(|_| RunEnd::Internal("script too long".into()));
+        let begin =
+            LoadBegin { script_bytes: length(script.len())?, arguments_bytes: length(arguments.len())? };
+        self.tracker.advance(State::Loaded);
+        self.send_control(services, Kind::LoadBegin, &begin)?;
+        for piece in script.as_bytes().chunks(PIECE_BYTES).chain(arguments.chunks(PIECE_BYTES)) {
+            let piece = Piece { bytes: Bytes::new(piece.to_vec()).unwrap_or_default() };
+            self.send_control(services, Kind::LoadChunk, &piece)?;
+        }
+        // From here on the jail may send: it runs as soon as it has this frame.
+        self.tracker.advance(State::Running);
+        self.send(services, Kind::LoadEnd, 0, &mut [0; HEADER_BYTES])
+    }
+
+    /// Serves the script until it ends, one way or the other.
+    pub fn serve(&mut self, services: &mut Services) -> RunEnd {
+        let mut buffer = new_buffer();
+        let mut reply = vec![0; MAX_FRAME_BYTES];
+        loop {
+            match self.serve_frame(services, &mut buffer, &mut reply) {
+                Ok(None) => {}
+                Ok(Some(end)) | Err(end) => return end,
+            }
+        }
+    }
+
+    fn serve_frame(
+        &mut self,
+        services: &mut Services,
+        buffer: &mut [u8; RECEIVE_BYTES],
+        reply: &mut [u8],
+    ) -> Result<Option<RunEnd>, RunEnd> {
+        let (header, length) = self.receive(services, buffer)?;
+        let body = body(buffer, length);
+        match header.kind {
+            Kind::Call => {
+                let call = Call::decode(body).map_err(|error| RunEnd::Violation(error.to_string()))?;
+                let used = self.answer(services, header.sequence, call, &mut reply[HEADER_BYTES..])?;
+                self.release(services, Kind::Reply, used, reply, buffer)?;
+            }
+            Kind::OutputBegin => {
+                let begin: OutputBegin = decode(body)?;
+                let limit = services.limits.output_bytes;
+                if begin.total_bytes > limit {
+                    return Err(RunEnd::Limit(LimitReached { name: "max-output", value: limit }));
+                }
+                self.tracker.output_begins(begin.total_bytes, limit).map_err(violation)?;
+                self.release(services, Kind::Ack, 0, reply, buffer)?;
+            }
+            Kind::OutputChunk => {
+                let piece: Piece = decode(body)?;
+                self.tracker.output_piece(piece.bytes.as_slice().len()).map_err(violation)?;
+                self.output.extend_from_slice(piece.bytes.as_slice());
+                self.release(services, Kind::Ack, 0, reply, buffer)?;
+            }
+            Kind::OutputEnd => {
+                expect_empty(body)?;
+                self.tracker.output_ends().map_err(violation)?;
+                self.release(services, Kind::Ack, 0, reply, buffer)?;
+            }
+            Kind::Result => {
+                let outcome: Outcome = decode(body)?;
+                return Ok(Some(self.script_end(services, outcome)?));
+            }
+            _ => return Ok(Some(RunEnd::Fatal(decode(body)?))),
+        }
+        Ok(None)
+    }
+
+    /// Performs the requests of a call in their order, up to the first that fails.
+    fn answer(
+        &mut self,
+        services: &mut Services,
+        frame: u32,
+        call: Call,
+        space: &mut [u8],
+    ) -> Result<usize, RunEnd> {
+        self.line = call.line;
+        services.count_call(call.requests.len()).map_err(|error| self.end_of(services, error))?;
+        services.handles.begin_batch();
+        let mut replies = ReplyWriter::new(space);
+        for (index, request) in call.requests.into_iter().enumerate() {
+            let Err(error) = ops::dispatch(request, services, call.line, &mut replies) else { continue };
+            let Some(failure) = error.to_failure() else { return Err(self.end_of(services, error)) };
+            services.handles.close_batch();
+            let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
+            self.remember(number, &failure);
+            return replies.finish(Some(&failure)).map_err(|error| RunEnd::Internal(error.to_string()));
+        }
+        replies.finish(None).map_err(|error| RunEnd::Internal(error.to_string()))
+    }
+
+    /// Sends an answer, after everything that led to it has been recorded.
+    fn release(
+        &mut self,
+        services: &mut Services,
+        kind: Kind,
+        body_bytes: usize,
+        frame: &mut [u8],
+        buffer: &mut [u8; RECEIVE_BYTES],
+    ) -> Result<(), RunEnd> {
+        services.commit_records().map_err(|error| self.end_of(services, error))?;
+        // Lock-step: a jail that has sent more before it was answered is not ours.
+        match self.link.receive(buffer, Wait::No) {
+            Ok(Received::Nothing) => {}
+            Ok(Received::Frame(_)) => {
+                return Err(RunEnd::Violation("a second frame was sent before the first was answered".into()));
+            }
+            Ok(Received::Closed) => return Err(RunEnd::JailGone),
+            Err(error) => return Err(link_end(&error)),
+        }
+        self.send(services, kind, body_bytes, frame)
+    }
+
+    fn remember(&mut self, number: RequestNumber, failure: &Failure) {
+        if self.failures.len() == REMEMBERED_FAILURES {
+            self.failures.pop_front();
+        }
+        self.failures.push_back((number, failure.class));
+    }
+
+    fn script_end(&mut self, services: &Services, outcome: Outcome) -> Result<RunEnd, RunEnd> {
+        let text = String::from_utf8(std::mem::take(&mut self.output))
+            .map_err(|_| RunEnd::Violation("the output is not UTF-8".into()))?;
+        if let ScriptEnd::Limit(limit) = outcome.end {
+            let (name, value) = match limit {
+                EngineLimit::Operations => ("max-operations", services.limits.operations),
+                EngineLimit::DataSize => ("memory", services.limits.memory_bytes),
+            };
+            return Ok(RunEnd::Limit(LimitReached { name, value }));
+        }
+        // The jail names the request; what was answered to it is known here. A request that was never failed gives
+        // no class, so nothing but our own denial counts as one.
+        let class = outcome.ended_by.and_then(|number| {
+            self.failures.iter().rev().find(|(failed, _)| *failed == number).map(|(_, class)| *class)
+        });
+        Ok(RunEnd::Script { end: outcome.end, text, class })
+    }
+
+    fn end_of(&self, services: &Services, error: Error) -> RunEnd {
+        match error {
+            Error::Limit(limit) => RunEnd::Limit(limit),
+            Error::Violation(text) => RunEnd::Violation(text),
+            Error::Audit(error) => RunEnd::Audit(error),
+            Error::Interrupted => match services.interruption {
+                Some(Event::Signal(number)) => RunEnd::Signal(number),
+                Some(Event::Deadline) => self.deadline_end(),
+                _ => RunEnd::JailGone,
+            },
+            Error::Denied(_) | Error::Failed { .. } => RunEnd::Internal("a failure was not answered".into()),
+        }
+    }
+
+    fn deadline_end(&self) -> RunEnd {
+        self.signalled.map_or(RunEnd::Deadline, RunEnd::Signal)
+    }
+
+    /// Waits for the next frame and checks it against header rules and state.
+    fn receive(
+        &mut self,
+        services: &mut Services,
+        buffer: &mut [u8; RECEIVE_BYTES],
+    ) -> Result<(Header, usize), RunEnd> {
+        loop {
+            let event = services
+                .waiter
+                .readable(self.link.as_fd())
+                .map_err(|error| RunEnd::Internal(error.to_string()))?;
+            match event {
+                Event::Readable => {}
+                Event::Signal(number) => self.on_signal(services, number)?,
+                Event::Deadline => return Err(self.deadline_end()),
+                Event::JailEnded => return Err(RunEnd::JailGone),
+                Event::Writable | Event::Elapsed => continue,
+            }
+            if event != Event::Readable {
+                continue;
+            }
+            let length = match self.link.receive(buffer, Wait::No) {
+                Ok(Received::Frame(length)) => length,
+                Ok(Received::Nothing) => continue,
+                Ok(Received::Closed) => return Err(RunEnd::JailGone),
+                Err(error) => return Err(link_end(&error)),
+            };
+            let datagram = buffer.get(..length).unwrap_or_default();
+            let (header, _) = Header::split(datagram).map_err(|error| RunEnd::Violation(error.to_string()))?;
+            self.tracker.accept(&header).map_err(violation)?;
+            return Ok((header, length));
+        }
+    }
+
+    fn on_signal(&mut self, services: &mut Services, number: i32) -> Result<(), RunEnd> {
+        match self.grace {
+            Some(grace) if number == nix::libc::SIGTERM => {
+                if self.signalled.is_none() {
+                    self.signalled = Some(number);
+                    let end = Instant::now() + grace;
+                    let deadline = services.waiter.deadline().map_or(end, |deadline| deadline.min(end));
+                    services.waiter.set_deadline(Some(deadline));
+                }
+                Ok(())
+            }
+            _ => Err(RunEnd::Signal(number)),
+        }
+    }
+
+    fn send_control<T: serde::Serialize>(
+        &mut self,
+        services: &mut Services,
+        kind: Kind,
+        body: &T,
+    ) -> Result<(), RunEnd> {
+        let mut frame = vec![0; MAX_FRAME_BYTES];
+        let used = codec::encode(body, &mut frame[HEADER_BYTES..])
+            .map_err(|error| RunEnd::Internal(error.to_string()))?;
+        self.send(services, kind, used, &mut frame)
+    }
+
+    fn send(
+        &mut self,
+        services: &mut Services,
+        kind: Kind,
+        body_bytes: usize,
+        frame: &mut [u8],
+    ) -> Result<(), RunEnd> {
+        let length = Header::finish(kind, self.sent, body_bytes, frame)
+            .ok_or_else(|| RunEnd::Internal("an answer does not fit a frame".into()))?;
+        self.sent = self.sent.checked_add(1).ok_or_else(|| RunEnd::Internal("too many frames".into()))?;
+        loop {
+            match self.link.send(frame.get(..length).unwrap_or_default()) {
+                Ok(()) => return Ok(()),
+                Err(LinkError::Full) => {}
+                Err(error) => return Err(link_end(&error)),
+            }
+            let event = services
+                .waiter
+                .writable(self.link.as_fd())
+                .map_err(|error| RunEnd::Internal(error.to_string()))?;
+            match event {
+                Event::Signal(number) => self.on_signal(services, number)?,
+                Event::Deadline => return Err(self.deadline_end()),
+                Event::JailEnded => return Err(RunEnd::JailGone),
+                Event::Readable | Event::Writable | Event::Elapsed => {}
+            }
+        }
+    }
+}
+
+/// What a failure of the socket means: the jail's doing, its death, or ours.
+fn link_end(error: &LinkError) -> RunEnd {
+    match error {
+        LinkError::TooLong(_) | LinkError::Ancillary => RunEnd::Violation(error.to_string()),
+        LinkError::Call(_, cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => RunEnd::JailGone,
+        LinkError::Call(_, cause) if cause.kind() == std::io::ErrorKind::ConnectionReset => RunEnd::JailGone,
+        LinkError::Full | LinkError::Short(_) | LinkError::Call(..) => RunEnd::Internal(error.to_string()),
+    }
+}
+
+fn new_buffer() -> Box<[u8; RECEIVE_BYTES]> {
+    Box::new([0; RECEIVE_BYTES])
+}
+
+fn body(buffer: &[u8; RECEIVE_BYTES], length: usize) -> &[u8] {
+    buffer.get(HEADER_BYTES..length).unwrap_or_default()
+}
+
+fn decode<T: serde::Serialize + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, RunEnd> {
+    codec::decode_exactly(body).map_err(|error| RunEnd::Violation(error.to_string()))
+}
+
+fn expect_empty(body: &[u8]) -> Result<(), RunEnd> {
+    if body.is_empty() { Ok(()) } else { Err(RunEnd::Violation("bytes follow the value".into())) }
+}
+
+fn violation(error: rex_ipc::state::ProtocolError) -> RunEnd {
+    RunEnd::Violation(error.to_string())
+}
+
+const PIECE_BYTES: usize = MAX_BODY_BYTES - 16;
+/// A script that keeps an older error than this and ends with it is not counted as denied by it.
+const REMEMBERED_FAILURES: usize = 65_536;

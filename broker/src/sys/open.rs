@@ -1,0 +1,103 @@
+//! Files and directories are opened for use, or made, only after their type is known and their name permitted.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, ResolveFlag};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use rex_ipc::action::file_system::{Create, Open};
+
+use super::openat2;
+use super::walk::{self, Reached};
+use crate::object::{Directory, File};
+use crate::path::{EntryName, PathName};
+use crate::policy::{Permit, Resource};
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    /// For reading.
+    pub read: bool,
+    /// For writing.
+    pub write: bool,
+}
+
+/// Opens, for use, the very object that was reached.
+///
+/// The descriptor behind `/proc/self/fd` leads to the object and not to its name, so a name that was exchanged in
+/// between changes nothing. The caller has looked at the type: nothing here blocks or triggers.
+pub fn reopen<R: Resource>(
+    permit: &Permit<'_, Open, R>,
+    reached: Reached,
+    own_fds: BorrowedFd<'_>,
+    access: Access,
+) -> io::Result<File> {
+    // The permit is the proof that this object, under the name it was reached by, may be opened.
+    let _ = permit;
+    debug_assert_eq!(walk::file_type(&reached.stat), SFlag::S_IFREG);
+    let mut number = [0_u8; 12];
+    let number = decimal(reached.fd.as_raw_fd(), &mut number)?;
+    let flags = match (access.read, access.write) {
+        (true, true) => OFlag::O_RDWR,
+        (false, true) => OFlag::O_WRONLY,
+        _ => OFlag::O_RDONLY,
+    };
+    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let fd = nix::fcntl::openat(own_fds, number, flags, Mode::empty())?;
+    Ok(file(fd, reached.name, walk::inode(&reached.stat), access))
+}
+
+/// Keeps a link open as itself; it can be described, and nothing else.
+pub fn keep_link<R: Resource>(permit: &Permit<'_, Open, R>, reached: Reached) -> File {
+    let _ = permit;
+    let inode = walk::inode(&reached.stat);
+    file(reached.fd, reached.name, inode, Access { read: false, write: false })
+}
+
+/// Makes a file that does not exist, beneath a held directory.
+pub fn create_file<R: Resource>(
+    permit: &Permit<'_, Create, R>,
+    place: impl Fn(&R) -> (&Rc<Directory>, &EntryName, &PathName),
+    access: Access,
+    mode: Mode,
+) -> io::Result<File> {
+    let (parent, entry, path) = place(permit.resource());
+    let flags = match (access.read, access.write) {
+        (true, true) => OFlag::O_RDWR,
+        (false, true) => OFlag::O_WRONLY,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let flags = flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let fd = openat2(parent.fd.as_fd(), entry.as_c_str(), flags, mode, ResolveFlag::RESOLVE_BENEATH)?;
+    let stat = fstat(&fd)?;
+    Ok(file(fd, path.clone(), walk::inode(&stat), access))
+}
+
+/// Makes a directory that does not exist, beneath a held directory, and opens it.
+pub fn create_directory<R: Resource>(
+    permit: &Permit<'_, Create, R>,
+    place: impl Fn(&R) -> (&Rc<Directory>, &EntryName, &PathName),
+) -> io::Result<Directory> {
+    let (parent, entry, path) = place(permit.resource());
+    nix::sys::stat::mkdirat(&parent.fd, entry.as_c_str(), Mode::from_bits_truncate(0o777))?;
+    let made = walk::hold_entry(parent.fd.as_fd(), entry, path)?;
+    if walk::file_type(&made.stat) != SFlag::S_IFDIR {
+        // Somebody exchanged it between the two calls; what is there now was never permitted.
+        return Err(Errno::ENOTDIR.into());
+    }
+    Ok(made.into_directory())
+}
+
+fn file(fd: OwnedFd, name: PathName, inode: crate::object::Inode, access: Access) -> File {
+    File { fd, name, inode, readable: access.read, writable: access.write, redacted: Default::default() }
+}
+
+/// The number in decimal with a closing zero, without an allocation.
+fn decimal(number: i32, space: &mut [u8; 12]) -> io::Result<&std::ffi::CStr> {
+    use std::io::Write;
+    let mut rest = &mut space[..];
+    write!(rest, "{number}\0")?;
+    std::ffi::CStr::from_bytes_until_nul(&space[..]).map_err(|_| Errno::EINVAL.into())
+}

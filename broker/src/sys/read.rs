@@ -1,0 +1,61 @@
+//! Contents of files and targets of links.
+
+use std::io;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use rex_ipc::action::file_system::{Read, RedactedRead};
+
+use super::walk;
+use crate::object::{File, FileAt};
+use crate::policy::Permit;
+
+/// Reads at most `space.len()` bytes at `offset_bytes`; gives the count and whether the file ends there.
+pub fn at(permit: &Permit<'_, Read, Rc<File>>, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, bool)> {
+    fill(permit.resource(), offset_bytes, space)
+}
+
+/// The same for content that will be redacted before it is released.
+pub fn at_for_redaction(
+    permit: &Permit<'_, RedactedRead, Rc<File>>,
+    offset_bytes: u64,
+    space: &mut [u8],
+) -> io::Result<(usize, bool)> {
+    fill(permit.resource(), offset_bytes, space)
+}
+
+/// Where a link points.
+pub fn link(permit: &Permit<'_, Read, FileAt>) -> io::Result<std::path::PathBuf> {
+    let place = permit.resource();
+    Ok(nix::fcntl::readlinkat(&place.parent.fd, place.entry.as_c_str())?.into())
+}
+
+fn fill(file: &File, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, bool)> {
+    let mut count = 0;
+    while count < space.len() {
+        // Beyond the largest offset there is nothing to read.
+        let Some(offset) =
+            offset_bytes.checked_add(count as u64).and_then(|offset| nix::libc::off_t::try_from(offset).ok())
+        else {
+            return Ok((count, true));
+        };
+        match nix::sys::uio::pread(&file.fd, &mut space[count..], offset) {
+            Ok(0) => return Ok((count, true)),
+            Ok(more) => {
+                count += more;
+                // A regular file with a size gives all it has at once; those of /proc have size 0 and give pieces.
+                if count < space.len() && known_end(file, offset_bytes + count as u64)? {
+                    return Ok((count, true));
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok((count, false))
+}
+
+fn known_end(file: &File, position: u64) -> io::Result<bool> {
+    let stat = nix::sys::stat::fstat(&file.fd)?;
+    Ok(stat.st_size > 0 && walk::file_type(&stat) == nix::sys::stat::SFlag::S_IFREG && position == stat.st_size as u64)
+}

@@ -1,0 +1,56 @@
+//! The system calls that need no permit, each with the reason.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::time::{ClockId, clock_gettime};
+use rex_ipc::file_system::Instant;
+use rex_ipc::runtime::Clocks;
+
+/// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
+pub fn root() -> io::Result<OwnedFd> {
+    Ok(nix::fcntl::open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?)
+}
+
+/// The directory of the broker's own descriptors, through which a held object is opened for use.
+///
+/// Never reaches a script: it is not in the handle table, and `/proc/self` is forbidden by name.
+pub fn own_fds() -> io::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::open("/proc/self/fd", flags, Mode::empty())?)
+}
+
+/// The time. Row `now` needs no permission: it says nothing about the host's data.
+pub fn clocks() -> io::Result<Clocks> {
+    let realtime = clock_gettime(ClockId::CLOCK_REALTIME)?;
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    let nanoseconds = u64::try_from(monotonic.tv_sec()).unwrap_or(0).saturating_mul(1_000_000_000);
+    Ok(Clocks {
+        realtime: Instant {
+            seconds: realtime.tv_sec(),
+            nanoseconds: u32::try_from(realtime.tv_nsec()).unwrap_or(0),
+        },
+        monotonic_ns: nanoseconds.saturating_add(u64::try_from(monotonic.tv_nsec()).unwrap_or(0)),
+    })
+}
+
+/// Bytes from the kernel's generator. Row `random_bytes` needs no permission: they belong to nobody.
+pub fn random(count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// The name of a user, from the host's user database.
+///
+/// Called only for owners of objects whose `stat` was permitted, and for the broker's own user.
+pub fn user_name(uid: u32) -> Option<String> {
+    nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name)
+}
+
+/// The name of a group, from the host's group database; see [`user_name`].
+pub fn group_name(gid: u32) -> Option<String> {
+    nix::unistd::Group::from_gid(gid.into()).ok().flatten().map(|group| group.name)
+}

@@ -1,0 +1,258 @@
+//! How a path becomes an open object: once, with every link expanded by us and decided on before it is entered.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, ResolveFlag};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use rex_ipc::action::file_system::Open;
+
+use super::openat2;
+use crate::error::Error;
+use crate::object::{Directory, Inode};
+use crate::path::{EntryName, PathName};
+use crate::policy::{Permit, Resource};
+
+/// Asks for the place that a link leads to; gives the permit to go there.
+pub type AskLink<'a, 'req, R> = &'a mut dyn FnMut(PathName) -> Result<Permit<'req, Open, R>, Error>;
+
+/// An object that was reached, held with `O_PATH`.
+#[derive(Debug)]
+pub struct Reached {
+    /// The object.
+    pub fd: OwnedFd,
+    /// Its attributes, read through the descriptor.
+    pub stat: FileStat,
+    /// The path without links that led to it.
+    pub name: PathName,
+}
+
+impl Reached {
+    /// The object as a directory of the handle table.
+    pub fn into_directory(self) -> Directory {
+        Directory { inode: inode(&self.stat), fd: self.fd, name: self.name, listing: Default::default() }
+    }
+}
+
+/// What an open object is.
+pub fn inode(stat: &FileStat) -> Inode {
+    Inode { device: stat.st_dev, number: stat.st_ino }
+}
+
+/// The type bits of an object's mode.
+pub fn file_type(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}
+
+/// Opens the directory of the permit; a link anywhere in its path is refused with `ELOOP`.
+///
+/// The kernel refuses links in every component, so the name that was judged is the real one.
+pub fn directory<R: Resource>(
+    permit: &Permit<'_, Open, R>,
+    path: impl Fn(&R) -> &PathName,
+    root: BorrowedFd<'_>,
+) -> io::Result<Reached> {
+    let name = path(permit.resource());
+    let fd = openat2(root, &name.below_root(), O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
+    let stat = fstat(&fd)?;
+    Ok(Reached { fd, stat, name: name.clone() })
+}
+
+/// Opens the directory that the permit's object is in, to look at who may make names there or to make one.
+///
+/// A link anywhere in its path is refused with `ELOOP`.
+pub fn parent_directory<R: Resource>(
+    permit: &Permit<'_, Open, R>,
+    path: impl Fn(&R) -> &PathName,
+    root: BorrowedFd<'_>,
+) -> io::Result<Reached> {
+    let name = path(permit.resource()).parent();
+    let fd = openat2(root, &name.below_root(), O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
+    let stat = fstat(&fd)?;
+    Ok(Reached { fd, stat, name })
+}
+
+/// Opens an entry of the permit's parent as itself: links are not followed, nothing is triggered.
+pub fn entry<R: Resource>(
+    permit: &Permit<'_, Open, R>,
+    place: impl Fn(&R) -> (&Rc<Directory>, &EntryName, &PathName),
+) -> io::Result<Reached> {
+    let (parent, entry, path) = place(permit.resource());
+    hold_entry(parent.fd.as_fd(), entry, path)
+}
+
+/// Goes to the place of the permit, asking for the whole path anew at every link on the way.
+///
+/// The last component may be of any type but a link. With `from`, the walk has to pass that directory, or it fails
+/// with `ENOENT`: somebody has moved it since it was opened.
+pub fn follow<'req, P: Resource, R: Resource>(
+    permit: &Permit<'req, Open, P>,
+    path: impl Fn(&P) -> &PathName,
+    root: BorrowedFd<'_>,
+    from: Option<&Directory>,
+    ask: AskLink<'_, 'req, R>,
+) -> Result<Reached, Error> {
+    let judged = path(permit.resource());
+    let mut walk = Walk::begin(root, judged)?;
+    let mut permitted = judged.clone();
+    while let Some(component) = walk.pending.pop_front() {
+        if walk.must_pass(from) {
+            return Err(Errno::ENOENT.into());
+        }
+        match walk.step(component)? {
+            Step::Entered => {}
+            Step::Link(target) => {
+                // The whole path that the link makes of ours is judged before any of it is touched.
+                permitted = walk.expand(&target)?;
+                ask(permitted.clone())?;
+            }
+        }
+    }
+    let reached = walk.end(root)?;
+    if reached.name != permitted {
+        // A target with `..` behind a further link: where it really led has not been judged yet.
+        ask(reached.name.clone())?;
+    }
+    Ok(reached)
+}
+
+/// Where a link points, read through a descriptor on the link itself.
+pub fn link_target(link: &OwnedFd) -> io::Result<PathBuf> {
+    Ok(nix::fcntl::readlinkat(link, c"")?.into())
+}
+
+/// A walk in progress: the directories that were entered, and the components still to come.
+struct Walk<'r> {
+    root: BorrowedFd<'r>,
+    entered: Vec<Entered>,
+    pending: VecDeque<Vec<u8>>,
+    expansions: usize,
+}
+
+struct Entered {
+    fd: OwnedFd,
+    stat: FileStat,
+    component: Vec<u8>,
+}
+
+enum Step {
+    Entered,
+    Link(PathBuf),
+}
+
+impl<'r> Walk<'r> {
+    fn begin(root: BorrowedFd<'r>, path: &PathName) -> io::Result<Self> {
+        Ok(Self { root, entered: Vec::new(), pending: path.components().collect(), expansions: 0 })
+    }
+
+    /// Whether the walk left the held directory's name without being in the held directory.
+    fn must_pass(&self, from: Option<&Directory>) -> bool {
+        let Some(from) = from else { return false };
+        if self.expansions > 0 || self.name() != from.name {
+            return false;
+        }
+        match self.entered.last() {
+            Some(here) => inode(&here.stat) != from.inode,
+            None => false,
+        }
+    }
+
+    fn here(&self) -> BorrowedFd<'_> {
+        self.entered.last().map_or(self.root, |entered| entered.fd.as_fd())
+    }
+
+    fn name(&self) -> PathName {
+        self.entered.iter().fold(PathName::root(), |name, entered| name.join(&entered.component))
+    }
+
+    fn step(&mut self, component: Vec<u8>) -> io::Result<Step> {
+        if component == b".." {
+            // Within our own list of entered directories: the parent that was walked through, not a new look-up.
+            self.entered.pop();
+            return Ok(Step::Entered);
+        }
+        let Some(entry) = EntryName::from_bytes(component.clone()) else { return Ok(Step::Entered) };
+        if let Some(here) = self.entered.last()
+            && file_type(&here.stat) != SFlag::S_IFDIR
+        {
+            return Err(Errno::ENOTDIR.into());
+        }
+        let fd = openat2(
+            self.here(),
+            entry.as_c_str(),
+            OFlag::O_PATH | OFlag::O_NOFOLLOW,
+            Mode::empty(),
+            ResolveFlag::RESOLVE_BENEATH,
+        )?;
+        let stat = fstat(&fd)?;
+        if file_type(&stat) == SFlag::S_IFLNK {
+            return Ok(Step::Link(link_target(&fd)?));
+        }
+        self.entered.push(Entered { fd, stat, component });
+        Ok(Step::Entered)
+    }
+
+    /// Puts a link's target in front of what is still to come; gives the whole path, lexically.
+    fn expand(&mut self, target: &std::path::Path) -> io::Result<PathName> {
+        self.expansions += 1;
+        // path_resolution(7): at most 40 links in one resolution.
+        if self.expansions > 40 {
+            return Err(Errno::ELOOP.into());
+        }
+        let target = target.as_os_str().as_bytes();
+        if target.is_empty() {
+            return Err(Errno::ENOENT.into());
+        }
+        if target.starts_with(b"/") {
+            self.entered.clear();
+        }
+        let parts = target.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+        for part in parts.rev() {
+            self.pending.push_front(part.to_vec());
+        }
+        let mut whole = self.name().to_os();
+        for part in &self.pending {
+            whole.push(std::ffi::OsStr::from_bytes(part));
+        }
+        Ok(PathName::from_os(&whole))
+    }
+
+    fn end(mut self, root: BorrowedFd<'_>) -> io::Result<Reached> {
+        let name = self.name();
+        match self.entered.pop() {
+            Some(last) => Ok(Reached { fd: last.fd, stat: last.stat, name }),
+            None => {
+                let fd = openat2(root, c".", O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
+                let stat = fstat(&fd)?;
+                Ok(Reached { fd, stat, name })
+            }
+        }
+    }
+}
+
+/// Holds an entry as itself.
+pub(super) fn hold_entry(parent: BorrowedFd<'_>, entry: &EntryName, path: &PathName) -> io::Result<Reached> {
+    let fd = openat2(
+        parent,
+        entry.as_c_str(),
+        OFlag::O_PATH | OFlag::O_NOFOLLOW,
+        Mode::empty(),
+        ResolveFlag::RESOLVE_BENEATH,
+    )?;
+    let stat = fstat(&fd)?;
+    Ok(Reached { fd, stat, name: path.clone() })
+}
+
+/// The attributes of an entry, without opening it.
+pub(super) fn stat_entry(parent: BorrowedFd<'_>, entry: &EntryName) -> io::Result<FileStat> {
+    let name: &CString = &entry.as_c_str().to_owned();
+    Ok(nix::sys::stat::fstatat(parent, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?)
+}
+
+const O_PATH_DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);

@@ -1,0 +1,156 @@
+//! What can happen next: a frame, the end of the jail, a signal, the deadline.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// What happened first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The socket has something to read, or was closed by the jail.
+    Readable,
+    /// The socket takes more.
+    Writable,
+    /// The time that was waited for has come.
+    Elapsed,
+    /// The jail has ended.
+    JailEnded,
+    /// Somebody wants the run to end.
+    Signal(i32),
+    /// The time of the run is over.
+    Deadline,
+}
+
+/// Waits for the socket, the jail, signals and the deadline at once.
+///
+/// SIGTERM, SIGINT and SIGHUP are blocked for this process and read from a descriptor, so that none is missed between
+/// two calls and none interrupts a write of the record.
+#[derive(Debug)]
+pub struct Waiter {
+    signals: SignalFd,
+    jail: Option<OwnedFd>,
+    deadline: Option<Instant>,
+}
+
+impl Waiter {
+    /// Takes over the signals that end a run.
+    ///
+    /// # Errors
+    /// Those of sigprocmask(2) and signalfd(2).
+    pub fn new() -> io::Result<Self> {
+        let mut mask = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            mask.add(signal);
+        }
+        mask.thread_block()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self { signals, jail: None, deadline: None })
+    }
+
+    /// Watches for the end of the jail from now on.
+    pub fn watch_jail(&mut self, pidfd: OwnedFd) {
+        self.jail = Some(pidfd);
+    }
+
+    /// Sets or moves the end of the run.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// The end of the run, if there is one.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Waits until the socket can be read.
+    ///
+    /// # Errors
+    /// Those of poll(2) and of reading the signal.
+    pub fn readable(&mut self, socket: BorrowedFd<'_>) -> io::Result<Event> {
+        self.wait(Some((socket, PollFlags::POLLIN, Event::Readable)), None)
+    }
+
+    /// Waits until the socket can be written.
+    ///
+    /// # Errors
+    /// Those of poll(2) and of reading the signal.
+    pub fn writable(&mut self, socket: BorrowedFd<'_>) -> io::Result<Event> {
+        self.wait(Some((socket, PollFlags::POLLOUT, Event::Writable)), None)
+    }
+
+    /// Waits for a while, as a script asked.
+    ///
+    /// # Errors
+    /// Those of poll(2) and of reading the signal.
+    pub fn pause(&mut self, duration: Duration) -> io::Result<Event> {
+        self.wait(None, Some(Instant::now() + duration))
+    }
+
+    fn wait(
+        &mut self,
+        socket: Option<(BorrowedFd<'_>, PollFlags, Event)>,
+        until: Option<Instant>,
+    ) -> io::Result<Event> {
+        loop {
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(Event::Deadline);
+            }
+            if until.is_some_and(|until| until <= now) {
+                return Ok(Event::Elapsed);
+            }
+            let next = [self.deadline, until].into_iter().flatten().min();
+            let (socket_ready, jail_ended, signal) = self.poll(socket, next.map(|next| next - now))?;
+            if signal && let Some(number) = self.take_signal()? {
+                return Ok(Event::Signal(number));
+            }
+            // What the jail sent before it ended is read first.
+            if socket_ready && let Some((_, _, event)) = socket {
+                return Ok(event);
+            }
+            if jail_ended {
+                return Ok(Event::JailEnded);
+            }
+        }
+    }
+
+    fn poll(
+        &self,
+        socket: Option<(BorrowedFd<'_>, PollFlags, Event)>,
+        timeout: Option<Duration>,
+    ) -> io::Result<(bool, bool, bool)> {
+        let mut fds = Vec::with_capacity(3);
+        fds.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
+        if let Some(jail) = &self.jail {
+            fds.push(PollFd::new(jail.as_fd(), PollFlags::POLLIN));
+        }
+        if let Some((fd, flags, _)) = socket {
+            fds.push(PollFd::new(fd, flags));
+        }
+        // Rounded up, so that the time has really come when poll returns.
+        let timeout = timeout.map(|timeout| timeout.as_millis().saturating_add(1));
+        let timeout = match timeout {
+            None => PollTimeout::NONE,
+            Some(milliseconds) => {
+                PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        match nix::poll::poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let fired = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
+        let with_jail = usize::from(self.jail.is_some());
+        Ok((socket.is_some() && fired(1 + with_jail), self.jail.is_some() && fired(1), fired(0)))
+    }
+
+    fn take_signal(&mut self) -> io::Result<Option<i32>> {
+        let signal = self.signals.read_signal()?;
+        Ok(signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok()))
+    }
+}
