@@ -66,7 +66,9 @@ impl Measure {
             return Self::new(layer, State::Enforced, evidence);
         }
         let state = match errno {
-            libc::ENOSYS | libc::EOPNOTSUPP | libc::ENODEV | libc::ENXIO => State::Unsupported,
+            libc::ENOSYS | libc::EOPNOTSUPP | libc::ENOPROTOOPT | libc::ENODEV | libc::ENXIO => {
+                State::Unsupported
+            }
             _ => State::Failed,
         };
         let error = std::io::Error::from_raw_os_error(errno);
@@ -130,6 +132,27 @@ impl SelfReport {
         self.steps.push((layer.number(), Self::SKIPPED));
     }
 
+    /// The report for a frame: three bytes a step, its number and its errno in little endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.steps
+            .iter()
+            .flat_map(|(number, errno)| {
+                let [low, high] = errno.to_le_bytes();
+                [*number, low, high]
+            })
+            .collect()
+    }
+
+    /// Reads what [`SelfReport::to_bytes`] wrote; nothing when the length is not that of a report.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if !bytes.len().is_multiple_of(3) || bytes.len() > 3 * 256 {
+            return None;
+        }
+        let steps =
+            bytes.chunks_exact(3).map(|step| (step[0], u16::from_le_bytes([step[1], step[2]]))).collect();
+        Some(Self { steps })
+    }
+
     /// What the jail says about `layer`: the worst errno, or nothing when it did not speak of it.
     pub fn outcome(&self, layer: Layer) -> Option<u16> {
         self.steps.iter().filter(|(number, _)| *number == layer.number()).map(|(_, errno)| *errno).max()
@@ -171,5 +194,7 @@ mod tests {
 
         assert_eq!(report.outcome(Layer::Rseq), Some(libc::EINVAL as u16));
         assert_eq!(report.outcome(Layer::Tsc), None);
+        assert_eq!(SelfReport::from_bytes(&report.to_bytes()), Some(report));
+        assert_eq!(SelfReport::from_bytes(&[0, 0]), None);
     }
 }

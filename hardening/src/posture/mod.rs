@@ -1,0 +1,157 @@
+//! What a jail's confinement looks like from outside, where the jail cannot pretend.
+
+mod observe;
+mod status;
+
+use crate::jail::Jail;
+use crate::layer::Layer;
+use crate::plan::Plan;
+use crate::report::{Measure, Posture, SelfReport, State};
+use observe::Finding;
+use status::Status;
+
+pub(crate) use observe::Observation;
+
+/// Looks at `jail` from outside, adds what was done at the spawn and what the jail says of itself, and judges each step.
+///
+/// What can be seen is believed over what was said. What could be seen by somebody else only (`/proc/PID/fd` by root)
+/// is at best degraded; what nobody can see from outside (`mdwe`, `tsc`, ...) rests on the image, which has seen no
+/// script yet.
+///
+/// To be called after the jail said that it is ready, and before it gets the script.
+pub fn verify(jail: &Jail, report: &SelfReport, plan: &Plan) -> Posture {
+    let status = Status::of(jail.pid());
+    let own = Status::of_self();
+    let now = Observation::of(jail.pid());
+    let scene =
+        Scene { jail, status: status.as_ref(), own: own.as_ref(), observed: now.or(&jail.observed), plan };
+    let measures = Layer::all()
+        .map(|layer| {
+            let claim = claim(layer, jail, report, plan);
+            judge(claim, scene.look_at(layer))
+        })
+        .collect();
+    Posture { measures, image_sha256: String::new(), pid: jail.pid() }
+}
+
+/// Everything a finding may rest on.
+struct Scene<'a> {
+    jail: &'a Jail,
+    status: Option<&'a Status>,
+    own: Option<&'a Status>,
+    observed: Observation,
+    plan: &'a Plan,
+}
+
+impl Scene<'_> {
+    fn look_at(&self, layer: Layer) -> Finding {
+        match layer {
+            Layer::UserNamespace
+            | Layer::PidNamespace
+            | Layer::MountNamespace
+            | Layer::NetworkNamespace
+            | Layer::IpcNamespace
+            | Layer::UtsNamespace
+            | Layer::CgroupNamespace => self.observed.namespace(layer),
+            Layer::Descriptors => self.observed.descriptors(self.plan.forensics),
+            Layer::Exec => self.observed.program(),
+            Layer::Rlimits => observe::limits(self.jail.pid(), self.plan.forensics),
+            Layer::Dumpable => observe::dumpable(self.jail.pid(), self.status),
+            Layer::Session => self.in_status(|status| status.session(self.jail.pid())),
+            Layer::Capabilities => self.in_status(Status::capabilities),
+            Layer::Uid => self.in_status(Status::identity),
+            Layer::NoNewPrivs => self.in_status(Status::no_new_privs),
+            Layer::Seccomp => self.in_status(|status| status.seccomp(self.own)),
+            Layer::Speculation => self.in_status(Status::speculation),
+            Layer::Signals => self.in_status(Status::signals),
+            Layer::Threads => self.in_status(Status::threads),
+            _ => Finding::Invisible,
+        }
+    }
+
+    fn in_status(&self, look: impl FnOnce(&Status) -> Finding) -> Finding {
+        match self.status {
+            Some(status) => look(status),
+            None => Finding::Hidden("cannot read /proc/PID/status".to_owned()),
+        }
+    }
+}
+
+/// What parent, child and jail say about `layer`.
+fn claim(layer: Layer, jail: &Jail, report: &SelfReport, plan: &Plan) -> Measure {
+    let step = jail.steps.iter().find(|step| step.layer() == layer);
+    if !plan.wants(layer) {
+        return Measure::unwanted(layer);
+    }
+    match (step, report.outcome(layer)) {
+        (Some(step), None | Some(0) | Some(SelfReport::SKIPPED)) => step.clone(),
+        // What failed before stays as it is: its reason is the first one.
+        (Some(step), Some(_)) if step.state != State::Enforced => step.clone(),
+        (None, Some(SelfReport::SKIPPED)) => Measure::unwanted(layer),
+        (_, Some(errno)) => Measure::from_errno(layer, errno.into(), "self-reported: set and read back"),
+        (None, None) => Measure::new(layer, State::Failed, "nobody reported it"),
+    }
+}
+
+/// Weighs what was said against what was seen.
+fn judge(claim: Measure, finding: Finding) -> Measure {
+    let layer = claim.layer();
+    if !claim.wanted {
+        return claim;
+    }
+    match (claim.state, finding) {
+        (State::Degraded, Finding::Confirmed(seen)) => {
+            Measure::new(layer, State::Degraded, format!("{}; {seen}", claim.evidence))
+        }
+        (_, Finding::Confirmed(seen)) => Measure::new(layer, State::Enforced, seen),
+        (_, Finding::Partial(seen)) => Measure::new(layer, State::Degraded, seen),
+        (State::Enforced | State::Degraded, Finding::Refuted(seen)) => {
+            Measure::new(layer, State::Failed, seen)
+        }
+        (State::Enforced, Finding::Hidden(why)) => {
+            Measure::new(layer, State::Degraded, format!("self-reported: {}; {why}", claim.evidence))
+        }
+        _ => claim,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claimed(state: State) -> Measure {
+        Measure::new(Layer::Seccomp, state, "said")
+    }
+
+    #[test]
+    fn what_is_seen_is_believed_over_what_is_said() {
+        let refuted = judge(claimed(State::Enforced), Finding::Refuted("seen".into()));
+        let confirmed = judge(claimed(State::Failed), Finding::Confirmed("seen".into()));
+
+        assert_eq!(refuted.state, State::Failed);
+        assert_eq!(confirmed.state, State::Enforced);
+    }
+
+    #[test]
+    fn what_is_hidden_is_never_more_than_degraded() {
+        let hidden = judge(claimed(State::Enforced), Finding::Hidden("why".into()));
+
+        assert_eq!(hidden.state, State::Degraded);
+        assert!(hidden.evidence.starts_with("self-reported"));
+    }
+
+    #[test]
+    fn a_concession_stays_one_when_confirmed() {
+        let confirmed = judge(claimed(State::Degraded), Finding::Confirmed("seen".into()));
+
+        assert_eq!(confirmed.state, State::Degraded);
+    }
+
+    #[test]
+    fn a_step_that_was_left_out_is_not_judged() {
+        let left_out = judge(Measure::unwanted(Layer::Seccomp), Finding::Confirmed("seen".into()));
+
+        assert_eq!(left_out.state, State::Failed);
+        assert!(!left_out.wanted);
+    }
+}

@@ -1,0 +1,82 @@
+//! The Landlock domain of the jail: every right the kernel can take, and no rule that gives one back.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
+
+use crate::layer::Layer;
+use crate::raw;
+use crate::report::{Measure, State};
+
+/// A rule set without rules, made before the fork because making it allocates.
+pub(super) struct Domain {
+    ruleset: Option<OwnedFd>,
+    abi: u32,
+    refusal: Option<String>,
+}
+
+impl Domain {
+    /// Asks for everything the crate knows; the kernel takes what it knows.
+    pub(super) fn deny_all() -> Self {
+        let abi = raw::landlock_abi().unwrap_or(0);
+        match create() {
+            Ok(ruleset) => Self { ruleset, abi, refusal: None },
+            Err(error) => Self { ruleset: None, abi, refusal: Some(error.to_string()) },
+        }
+    }
+
+    pub(super) fn as_raw_fd(&self) -> Option<RawFd> {
+        self.ruleset.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Denials are logged also after exec, which this domain is for.
+    pub(super) fn flags(&self) -> u32 {
+        const LOG_NEW_EXEC_ON: u32 = 1 << 1;
+
+        match self.abi {
+            7.. => LOG_NEW_EXEC_ON,
+            _ => 0,
+        }
+    }
+
+    /// The two lines of the report, given how entering the domain ended.
+    pub(super) fn measures(&self, entered: Option<i32>) -> [Measure; 2] {
+        let abi = self.abi;
+        if let (None, Some(refusal)) = (&self.ruleset, &self.refusal) {
+            return [Layer::Landlock, Layer::LandlockScopes]
+                .map(|layer| Measure::new(layer, State::Failed, refusal.clone()));
+        }
+        let evidence = format!("landlock_restrict_self succeeded, version {abi}, no rules");
+        let files = match entered {
+            Some(errno) => Measure::from_errno(Layer::Landlock, errno, &evidence),
+            None => Measure::new(Layer::Landlock, State::Failed, "the child did not report it"),
+        };
+        let scopes = match (files.state, abi) {
+            (State::Enforced, 6..) => Measure::new(
+                Layer::LandlockScopes,
+                State::Enforced,
+                format!("signals and abstract sockets scoped, version {abi}"),
+            ),
+            (State::Enforced, _) => Measure::new(
+                Layer::LandlockScopes,
+                State::Unsupported,
+                format!("version {abi} has no scopes"),
+            ),
+            (state, _) => Measure::new(Layer::LandlockScopes, state, files.evidence.clone()),
+        };
+        [files, scopes]
+    }
+}
+
+fn create() -> Result<Option<OwnedFd>, landlock::RulesetError> {
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?;
+    Ok(ruleset.into())
+}
+
+/// The newest version that the crate knows; rights that the kernel does not know are left out by the crate.
+const NEWEST: ABI = ABI::V9;

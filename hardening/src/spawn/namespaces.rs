@@ -1,0 +1,145 @@
+//! The fork, into as many namespaces as this host allows, and the id maps of the new user namespace.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use super::child::{self, Orders};
+use super::identity::Identity;
+use crate::layer::Layer;
+use crate::plan::Plan;
+use crate::raw::{Errno, errno};
+
+/// The namespaces that a child got, as clone flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Granted(u64);
+
+impl Granted {
+    pub(super) fn has(self, layer: Layer) -> bool {
+        NAMESPACES.iter().any(|(candidate, flag)| *candidate == layer && self.0 & flag != 0)
+    }
+}
+
+/// A child that waits to be released.
+pub(super) struct Forked {
+    pub(super) pid: i32,
+    pub(super) pidfd: OwnedFd,
+    pub(super) granted: Granted,
+    /// Why the first try, with all namespaces of the plan, was refused.
+    pub(super) refusal: Option<Errno>,
+}
+
+/// The layers that are namespaces.
+pub(super) fn layers() -> impl Iterator<Item = Layer> {
+    NAMESPACES.iter().map(|(layer, _)| *layer)
+}
+
+/// Forks a child that carries out `orders`: with all namespaces of the plan, else without the user namespace (which
+/// serves root), else without any.
+pub(super) fn fork(plan: &Plan, orders: &Orders<'_>) -> Result<Forked, Errno> {
+    let wanted = NAMESPACES
+        .iter()
+        .filter(|(layer, _)| plan.wants(*layer) && plan.fault(*layer).is_none())
+        .fold(0, |flags, (_, flag)| flags | flag);
+    let attempts = [wanted, wanted & !(libc::CLONE_NEWUSER as u64), 0];
+
+    let mut refusal = None;
+    for flags in attempts {
+        match clone(flags, orders) {
+            Ok((pid, pidfd)) => {
+                return Ok(Forked { pid, pidfd, granted: Granted(flags), refusal });
+            }
+            Err(errno) => refusal = refusal.or(Some(errno)),
+        }
+    }
+    Err(refusal.unwrap_or(libc::EAGAIN))
+}
+
+/// Maps one user and one group of the child's namespace, each to itself.
+///
+/// # Source
+/// user_namespaces(7): a caller without `CAP_SETGID` must deny setgroups first.
+pub(super) fn write_maps(pid: i32, identity: &Identity) -> io::Result<()> {
+    if !identity.is_privileged {
+        std::fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
+    }
+    let Identity { uid, gid, .. } = identity;
+    std::fs::write(format!("/proc/{pid}/gid_map"), format!("{gid} {gid} 1\n"))?;
+    std::fs::write(format!("/proc/{pid}/uid_map"), format!("{uid} {uid} 1\n"))
+}
+
+/// Forks; the child does not return.
+fn clone(flags: u64, orders: &Orders<'_>) -> Result<(i32, OwnedFd), Errno> {
+    let flags = flags | libc::CLONE_PIDFD as u64;
+    let (pid, pidfd) = match clone3(flags) {
+        // Containers answer ENOSYS where they filter the older call by its flags and cannot look into the newer one's.
+        Err(libc::ENOSYS) => clone2(flags)?,
+        answer => answer?,
+    };
+    if pid == 0 {
+        child::run(orders, Granted(flags));
+    }
+    // JUSTIFICATION: the kernel stores a bare number.
+    // SAFETY: the kernel has just created this descriptor for us, and nobody else knows its number.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok((pid, pidfd))
+}
+
+fn clone3(flags: u64) -> Result<(i32, RawFd), Errno> {
+    let mut pidfd: RawFd = -1;
+    let arguments = CloneArguments {
+        flags,
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArguments::default()
+    };
+    // JUSTIFICATION: std's and nix's forks know neither namespaces nor pidfds.
+    // SAFETY: without CLONE_VM this is a fork: the child has its own copy of everything, and goes straight to code that
+    // neither allocates nor takes locks. The kernel writes one descriptor number to `pidfd`.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) };
+    errno(pid).map(|pid| (pid as i32, pidfd))
+}
+
+fn clone2(flags: u64) -> Result<(i32, RawFd), Errno> {
+    let mut pidfd: RawFd = -1;
+    // JUSTIFICATION: std's and nix's forks know neither namespaces nor pidfds.
+    // SAFETY: as for clone3. A null stack means a copy of the caller's; the last two arguments are null on every
+    // architecture, so their order, which differs, does not matter.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            flags | libc::SIGCHLD as u64,
+            0_usize,
+            &raw mut pidfd,
+            0_usize,
+            0_usize,
+        )
+    };
+    errno(pid).map(|pid| (pid as i32, pidfd))
+}
+
+/// `struct clone_args`.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const NAMESPACES: [(Layer, u64); 7] = [
+    (Layer::UserNamespace, libc::CLONE_NEWUSER as u64),
+    (Layer::PidNamespace, libc::CLONE_NEWPID as u64),
+    (Layer::MountNamespace, libc::CLONE_NEWNS as u64),
+    (Layer::NetworkNamespace, libc::CLONE_NEWNET as u64),
+    (Layer::IpcNamespace, libc::CLONE_NEWIPC as u64),
+    (Layer::UtsNamespace, libc::CLONE_NEWUTS as u64),
+    (Layer::CgroupNamespace, libc::CLONE_NEWCGROUP as u64),
+];
