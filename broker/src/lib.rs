@@ -1,2 +1,4 @@
 //! broker
+pub mod audit;
+pub mod cli;
 pub mod policy;

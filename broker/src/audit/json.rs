@@ -1,0 +1,162 @@
+//! How a record becomes JSON: fields in the order of the calls, appended to one string.
+
+use crate::cli::terminal::is_dangerous;
+
+/// Writes the fields of one object.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(pub(super) &'a mut String);
+
+impl Fields<'_> {
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        push_text(self.0, value);
+    }
+
+    pub(super) fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        push_number(self.0, value);
+    }
+
+    pub(super) fn truth(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.0.push_str(if value { "true" } else { "false" });
+    }
+
+    pub(super) fn texts<S: AsRef<str>>(&mut self, name: &str, values: &[S]) {
+        self.name(name);
+        self.0.push('[');
+        for (position, value) in values.iter().enumerate() {
+            if position > 0 {
+                self.0.push(',');
+            }
+            push_text(self.0, value.as_ref());
+        }
+        self.0.push(']');
+    }
+
+    /// Appends fields that are JSON already.
+    pub(super) fn raw(&mut self, fields: &str) {
+        if !self.0.is_empty() && !self.0.ends_with('{') {
+            self.0.push(',');
+        }
+        self.0.push_str(fields);
+    }
+
+    /// Begins a field; the names are ours and need no escapes.
+    pub(super) fn name(&mut self, name: &str) {
+        if !self.0.is_empty() && !self.0.ends_with('{') {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+}
+
+/// Appends a JSON string.
+///
+/// Beyond what JSON demands, it escapes what a terminal would obey, so that a log can be looked at.
+pub(super) fn push_text(out: &mut String, text: &str) {
+    out.push('"');
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+    } else {
+        text.chars().for_each(|character| push_character(out, character));
+    }
+    out.push('"');
+}
+
+fn push_character(out: &mut String, character: char) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ if is_dangerous(character) => push_escape(out, character.into()),
+        _ => out.push(character),
+    }
+}
+
+/// All characters that come here are below U+10000, so one escape of four digits says them.
+pub(super) fn push_escape(out: &mut String, character: u32) {
+    out.push_str("\\u");
+    for shift in [12, 8, 4, 0] {
+        out.push(char::from_digit(character >> shift & 15, 16).unwrap_or('0'));
+    }
+}
+
+/// Appends a number.
+pub(super) fn push_number(out: &mut String, value: u64) {
+    push_padded(out, value, 1);
+}
+
+/// Appends a number with leading zeros up to `width` digits.
+pub(super) fn push_padded(out: &mut String, mut value: u64, width: usize) {
+    // The largest u64 has twenty digits.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        if value == 0 {
+            break;
+        }
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+        first -= 1;
+    }
+    let shown = digits.get(first.min(digits.len().saturating_sub(width))..).unwrap_or_default();
+    out.extend(shown.iter().copied().map(char::from));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quoted(text: &str) -> String {
+        let mut out = String::new();
+        push_text(&mut out, text);
+        out
+    }
+
+    #[test]
+    fn every_text_comes_back_unchanged() {
+        let hostile = [
+            "",
+            "plain",
+            "a\nb",
+            "q\"q\\",
+            "\0\u{1}\u{1f}\u{7f}\u{9b}31m",
+            "\u{202e}abc",
+            "\u{10FF0A}",
+            "ü✓🦀",
+            "\\u0041",
+        ];
+
+        for text in hostile {
+            let line = quoted(text);
+
+            assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+            assert!(!line.contains(is_dangerous), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn every_character_comes_back_unchanged() {
+        let all: String = ('\0'..=char::MAX).collect();
+
+        assert_eq!(serde_json::from_str::<String>(&quoted(&all)).unwrap(), all);
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        let mut out = String::new();
+
+        for number in [0, 7, 10, u64::MAX] {
+            push_number(&mut out, number);
+            out.push(' ');
+        }
+        push_padded(&mut out, 42, 9);
+
+        assert_eq!(out, "0 7 10 18446744073709551615 000000042");
+    }
+}

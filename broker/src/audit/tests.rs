@@ -1,0 +1,472 @@
+//! Lines, their order, and what happens when they cannot be written.
+
+use std::cell::RefCell;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rex_ipc::action::{ActionId, ResourceKind};
+use rex_ipc::control::RequestNumber;
+use serde_json::Value;
+
+use super::*;
+use crate::cli::{AuditSync, AuditTarget};
+
+/// A log in memory: the bytes of each write, and how often it was forced to disk.
+#[derive(Clone, Default)]
+struct Memory {
+    writes: Rc<RefCell<Vec<String>>>,
+    syncs: Rc<RefCell<usize>>,
+}
+
+impl Lines for Memory {
+    fn append(&mut self, lines: &[u8]) -> Result<(), AuditError> {
+        self.writes.borrow_mut().push(String::from_utf8(lines.to_vec()).unwrap());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), AuditError> {
+        *self.syncs.borrow_mut() += 1;
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn records(&self) -> Vec<Value> {
+        let text = self.writes.borrow().concat();
+        assert!(text.is_empty() || text.ends_with('\n'));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn events(&self) -> Vec<String> {
+        self.records().iter().map(|record| record["event"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+const IDENTITY: Identity<'static> =
+    Identity { run: "4f1d", principal: "root", policy_sha256: "0123456789abcdef0123456789abcdef" };
+const PLENTY: JournalLimits = JournalLimits { records: 1000, bytes: 1 << 20 };
+
+fn journal_on(log: impl Lines + 'static) -> Journal {
+    Journal::new(log, IDENTITY, PLENTY, AuditSync::Run)
+}
+
+fn journal() -> (Journal, Memory) {
+    let memory = Memory::default();
+    (journal_on(memory.clone()), memory)
+}
+
+fn decision(resource: &str) -> Decision<'_> {
+    Decision {
+        operation: "open_file",
+        claimed_line: 3,
+        action: ActionId::FileSystemRead,
+        resource_kind: ResourceKind::File,
+        resource,
+        context: None,
+        permitted: true,
+        policies: &[],
+        errors: &[],
+        effect: false,
+    }
+}
+
+fn effect(action: ActionId) -> Decision<'static> {
+    Decision { action, effect: true, ..decision("/srv/a") }
+}
+
+fn chunk(handle: u64) -> Outcome<'static> {
+    Outcome { chunk_of: Some(handle), bytes: 100, duration_us: 5, ..outcome("read_chunk") }
+}
+
+fn outcome(operation: &str) -> Outcome<'_> {
+    Outcome { operation, chunk_of: None, failure: None, errno: None, bytes: 0, duration_us: 1 }
+}
+
+fn end() -> Record<'static> {
+    Record::End(End {
+        end: "finished",
+        end_claimed_by_jail: true,
+        status: "SUCCESS",
+        error_type: None,
+        exit: 0,
+        duration_us: 900,
+    })
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("rex-audit-{}-{name}", std::process::id()));
+    drop(fs::remove_file(&path));
+    path
+}
+
+#[test]
+fn a_decision_says_who_what_and_why() {
+    let (mut journal, memory) = journal();
+    let policies = ["read-logs".to_owned()];
+
+    journal.request(RequestNumber { frame: 12, index: 2 });
+    journal.before(&Decision { policies: &policies, ..decision("/var/log/x") }).unwrap();
+    journal.commit().unwrap();
+
+    let line = memory.writes.borrow().concat();
+    let (before, after) = line.split_once("\"time\":\"").unwrap();
+    let (_, after) = after.split_once('"').unwrap();
+    assert_eq!(before, "{\"run\":\"4f1d\",\"seq\":0,");
+    assert_eq!(
+        after,
+        ",\"event\":\"decision\",\"principal\":\"root\",\"policy\":\"0123456789abcdef\",\"frame\":12,\"index\":2,\
+         \"operation\":\"open_file\",\"claimed_line\":3,\"action\":\"file_system::Action::\\\"read\\\"\",\
+         \"resource_type\":\"file_system::File\",\"resource\":\"/var/log/x\",\"decision\":\"permit\",\
+         \"policies\":[\"read-logs\"]}\n"
+    );
+}
+
+#[test]
+fn records_of_a_frame_go_out_in_one_write() {
+    let (mut journal, memory) = journal();
+
+    for resource in ["/a", "/b", "/c"] {
+        journal.before(&decision(resource)).unwrap();
+    }
+    assert!(memory.writes.borrow().is_empty());
+    journal.commit().unwrap();
+    journal.commit().unwrap();
+
+    assert_eq!(memory.writes.borrow().len(), 1);
+    assert_eq!(memory.records().len(), 3);
+}
+
+#[test]
+fn a_permitted_effect_is_on_file_before_it_happens() {
+    let (mut journal, memory) = journal();
+
+    journal.before(&decision("/a")).unwrap();
+    journal.before(&effect(ActionId::FileSystemDelete)).unwrap();
+
+    assert_eq!(memory.events(), ["decision", "decision"]);
+}
+
+#[test]
+fn sequence_numbers_have_no_gaps() {
+    let (mut journal, memory) = journal();
+
+    for round in 0..5 {
+        journal.before(&decision("/a")).unwrap();
+        journal.before(&decision("/b")).unwrap();
+        journal.after(&outcome("stat")).unwrap();
+        if round % 2 == 0 {
+            journal.commit().unwrap();
+        }
+    }
+    journal.note(&end()).unwrap();
+
+    for (position, record) in memory.records().iter().enumerate() {
+        assert_eq!(record["seq"], position);
+    }
+}
+
+#[test]
+fn identical_decisions_fold_into_one_with_a_count() {
+    let (mut journal, memory) = journal();
+
+    for frame in 0..4 {
+        journal.request(RequestNumber { frame, index: 0 });
+        journal.before(&decision("/a")).unwrap();
+        journal.commit().unwrap();
+    }
+    journal.before(&decision("/b")).unwrap();
+    journal.note(&end()).unwrap();
+
+    assert_eq!(memory.events(), ["decision", "repeat", "decision", "end"]);
+    assert_eq!((&memory.records()[1]["of"], &memory.records()[1]["count"]), (&0.into(), &3.into()));
+    assert_eq!(memory.records()[3]["decisions"], 5);
+}
+
+#[test]
+fn decisions_that_differ_in_anything_do_not_fold() {
+    let (mut journal, memory) = journal();
+    let policies = ["p".to_owned()];
+    let context = Value::String("x".to_owned());
+
+    for decision in [
+        decision("/a"),
+        Decision { claimed_line: 4, ..decision("/a") },
+        Decision { permitted: false, ..decision("/a") },
+        Decision { action: ActionId::FileSystemStat, ..decision("/a") },
+        Decision { resource_kind: ResourceKind::Dir, ..decision("/a") },
+        Decision { policies: &policies, ..decision("/a") },
+        Decision { errors: &policies, ..decision("/a") },
+        Decision { context: Some(&context), ..decision("/a") },
+        Decision { operation: "stat", ..decision("/a") },
+    ] {
+        journal.before(&decision).unwrap();
+    }
+    journal.commit().unwrap();
+
+    assert_eq!(memory.records().len(), 9);
+}
+
+#[test]
+fn each_effect_is_recorded_by_itself() {
+    let (mut journal, memory) = journal();
+
+    for _ in 0..3 {
+        journal.before(&effect(ActionId::FileSystemDelete)).unwrap();
+    }
+
+    assert_eq!(memory.events(), ["decision"; 3]);
+}
+
+#[test]
+fn chunks_of_one_handle_fold_into_an_opening_and_a_closing_record() {
+    let (mut journal, memory) = journal();
+
+    for action in [ActionId::FileSystemRead, ActionId::FileSystemWrite] {
+        for _ in 0..4 {
+            journal
+                .before(&Decision { effect: action == ActionId::FileSystemWrite, ..effect(action) })
+                .unwrap();
+            journal.after(&chunk(7)).unwrap();
+            journal.commit().unwrap();
+        }
+    }
+    journal.after(&outcome("close")).unwrap();
+    journal.note(&end()).unwrap();
+
+    let events = memory.events();
+    assert_eq!(
+        events,
+        [
+            "decision", "outcome", "repeat", "chunks", "decision", "outcome", "repeat", "chunks", "outcome",
+            "end"
+        ]
+    );
+    let closing = &memory.records()[3];
+    assert_eq!((&closing["of"], &closing["count"], &closing["bytes"]), (&1.into(), &3.into(), &300.into()));
+    assert_eq!(memory.records()[9]["bytes"], 800);
+}
+
+#[test]
+fn chunks_of_two_handles_do_not_fold() {
+    let (mut journal, memory) = journal();
+
+    for handle in [1, 2, 1] {
+        journal.after(&chunk(handle)).unwrap();
+    }
+    journal.after(&Outcome { failure: Some("IoError"), errno: Some(5), ..chunk(1) }).unwrap();
+    journal.commit().unwrap();
+
+    assert_eq!(memory.events(), ["outcome"; 4]);
+    assert_eq!(memory.records()[3]["errno"], 5);
+}
+
+#[test]
+fn a_run_that_has_used_its_share_stops_and_still_says_how_it_ended() {
+    let memory = Memory::default();
+    let limits = JournalLimits { records: 3, bytes: 1 << 20 };
+    let mut journal = Journal::new(memory.clone(), IDENTITY, limits, AuditSync::Run);
+    let names: Vec<String> = (0..10).map(|number| format!("/{number}")).collect();
+
+    let refused = names.iter().find_map(|name| journal.before(&decision(name)).err()).unwrap();
+    journal.note(&Record::Limit(Limit { name: "max-audit-records", value: 3, claimed_line: 1 })).unwrap();
+    journal.note(&end()).unwrap();
+
+    assert!(matches!(refused, AuditError::Limit { name: "max-audit-records", value: 3 }), "{refused}");
+    assert_eq!(memory.events(), ["decision", "decision", "decision", "limit", "end"]);
+}
+
+#[test]
+fn a_share_may_be_used_up_by_few_large_records() {
+    let limits = JournalLimits { records: 1000, bytes: 100_000 };
+    let mut journal = Journal::new(Memory::default(), IDENTITY, limits, AuditSync::Run);
+    let names: Vec<String> = (0..10).map(|number| format!("/{number}{}", "x".repeat(16_000))).collect();
+
+    let refused = names.iter().find_map(|name| journal.before(&decision(name)).err());
+
+    assert!(matches!(refused, Some(AuditError::Limit { name: "max-audit-bytes", .. })), "{refused:?}");
+}
+
+#[test]
+fn a_long_frame_is_written_before_it_fills_the_memory() {
+    let (mut journal, memory) = journal();
+    let names: Vec<String> = (0..100).map(|number| format!("/{number}{}", "x".repeat(4000))).collect();
+
+    for name in &names {
+        journal.before(&decision(name)).unwrap();
+    }
+
+    assert!(memory.writes.borrow().len() > 3);
+    assert!(memory.writes.borrow().iter().all(|write| write.ends_with('\n')));
+}
+
+#[test]
+fn hostile_names_make_one_line_each_and_stay_apart() {
+    let (mut journal, memory) = journal();
+    let names =
+        ["/a\n{\"run\":", "/a\\n", "/\u{1b}[2J", "/\u{10FF0A}", "/\u{9b}", "/\"", "/\u{202e}x", "/a\0"];
+
+    for name in names {
+        journal.before(&decision(name)).unwrap();
+    }
+    journal.commit().unwrap();
+
+    let recorded: Vec<Value> = memory.records().iter().map(|record| record["resource"].clone()).collect();
+    assert_eq!(recorded, names);
+}
+
+#[test]
+fn records_are_forced_to_disk_as_often_as_asked() {
+    for (sync, expected) in [(AuditSync::Run, 1), (AuditSync::Record, 3)] {
+        let memory = Memory::default();
+        let mut journal = Journal::new(memory.clone(), IDENTITY, PLENTY, sync);
+
+        journal.before(&effect(ActionId::FileSystemDelete)).unwrap();
+        journal.before(&decision("/a")).unwrap();
+        journal.commit().unwrap();
+        journal.note(&end()).unwrap();
+
+        assert_eq!(*memory.syncs.borrow(), expected, "{sync:?}");
+    }
+}
+
+#[test]
+fn a_journal_for_nowhere_takes_everything_and_keeps_nothing() {
+    let mut journal = Journal::nowhere();
+
+    for _ in 0..10 {
+        journal.before(&effect(ActionId::FileSystemDelete)).unwrap();
+        journal.after(&outcome("delete")).unwrap();
+    }
+    journal.commit().unwrap();
+
+    assert!(journal.note(&end()).is_ok());
+}
+
+#[test]
+fn a_new_log_is_ours_alone_and_is_appended_to() {
+    let path = scratch("new");
+    for _ in 0..2 {
+        let mut journal = journal_on(Log::at(&path).unwrap());
+        journal.note(&end()).unwrap();
+    }
+
+    let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(mode, 0o600);
+    assert_eq!(text.lines().count(), 2);
+}
+
+#[test]
+fn half_a_line_of_an_earlier_run_is_not_continued() {
+    let path = scratch("torn");
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).unwrap();
+    file.write_all(b"{\"run\":\"old\"}\n{\"run\":\"ol").unwrap();
+
+    let mut journal = journal_on(Log::at(&path).unwrap());
+    journal.note(&end()).unwrap();
+    journal.note(&end()).unwrap();
+
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4);
+    assert!(lines[2..].iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+}
+
+#[test]
+fn logs_that_others_could_change_are_refused() {
+    let (file, link, open, named_twice) =
+        (scratch("file"), scratch("link"), scratch("open"), scratch("twice"));
+    for path in [&file, &open] {
+        File::create(path).unwrap().set_permissions(fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    symlink(&file, &link).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o620)).unwrap();
+
+    let refused =
+        [&link, &open, &PathBuf::from("/dev/null"), &std::env::temp_dir()].map(|path| Log::at(path).err());
+    fs::hard_link(&file, &named_twice).unwrap();
+    let second_name = Log::at(&file).err();
+
+    [&file, &link, &open, &named_twice].into_iter().for_each(|path| fs::remove_file(path).unwrap());
+    assert!(refused.iter().all(Option::is_some), "{refused:?}");
+    assert!(matches!(second_name, Some(AuditError::Unfit { .. })), "{second_name:?}");
+}
+
+#[test]
+fn a_full_disk_stops_the_run() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let log = Log::inherited(full.as_raw_fd()).unwrap();
+
+    let error = journal_on(log).note(&end()).unwrap_err();
+
+    assert!(matches!(&error, AuditError::Write(source) if source.raw_os_error() == Some(28)), "{error}");
+}
+
+#[test]
+fn a_reader_that_went_away_stops_the_run() {
+    let (reader, writer) = io::pipe().unwrap();
+    let log = Log::inherited(writer.as_raw_fd()).unwrap();
+    drop((reader, writer));
+
+    let error = journal_on(log).note(&end()).unwrap_err();
+
+    assert!(matches!(&error, AuditError::Write(source) if source.raw_os_error() == Some(32)), "{error}");
+}
+
+#[test]
+fn a_write_that_takes_a_part_stops_the_run() {
+    let (reader, writer) = io::pipe().unwrap();
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
+    let mut log = Log::inherited(writer.as_raw_fd()).unwrap();
+
+    let error = log.append(&vec![b'x'; 1 << 20]).unwrap_err();
+
+    drop(reader);
+    assert!(matches!(error, AuditError::Short { .. }), "{error}");
+}
+
+#[test]
+fn only_descriptors_that_are_open_for_writing_are_taken() {
+    let path = scratch("descriptor");
+    let writable = File::create(&path).unwrap();
+    let readable = File::open(&path).unwrap();
+
+    let (taken, refused) = (Log::inherited(writable.as_raw_fd()), Log::inherited(readable.as_raw_fd()));
+    let closed = open(&AuditTarget::Descriptor(987_654));
+
+    fs::remove_file(&path).unwrap();
+    assert!(taken.is_ok());
+    assert!(matches!(refused, Err(AuditError::Unfit { .. })));
+    assert!(matches!(closed, Err(AuditError::Open { .. })));
+}
+
+#[test]
+fn two_runs_do_not_tear_each_others_lines() {
+    let path = scratch("shared");
+    let mut journals = [journal_on(Log::at(&path).unwrap()), journal_on(Log::at(&path).unwrap())];
+
+    for round in 0..100 {
+        for journal in &mut journals {
+            journal.before(&decision(&format!("/{round}"))).unwrap();
+            journal.commit().unwrap();
+        }
+    }
+
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(text.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 200);
+}
+
+#[test]
+fn run_identifiers_differ() {
+    let (first, second) = (run_id().unwrap(), run_id().unwrap());
+
+    assert_eq!(first.len(), 32);
+    assert_ne!(first, second);
+}

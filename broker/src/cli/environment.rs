@@ -1,0 +1,62 @@
+//! Which variables of the environment a run heeds.
+
+use std::ffi::OsString;
+
+use rex_ipc::runtime::LogLevel;
+
+/// What the environment says. Nothing of it is visible to scripts, and nothing of it lowers a protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// `LOG_LEVEL`: script logs below this level are dropped.
+    pub log_threshold: LogLevel,
+    /// Whether the result names the memory and CPU use of the run; off with `REX_RUNNER_DISABLE_MONITORING`.
+    pub monitoring: bool,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn current() -> Self {
+        Self::read(|name| std::env::var_os(name))
+    }
+
+    /// The environment that `lookup` knows.
+    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name| lookup(name).and_then(|value| value.into_string().ok()).unwrap_or_default();
+        let monitoring_off = text("REX_RUNNER_DISABLE_MONITORING").to_lowercase();
+        Self {
+            log_threshold: match text("LOG_LEVEL").to_uppercase().as_str() {
+                "TRACE" => LogLevel::Trace,
+                "DEBUG" => LogLevel::Debug,
+                "WARN" => LogLevel::Warn,
+                "ERROR" => LogLevel::Error,
+                _ => LogLevel::Info,
+            },
+            monitoring: !matches!(monitoring_off.as_str(), "1" | "true"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &'static str) -> Environment {
+        Environment::read(move |asked| (asked == name).then(|| value.into()))
+    }
+
+    #[test]
+    fn the_log_level_is_read_in_any_case_and_is_info_otherwise() {
+        assert_eq!(with("LOG_LEVEL", "trace").log_threshold, LogLevel::Trace);
+        assert_eq!(with("LOG_LEVEL", "Warn").log_threshold, LogLevel::Warn);
+        assert_eq!(with("LOG_LEVEL", "loud").log_threshold, LogLevel::Info);
+        assert_eq!(with("OTHER", "").log_threshold, LogLevel::Info);
+    }
+
+    #[test]
+    fn monitoring_is_on_unless_switched_off() {
+        assert!(with("OTHER", "").monitoring);
+        assert!(with("REX_RUNNER_DISABLE_MONITORING", "0").monitoring);
+        assert!(!with("REX_RUNNER_DISABLE_MONITORING", "1").monitoring);
+        assert!(!with("REX_RUNNER_DISABLE_MONITORING", "TRUE").monitoring);
+    }
+}

@@ -1,0 +1,19 @@
+//! What the command line asks for, and how the program answers to its caller.
+
+mod arguments;
+mod environment;
+mod exit;
+mod limits;
+pub mod log;
+mod parse;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use arguments::DoctorArguments;
+pub use environment::Environment;
+pub use exit::Exit;
+pub use limits::Limits;
+pub use parse::{CliExit, Invocation, Run, parse};
+pub use values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
