@@ -1,1 +1,155 @@
-//! image
+//! Builds a jail's program for a build script: static, without an interpreter, the same for every build of the broker.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Builds `package` of this workspace as a jail image, and tells the compiler its path in the variable `output_env`.
+///
+/// The caller includes it with `include_bytes!(env!("..."))`. Under clippy the image is empty, because nothing runs.
+///
+/// # Panics
+/// When the image cannot be built, or is not a static program: a build script has nobody to return an error to.
+pub fn build(package: &str, output_env: &str) {
+    let root = workspace_root();
+    for input in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "ipc", "hardening"] {
+        println!("cargo:rerun-if-changed={}", root.join(input).display());
+    }
+    println!("cargo:rerun-if-changed={}", root.join(package_folder(package)).display());
+
+    let image = match is_clippy() {
+        true => Vec::new(),
+        false => compile(&root, package),
+    };
+    let output = PathBuf::from(variable("OUT_DIR")).join(format!("{package}.image"));
+    fs::write(&output, image).expect("the build directory can be written");
+    println!("cargo:rustc-env={output_env}={}", output.display());
+}
+
+/// Runs cargo once more, with flags and a target directory of its own, and checks what comes out.
+fn compile(root: &Path, package: &str) -> Vec<u8> {
+    let target = variable("TARGET");
+    let directory = target_directory().join("jail-image");
+    let mut cargo = Command::new(variable("CARGO"));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_none_or(is_ours_to_clear) {
+            cargo.env_remove(&name);
+        }
+    }
+    // RUSTFLAGS would be ignored here without a word, because cargo has already set the encoded form for this script.
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
+    // The target is named so that the flags do not reach procedural macros; the directory differs so that no lock is shared.
+    cargo
+        .current_dir(root)
+        .args(["build", "--locked", "--profile=jail", "--package", package, "--target", &target])
+        .arg("--target-dir")
+        .arg(&directory);
+    let status = cargo.status().expect("cargo can be run");
+    assert!(status.success(), "cannot build the image {package}: {status}");
+
+    let program = directory.join(&target).join("jail").join(package);
+    let bytes =
+        fs::read(&program).unwrap_or_else(|error| panic!("cannot read {}: {error}", program.display()));
+    assert!(is_static(&bytes), "the image {package} is not a static program: its flags were lost");
+    bytes
+}
+
+/// The target directory of the build this script belongs to: `<target>[/<triple>]/<profile>/build/<package>/out`.
+///
+/// Without the triple, so that every build of this checkout shares one image.
+fn target_directory() -> PathBuf {
+    let output = PathBuf::from(variable("OUT_DIR"));
+    let above_profile = output.ancestors().nth(4).expect("cargo nests the output directory that deep");
+    match above_profile.file_name() {
+        Some(name) if name.to_str() == Some(&variable("TARGET")) => {
+            above_profile.parent().expect("a triple is not the root").to_owned()
+        }
+        _ => above_profile.to_owned(),
+    }
+}
+
+/// Variables by which one cargo would influence the other; home, network and job server are meant to be shared.
+fn is_ours_to_clear(name: &str) -> bool {
+    const KEPT: [&str; 5] = ["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_HTTP", "CARGO_NET", "CARGO_TERM"];
+
+    let is_cargo = name.starts_with("CARGO") && !KEPT.iter().any(|kept| name.starts_with(kept));
+    let is_wrapper = name.starts_with("RUSTC_") && name.ends_with("WRAPPER");
+    is_cargo || is_wrapper || matches!(name, "RUSTFLAGS" | "RUSTC" | "RUSTDOC" | "LLVM_PROFILE_FILE")
+}
+
+/// Whether an ELF file has neither an interpreter nor the wrong size of headers.
+///
+/// # Source
+/// elf(5): 64-bit header, `e_phoff` at 32, `e_phentsize` at 54, `e_phnum` at 56.
+fn is_static(elf: &[u8]) -> bool {
+    const INTERPRETER: u32 = 3;
+
+    let half = |at: usize| Some(u16::from_le_bytes(elf.get(at..at + 2)?.try_into().ok()?));
+    let wide = |at: usize| Some(u64::from_le_bytes(elf.get(at..at + 8)?.try_into().ok()?));
+    let kinds = || -> Option<Vec<u32>> {
+        let (start, size, count) = (wide(32)?, half(54)?, half(56)?);
+        (0..u64::from(count))
+            .map(|index| {
+                let at = usize::try_from(start + index * u64::from(size)).ok()?;
+                Some(u32::from_le_bytes(elf.get(at..at + 4)?.try_into().ok()?))
+            })
+            .collect()
+    };
+    elf.starts_with(b"\x7fELF\x02\x01")
+        && kinds().is_some_and(|kinds| !kinds.is_empty() && !kinds.contains(&INTERPRETER))
+}
+
+/// Clippy runs build scripts too, with itself in the place of the compiler.
+fn is_clippy() -> bool {
+    ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"]
+        .iter()
+        .filter_map(env::var_os)
+        .any(|wrapper| wrapper.to_string_lossy().contains("clippy-driver"))
+}
+
+/// The package that calls lies directly below the root; so does `image`.
+fn workspace_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("the workspace is above its packages").to_owned()
+}
+
+fn package_folder(package: &str) -> &'static str {
+    match package {
+        "rex-hostile" => "tests/hostile",
+        _ => "jail",
+    }
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|error| panic!("cargo sets {name} for build scripts: {error}"))
+}
+
+/// Static, and still loaded at a random address.
+const FLAGS: [&str; 4] = ["-C", "target-feature=+crt-static", "-C", "relocation-model=pie"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_change_the_image_is_cleared_and_the_rest_kept() {
+        for name in
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_PROFILE_DEV_DEBUG", "RUSTFLAGS"]
+        {
+            assert!(is_ours_to_clear(name), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "PATH", "CARGO_MAKEFLAGS"] {
+            assert!(!is_ours_to_clear(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_dynamic_program_is_told_from_a_static_one() {
+        let this = fs::read("/proc/self/exe").unwrap();
+
+        assert!(!is_static(&this));
+        assert!(!is_static(b"#!/bin/sh\n"));
+        assert!(!is_static(b""));
+    }
+}
