@@ -119,6 +119,9 @@ impl From<nix::errno::Errno> for Error {
 
 impl From<AuditError> for Error {
     fn from(error: AuditError) -> Self {
-        Self::Audit(error)
+        match error {
+            AuditError::Limit { name, value } => Self::Limit(LimitReached { name, value }),
+            error => Self::Audit(error),
+        }
     }
 }

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
+use rex_ipc::control::RequestNumber;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::runtime::{Alarm, Log, Metric};
+
+use crate::audit::{self, Sink};
 use crate::error::{Error, LimitReached};
 use crate::forbidden::Forbidden;
 use crate::handles::Handles;
 use crate::limits::{Limits, Usage};
-use crate::path::PathName;
-use crate::policy::{Engine, Question};
+use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
+use crate::result::Recorder;
 use crate::sys;
 use crate::sys::walk::Reached;
 use crate::wait::{Event, Waiter};
@@ -28,6 +33,8 @@ pub struct Services {
     pub handles: Handles,
     /// What the run may use.
     pub limits: Limits,
+    /// Whether a file with several hard links may be opened wherever it lies.
+    pub hard_links: bool,
     /// What it has used.
     pub usage: Usage,
     /// Waits for whatever comes next.
@@ -41,9 +48,11 @@ pub struct Services {
     /// The effective user id of the broker.
     pub euid: u32,
     /// Decisions and effects, for those who come later.
-    pub audit: crate::audit::Journal,
+    pub audit: Box<dyn Sink>,
     /// Logs, alarms, metrics and denials, for the caller.
-    pub recorder: crate::result::Recorder,
+    pub recorder: Recorder,
+    /// The request that is being carried out.
+    pub current: RequestNumber,
     /// What interrupted the run, once something has.
     pub interruption: Option<Event>,
     jail_pid: u32,
@@ -64,8 +73,8 @@ pub struct Decision<'a> {
     pub errors: &'a [String],
     /// The line of the script, as the jail claims.
     pub line: u32,
-    /// The operation that asked.
-    pub operation: &'static str,
+    /// Whether the act leaves the host other than it was.
+    pub effect: bool,
 }
 
 impl Services {
@@ -79,13 +88,14 @@ impl Services {
         forbidden: Forbidden,
         limits: Limits,
         waiter: Waiter,
-        audit: crate::audit::Journal,
-        recorder: crate::result::Recorder,
+        audit: Box<dyn Sink>,
+        recorder: Recorder,
     ) -> std::io::Result<Self> {
         Ok(Self {
             engine,
             forbidden,
-            handles: Handles::new(limits.open_handles),
+            handles: Handles::new(usize::try_from(limits.max_open_handles).unwrap_or(usize::MAX)),
+            hard_links: false,
             limits,
             usage: Usage::default(),
             waiter,
@@ -95,6 +105,7 @@ impl Services {
             euid: nix::unistd::geteuid().as_raw(),
             audit,
             recorder,
+            current: RequestNumber { frame: 0, index: 0 },
             interruption: None,
             jail_pid: 0,
             dictionary: None,
@@ -149,16 +160,7 @@ impl Services {
     /// `Limit` when there are too many.
     pub fn count_read_bytes(&mut self, bytes: usize) -> Result<(), Error> {
         self.usage.read_bytes = self.usage.read_bytes.saturating_add(bytes as u64);
-        within("max-read-bytes", self.usage.read_bytes, self.limits.read_bytes)
-    }
-
-    /// Counts directory entries given.
-    ///
-    /// # Errors
-    /// `Limit` when there are too many.
-    pub fn count_entries(&mut self, entries: usize) -> Result<(), Error> {
-        self.usage.entries = self.usage.entries.saturating_add(entries as u64);
-        within("max-entries", self.usage.entries, self.limits.entries)
+        within("max-read-bytes", self.usage.read_bytes, self.limits.max_read_bytes)
     }
 
     /// Counts a call with its requests.
@@ -168,7 +170,7 @@ impl Services {
     pub fn count_call(&mut self, requests: usize) -> Result<(), Error> {
         self.usage.calls = self.usage.calls.saturating_add(1);
         self.usage.requests = self.usage.requests.saturating_add(requests as u64);
-        within("max-calls", self.usage.calls, self.limits.calls)
+        within("max-calls", self.usage.calls, self.limits.max_calls)
     }
 
     /// Waits, unless the run is to end meanwhile.
@@ -185,16 +187,86 @@ impl Services {
         }
     }
 
-    /// The paths of this run's files that no script may touch.
-    pub fn is_forbidden(&self, path: &PathName) -> bool {
-        let question = Question::new(
-            rex_ipc::action::ActionId::FileSystemRead,
-            crate::policy::ResourceRef::File(path.as_str()),
-        );
-        self.forbidden.reason(&question, None).is_some()
+    /// Records a decision: for those who come later, and a denial for the caller too.
+    ///
+    /// # Errors
+    /// `Audit` when it cannot be recorded, and `Limit` when the run has used its share of the record.
+    pub fn record(&mut self, decision: Decision<'_>) -> Result<(), Error> {
+        let resource = resource_text(&decision.question.resource);
+        let kind = decision.question.resource.kind();
+        if !decision.permitted {
+            self.recorder.denial(decision.question.action, kind, &resource, decision.determining, decision.line);
+        }
+        let record = audit::Decision {
+            request: Some(self.current),
+            claimed_line: decision.line,
+            action: decision.question.action,
+            resource_kind: kind,
+            resource: &resource,
+            context: None,
+            permitted: decision.permitted,
+            policies: decision.determining,
+            errors: decision.errors,
+            effect: decision.effect,
+        };
+        Ok(self.audit.before(&record)?)
+    }
+
+    /// Records what became of the current request.
+    ///
+    /// # Errors
+    /// As [`Services::record`].
+    pub fn record_outcome(&mut self, outcome: &audit::Outcome<'_>) -> Result<(), Error> {
+        Ok(self.audit.after(outcome)?)
+    }
+
+    /// Writes out every record so far. Nothing is released before.
+    ///
+    /// # Errors
+    /// As [`Services::record`].
+    pub fn commit_records(&mut self) -> Result<(), Error> {
+        Ok(self.audit.commit()?)
+    }
+
+    /// Keeps a log line for the result.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many.
+    pub fn log(&mut self, log: Log) -> Result<(), Error> {
+        self.usage.log_lines = self.usage.log_lines.saturating_add(1);
+        within("max-log-lines", self.usage.log_lines, self.limits.max_log_lines)?;
+        self.recorder.log(&log);
+        Ok(())
+    }
+
+    /// Keeps an alarm for the result.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
+    pub fn alarm(&mut self, alarm: Alarm) -> Result<(), Error> {
+        self.count_signal()?;
+        self.recorder.alarm(&alarm).map_err(reserved)
+    }
+
+    /// Keeps a metric for the result.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
+    pub fn metric(&mut self, metric: Metric) -> Result<(), Error> {
+        self.count_signal()?;
+        self.recorder.metric(&metric).map_err(reserved)
+    }
+
+    fn count_signal(&mut self) -> Result<(), Error> {
+        self.usage.signals = self.usage.signals.saturating_add(1);
+        within("max-signals", self.usage.signals, self.limits.max_signals)
     }
 }
 
 fn within(name: &'static str, used: u64, limit: u64) -> Result<(), Error> {
     if used > limit { Err(Error::Limit(LimitReached { name, value: limit })) } else { Ok(()) }
+}
+
+fn reserved(message: impl ToString) -> Error {
+    Error::invalid(ErrorKind::InvalidArguments, message.to_string())
 }

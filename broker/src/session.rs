@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rex_hardening::link::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
+use rex_hardening::socket::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
 use rex_ipc::batch::{Call, ReplyWriter};
 use rex_ipc::bounded::Bytes;
 use rex_ipc::codec;
 use rex_ipc::control::{
-    Arguments, EngineLimit, Fatal, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready, RequestNumber, ScriptEnd,
+    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Ready, RequestNumber, ScriptEnd,
 };
 use rex_ipc::failure::{Failure, FailureClass};
 use rex_ipc::frame::{Header, Kind};
-use rex_ipc::interface::FINGERPRINT;
+use rex_ipc::interface::{FINGERPRINT, Request};
 use rex_ipc::limits::{HEADER_BYTES, MAX_BODY_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::state::{State, Tracker};
 
+use crate::audit::Outcome;
 use crate::error::{Error, LimitReached};
 use crate::ops;
 use crate::services::Services;
@@ -163,7 +164,7 @@ impl<'j> Session<'j> {
             }
             Kind::OutputBegin => {
                 let begin: OutputBegin = decode(body)?;
-                let limit = services.limits.output_bytes;
+                let limit = services.limits.max_output_bytes;
                 if begin.total_bytes > limit {
                     return Err(RunEnd::Limit(LimitReached { name: "max-output", value: limit }));
                 }
@@ -182,7 +183,7 @@ impl<'j> Session<'j> {
                 self.release(services, Kind::Ack, 0, reply, buffer)?;
             }
             Kind::Result => {
-                let outcome: Outcome = decode(body)?;
+                let outcome: control::Outcome = decode(body)?;
                 return Ok(Some(self.script_end(services, outcome)?));
             }
             _ => return Ok(Some(RunEnd::Fatal(decode(body)?))),
@@ -203,10 +204,14 @@ impl<'j> Session<'j> {
         services.handles.begin_batch();
         let mut replies = ReplyWriter::new(space);
         for (index, request) in call.requests.into_iter().enumerate() {
-            let Err(error) = ops::dispatch(request, services, call.line, &mut replies) else { continue };
+            let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
+            services.current = number;
+            let begun = Begun::new(&request, number, services);
+            let result = ops::dispatch(request, services, call.line, &mut replies);
+            begun.record(services, result.as_ref().err()).map_err(|error| self.end_of(services, error))?;
+            let Err(error) = result else { continue };
             let Some(failure) = error.to_failure() else { return Err(self.end_of(services, error)) };
             services.handles.close_batch();
-            let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
             self.remember(number, &failure);
             return replies.finish(Some(&failure)).map_err(|error| RunEnd::Internal(error.to_string()));
         }
@@ -242,13 +247,13 @@ impl<'j> Session<'j> {
         self.failures.push_back((number, failure.class));
     }
 
-    fn script_end(&mut self, services: &Services, outcome: Outcome) -> Result<RunEnd, RunEnd> {
+    fn script_end(&mut self, services: &Services, outcome: control::Outcome) -> Result<RunEnd, RunEnd> {
         let text = String::from_utf8(std::mem::take(&mut self.output))
             .map_err(|_| RunEnd::Violation("the output is not UTF-8".into()))?;
         if let ScriptEnd::Limit(limit) = outcome.end {
             let (name, value) = match limit {
-                EngineLimit::Operations => ("max-operations", services.limits.operations),
-                EngineLimit::DataSize => ("memory", services.limits.memory_bytes),
+                EngineLimit::Operations => ("max-operations", services.limits.max_operations),
+                EngineLimit::DataSize => ("memory", services.limits.memory_bytes()),
             };
             return Ok(RunEnd::Limit(LimitReached { name, value }));
         }
@@ -366,6 +371,61 @@ impl<'j> Session<'j> {
                 Event::Readable | Event::Writable | Event::Elapsed => {}
             }
         }
+    }
+}
+
+/// A request that is being carried out, for the record of its outcome.
+struct Begun {
+    number: RequestNumber,
+    operation: &'static str,
+    needs_permission: bool,
+    chunk_of: Option<u64>,
+    at: Instant,
+    read_bytes: u64,
+}
+
+impl Begun {
+    fn new(request: &Request, number: RequestNumber, services: &Services) -> Self {
+        let chunk_of = match request {
+            Request::ReadChunk(read) => Some(read.file.0.into()),
+            _ => None,
+        };
+        Self {
+            number,
+            operation: request.name(),
+            needs_permission: request.needs_permission(),
+            chunk_of,
+            at: Instant::now(),
+            read_bytes: services.usage.read_bytes,
+        }
+    }
+
+    /// Records what became of it. What needs no permission touches nothing that anybody would ask about later.
+    fn record(self, services: &mut Services, error: Option<&Error>) -> Result<(), Error> {
+        if !self.needs_permission {
+            return Ok(());
+        }
+        let (failure, errno) = match error {
+            None => (None, None),
+            Some(Error::Denied(_)) => (Some("PermissionDenied"), None),
+            Some(Error::Failed { kind, errno, .. }) => {
+                (Some(kind.name()), errno.and_then(|errno| u16::try_from(errno).ok()))
+            }
+            Some(Error::Limit(limit)) => (Some(limit.name), None),
+            Some(Error::Violation(_)) => (Some("violation"), None),
+            Some(Error::Interrupted) => (Some("interrupted"), None),
+            // What could not be written cannot be written now.
+            Some(Error::Audit(_)) => return Ok(()),
+        };
+        services.record_outcome(&Outcome {
+            request: self.number,
+            operation: self.operation,
+            chunk_of: self.chunk_of,
+            failure,
+            errno,
+            bytes: services.usage.read_bytes.saturating_sub(self.read_bytes),
+            duration_us: u64::try_from(self.at.elapsed().as_micros()).unwrap_or(u64::MAX),
+        })
     }
 }
 

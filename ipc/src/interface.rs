@@ -110,6 +110,11 @@ macro_rules! emit_types {
                 match self { $($(Request::$request(_) => $number,)+)+ }
             }
 
+            /// Whether the row lists an action.
+            pub const fn needs_permission(&self) -> bool {
+                match self { $($(Request::$request(_) => !<$request as Operation>::NEEDS.is_empty(),)+)+ }
+            }
+
             /// The name of the operation.
             pub const fn name(&self) -> &'static str {
                 match self { $($(Request::$request(_) => stringify!($name),)+)+ }

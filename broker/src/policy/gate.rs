@@ -114,19 +114,15 @@ impl<'req, O> Gate<'req, O> {
         if !verdict.permitted {
             return Err(self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed));
         }
-        let changes_host = changes_host(action);
+        // For an act that changes the host, this returns only when the record is written.
         self.services.record(Decision {
             question: &question,
             permitted: true,
             determining: &verdict.determining,
             errors: &verdict.errors,
             line: self.line,
-            operation: std::any::type_name::<O>().rsplit("::").next().unwrap_or_default(),
-        })?;
-        if changes_host {
-            self.services.commit_records()?;
-        }
-        Ok(())
+            effect: changes_host(action),
+        })
     }
 
     fn refused(&mut self, question: &Question<'_>, determining: &[String], errors: &[String], failed: bool) -> Error {
@@ -136,7 +132,7 @@ impl<'req, O> Gate<'req, O> {
             determining,
             errors,
             line: self.line,
-            operation: std::any::type_name::<O>().rsplit("::").next().unwrap_or_default(),
+            effect: changes_host(question.action),
         });
         match recorded {
             Err(error) => error,

@@ -28,7 +28,7 @@ impl Perform for ListEntries {
             entries.push(Entry { name: Text::cut(&text), entry_type: raw.entry_type, inode: raw.inode });
             true
         })?;
-        gate.services.count_entries(entries.len())?;
+        gate.services.count_read_bytes(used_bytes)?;
         Ok(EntryPage { entries: List::new(entries).unwrap_or_default(), end })
     }
 }

@@ -74,7 +74,7 @@ fn object_refusal(services: &Services, parent: Option<&Directory>, reached: &Rea
         return Some("built-in: broker and jail are not shown to scripts");
     }
     let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
-    (several_links && !services.limits.hard_links && foreign_link_possible(services, parent, reached))
+    (several_links && !services.hard_links && foreign_link_possible(services, parent, reached))
         .then_some("built-in: a file with several hard links, one of which somebody else could have made")
 }
 
