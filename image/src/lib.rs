@@ -51,7 +51,10 @@ fn compile(root: &Path, package: &str) -> Vec<u8> {
     let program = directory.join(&target).join("jail").join(package);
     let bytes =
         fs::read(&program).unwrap_or_else(|error| panic!("cannot read {}: {error}", program.display()));
-    assert!(is_static(&bytes), "the image {package} is not a static program: its flags were lost");
+    assert!(
+        is_static(&bytes),
+        "the image {package} is not a static, position-independent program: its flags were lost"
+    );
     bytes
 }
 
@@ -75,15 +78,16 @@ fn is_ours_to_clear(name: &str) -> bool {
 
     let is_cargo = name.starts_with("CARGO") && !KEPT.iter().any(|kept| name.starts_with(kept));
     let is_wrapper = name.starts_with("RUSTC_") && name.ends_with("WRAPPER");
-    is_cargo || is_wrapper || matches!(name, "RUSTFLAGS" | "RUSTC" | "RUSTDOC" | "LLVM_PROFILE_FILE")
+    is_cargo || is_wrapper || matches!(name, "RUSTFLAGS" | "LLVM_PROFILE_FILE")
 }
 
-/// Whether an ELF file has neither an interpreter nor the wrong size of headers.
+/// Whether an ELF file can be loaded anywhere and needs no interpreter.
 ///
 /// # Source
-/// elf(5): 64-bit header, `e_phoff` at 32, `e_phentsize` at 54, `e_phnum` at 56.
+/// elf(5): 64-bit header, `e_type` at 16, `e_phoff` at 32, `e_phentsize` at 54, `e_phnum` at 56.
 fn is_static(elf: &[u8]) -> bool {
     const INTERPRETER: u32 = 3;
+    const POSITION_INDEPENDENT: u16 = 3;
 
     let half = |at: usize| Some(u16::from_le_bytes(elf.get(at..at + 2)?.try_into().ok()?));
     let wide = |at: usize| Some(u64::from_le_bytes(elf.get(at..at + 8)?.try_into().ok()?));
@@ -97,6 +101,7 @@ fn is_static(elf: &[u8]) -> bool {
             .collect()
     };
     elf.starts_with(b"\x7fELF\x02\x01")
+        && half(16) == Some(POSITION_INDEPENDENT)
         && kinds().is_some_and(|kinds| !kinds.is_empty() && !kinds.contains(&INTERPRETER))
 }
 
