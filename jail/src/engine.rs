@@ -1,9 +1,10 @@
 //! The engine as every script gets it: its limits, what is switched off, and what is registered.
 
 use rex_ipc::control::EngineLimits;
-use rhai::module_resolvers::DummyModuleResolver;
-use rhai::{Dynamic, Engine};
+use rex_ipc::failure::ErrorKind;
+use rhai::{Dynamic, Engine, EvalAltResult, ModuleResolver, Position, Shared};
 
+use crate::error::io_error;
 use crate::registry::{Entry, Registrar};
 use crate::session::Session;
 use crate::{natives, sdk};
@@ -25,12 +26,14 @@ pub fn build(session: &Session) -> Ready {
     engine.disable_symbol("print");
     engine.set_default_tag(Dynamic::from(session.clone()));
     apply(&mut engine, session.limits());
-    natives::guard(&mut engine);
+    let budget = session.clone();
+    engine.on_progress(move |_| budget.count_operation());
+    natives::guard(&mut engine, session.limits());
     let mut registrar = Registrar::new(&mut engine);
     sdk::register(&mut registrar);
     let entries = registrar.finish();
     sdk::log::take_over_debug(&mut engine, session);
-    engine.set_module_resolver(DummyModuleResolver::new());
+    engine.set_module_resolver(NoModules);
     Ready { engine, entries }
 }
 
@@ -50,6 +53,25 @@ pub fn warm_up(engine: &Engine) {
     assert!(text.is_match("warm up"), "the warm-up pattern matches");
 }
 
+/// Answers every `import`: there is nothing to import from, under any policy.
+///
+/// The engine's own limit of no modules is not used, because its error cannot be caught.
+struct NoModules;
+
+impl ModuleResolver for NoModules {
+    fn resolve(
+        &self,
+        _engine: &Engine,
+        _source: Option<&str>,
+        _path: &str,
+        position: Position,
+    ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
+        let mut error = io_error(ErrorKind::PermissionDenied, "Permission denied: modules are not available");
+        error.set_position(position);
+        Err(error)
+    }
+}
+
 /// Fixes the seed of the engine's function hashes; see `docs/adr/0002-hashing-seed.md`.
 fn fix_hashing() {
     // Fails when it was set before, which a second engine in one process does, to the same value.
@@ -60,8 +82,8 @@ fn fix_hashing() {
 const HASHING_SEED: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
 
-fn apply(engine: &mut Engine, limits: &EngineLimits) {
-    engine.set_max_operations(limits.operations);
+/// Sets the limits that the engine itself keeps. Operations are counted by the session.
+pub fn apply(engine: &mut Engine, limits: &EngineLimits) {
     engine.set_max_call_levels(size(limits.call_levels));
     engine.set_max_expr_depths(size(limits.expression_depth), size(limits.function_expression_depth));
     engine.set_max_string_size(size(limits.string_bytes));
@@ -69,10 +91,108 @@ fn apply(engine: &mut Engine, limits: &EngineLimits) {
     engine.set_max_map_size(size(limits.map_entries));
     engine.set_max_variables(size(limits.variables));
     engine.set_max_functions(size(limits.functions));
-    engine.set_max_modules(0);
 }
 
 /// A limit that is larger than the address space is none, which the engine writes as 0.
 fn size(limit: impl TryInto<usize>) -> usize {
     limit.try_into().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rex_ipc::control::{EngineLimit, ScriptEnd};
+
+    use crate::testing::{Bench, with_deep_stack};
+
+    #[test]
+    fn eval_and_print_are_refused_when_compiling() {
+        for (script, text) in [
+            (r#"eval("1")"#, "Syntax error: reserved keyword 'eval' is disabled (line 1, position 1)"),
+            (r#"print("1")"#, "Syntax error: reserved keyword 'print' is disabled (line 1, position 1)"),
+        ] {
+            let ended = Bench::new().run(script);
+
+            assert_eq!(ended.outcome.end, ScriptEnd::CompileError);
+            assert_eq!(ended.text, text);
+        }
+    }
+
+    #[test]
+    fn undeclared_variables_are_refused_when_compiling() {
+        let ended = Bench::new().run("let x = 1;\nundeclared + x");
+
+        assert_eq!(ended.outcome.end, ScriptEnd::CompileError);
+        assert_eq!(ended.text, "Syntax error: Undefined variable: undeclared (line 2, position 1)");
+    }
+
+    #[test]
+    fn every_import_fails_and_can_be_caught() {
+        let bench = Bench::new();
+
+        assert_eq!(
+            bench.failure(r#"import "x" as m; 1"#),
+            "IoErrorKind: PermissionDenied: Permission denied: modules are not available (line 1, position 8)"
+        );
+        assert_eq!(
+            bench.output(
+                r#"let r = ""; let p = "x"; try { import p as m; m::f() } catch (e) { r = e.message } r"#
+            ),
+            "Permission denied: modules are not available"
+        );
+        assert_eq!(bench.run(r#"import "x" as m; 1"#).outcome.ended_by, None);
+    }
+
+    #[test]
+    fn operations_are_limited_and_the_limit_cannot_be_caught() {
+        for script in [
+            "loop {}",
+            "try { loop {} } catch (e) { 1 }",
+            "fn f() { loop {} } try { f() } catch (e) { 1 }",
+            "try { [1].map(|x| { loop {} }) } catch (e) { 1 }",
+            "let f = || { loop {} }; try { f.call() } catch (e) { 1 }",
+            "loop { [1].map(|x| { for i in 0..1000 {} }) }",
+        ] {
+            let ended = Bench::new().run(script);
+
+            assert_eq!(
+                ended.outcome.end,
+                ScriptEnd::Limit(EngineLimit::Operations),
+                "{script}: {}",
+                ended.text
+            );
+        }
+    }
+
+    #[test]
+    fn calls_nest_to_the_limit_and_no_deeper() {
+        with_deep_stack(|| {
+            let bench = Bench::new();
+
+            assert_eq!(bench.output("fn f(n) { if n == 0 { 0 } else { 1 + f(n - 1) } } f(63)"), "63");
+            assert_eq!(bench.failure("fn f(n) { f(n + 1) }\nf(0)"), "Stack overflow (line 2, position 1)");
+        });
+    }
+
+    #[test]
+    fn expressions_nest_to_the_limit_and_no_deeper() {
+        let deep = |count: usize| format!("let x = {}1{}; x", "(".repeat(count), ")".repeat(count));
+
+        assert_eq!(Bench::new().output(&deep(25)), "1");
+        let ended = Bench::new().run(&deep(40));
+        assert_eq!(ended.outcome.end, ScriptEnd::CompileError);
+        assert!(
+            ended.text.starts_with("Syntax error: Expression exceeds maximum complexity"),
+            "{}",
+            ended.text
+        );
+    }
+
+    #[test]
+    fn variables_are_limited() {
+        let script = (0..1_100).map(|number| format!("let v{number} = 1;")).collect::<String>();
+
+        let ended = Bench::new().run(&script);
+
+        assert_eq!(ended.outcome.end, ScriptEnd::Limit(EngineLimit::DataSize), "{}", ended.text);
+    }
 }

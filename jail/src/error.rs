@@ -113,25 +113,28 @@ pub enum TooLarge {
 
 /// Why the broker ended the script; travels in an error that cannot be caught.
 #[derive(Clone)]
-struct Termination {
+pub struct Termination {
     reason: String,
     request: RequestNumber,
 }
 
+impl From<&Failed> for Termination {
+    fn from(failed: &Failed) -> Self {
+        Self { reason: failed.failure.message.as_str().into(), request: failed.number }
+    }
+}
+
+/// Says that the script has used up its operations; travels in an error that cannot be caught.
+#[derive(Clone)]
+pub struct OutOfOperations;
+
 impl From<Failed> for Box<EvalAltResult> {
     fn from(failed: Failed) -> Self {
-        let message = failed.failure.message.into_string();
-        match failed.failure.class {
-            FailureClass::Limit => EvalAltResult::ErrorTerminated(
-                Dynamic::from(Termination { reason: message, request: failed.number }),
-                Position::NONE,
-            )
-            .into(),
-            FailureClass::Denied
-            | FailureClass::Undecided
-            | FailureClass::System { .. }
-            | FailureClass::Invalid => io_error_from(failed.failure.kind, message, Some(failed.number)),
+        if failed.is_final() {
+            let token = Dynamic::from(Termination::from(&failed));
+            return EvalAltResult::ErrorTerminated(token, Position::NONE).into();
         }
+        io_error_from(failed.failure.kind, failed.failure.message.into_string(), Some(failed.number))
     }
 }
 
@@ -181,6 +184,9 @@ pub fn message_of_run(error: &EvalAltResult) -> String {
         EvalAltResult::ErrorTerminated(token, position) => match token.clone().try_cast::<Termination>() {
             Some(termination) => {
                 format!("Script terminated: {}{}", termination.reason, in_parentheses(*position))
+            }
+            None if token.is::<OutOfOperations>() => {
+                EvalAltResult::ErrorTooManyOperations(*position).to_string()
             }
             None => error.to_string(),
         },

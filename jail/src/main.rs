@@ -27,7 +27,7 @@ fn main() {
     lifecycle::send_ready(&mut session.frames(), Vec::new());
 
     let program = lifecycle::receive_program(&mut session.frames());
-    let ended = run::run(&ready.engine, &program.script, program.arguments);
+    let ended = run::run(&ready.engine, &session, &program.script, program.arguments);
     lifecycle::send_outcome(&mut session.frames(), &ended);
     Channel::exit(0);
 }

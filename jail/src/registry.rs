@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Fallible;
 use rhai::{Dynamic, Engine, Module, RhaiNativeFunc};
 
 /// A line of the SDK's table, without the document's text.
@@ -28,7 +29,7 @@ pub struct Registrar<'e> {
     entries: Vec<Entry>,
 }
 
-/// Functions may name the actions that they ask for; these ask for none.
+/// The actions of what asks for none.
 pub const NOTHING: &str = "-";
 
 impl<'e> Registrar<'e> {
@@ -42,7 +43,7 @@ impl<'e> Registrar<'e> {
         self.engine.register_type_with_name::<T>(name);
     }
 
-    /// A function or method.
+    /// A function, a method, or a property: what is named `get$x` is the property `x`, which is how the engine names it.
     pub fn function<A: 'static, const N: usize, const X: bool, R: Clone + 'static, const F: bool>(
         &mut self,
         entry: Entry,
@@ -52,14 +53,29 @@ impl<'e> Registrar<'e> {
         self.entries.push(entry);
     }
 
-    /// A property, whose entry is named `get$` and the property's name.
-    pub fn getter<T: Clone + 'static, R: Clone + 'static>(
+    /// A setter of a builder: it changes the builder in place and gives a copy of it.
+    pub fn setter<B: Clone + 'static, V: Clone + 'static>(
         &mut self,
         entry: Entry,
-        body: impl Fn(&mut T) -> R + 'static,
+        set: impl Fn(&mut B, V) + 'static,
     ) {
-        let name = entry.name.strip_prefix("get$").expect("entries of properties begin with get$");
-        self.engine.register_get(name, body);
+        self.engine.register_fn(entry.name, move |builder: &mut B, value: V| {
+            set(builder, value);
+            builder.clone()
+        });
+        self.entries.push(entry);
+    }
+
+    /// A setter that can refuse.
+    pub fn fallible_setter<B: Clone + 'static, V: Clone + 'static>(
+        &mut self,
+        entry: Entry,
+        set: impl Fn(&mut B, V) -> Fallible<()> + 'static,
+    ) {
+        self.engine.register_fn(entry.name, move |builder: &mut B, value: V| -> Fallible<B> {
+            set(builder, value)?;
+            Ok(builder.clone())
+        });
         self.entries.push(entry);
     }
 

@@ -13,8 +13,9 @@ use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Operation;
 use rex_ipc::limits::MAX_BATCH;
 use rex_ipc::runtime::LogLevel;
-use rhai::NativeCallContext;
+use rhai::{Dynamic, NativeCallContext};
 
+use crate::error::{OutOfOperations, Termination};
 use crate::link::Frames;
 
 /// The one conversation with the broker, shared by all functions of the engine.
@@ -27,6 +28,8 @@ struct Shared {
     closing: Rc<CloseQueue>,
     limits: EngineLimits,
     log_threshold: LogLevel,
+    operations: Cell<u64>,
+    stopped: RefCell<Option<Dynamic>>,
 }
 
 /// Handles that no script value refers to any more; their closes lead the next frame.
@@ -60,6 +63,8 @@ impl Session {
             closing: Rc::default(),
             limits,
             log_threshold,
+            operations: Cell::new(0),
+            stopped: RefCell::default(),
         }))
     }
 
@@ -80,6 +85,25 @@ impl Session {
     /// Log lines below this level are not sent.
     pub fn log_threshold(&self) -> LogLevel {
         self.0.log_threshold
+    }
+
+    /// Counts an operation of the engine; gives the token with which the script is to be stopped, if it is.
+    ///
+    /// The engine's own count starts afresh in every closure that a library function calls, and an error that comes
+    /// out of such a closure can be caught. This count does not, and what it stops stays stopped.
+    pub fn count_operation(&self) -> Option<Dynamic> {
+        let operations = self.0.operations.get().saturating_add(1);
+        self.0.operations.set(operations);
+        self.stop_token()
+    }
+
+    /// The token with which the script is to be stopped, if it is.
+    pub fn stop_token(&self) -> Option<Dynamic> {
+        let limit = self.0.limits.operations;
+        if self.0.operations.get() > limit && limit > 0 {
+            return Some(Dynamic::from(OutOfOperations));
+        }
+        self.0.stopped.borrow().as_ref().map(Dynamic::clone)
     }
 
     /// The frames, for what is sent around the run of the script.
@@ -126,8 +150,14 @@ impl Session {
         let body_bytes =
             write_call(line, &closes, batch, frames.body()).expect("bounded requests fit a frame");
         frames.send(Kind::Call, body_bytes);
-        read_reply(frames.receive(Kind::Reply), frame, closes.len(), batch)
-            .expect("the broker's replies are those of the table")
+        let outcome = read_reply(frames.receive(Kind::Reply), frame, closes.len(), batch)
+            .expect("the broker's replies are those of the table");
+        if let Err(failed) = &outcome
+            && failed.is_final()
+        {
+            self.0.stopped.replace(Some(Dynamic::from(Termination::from(failed))));
+        }
+        outcome
     }
 
     /// Sends one request and gives its reply.

@@ -137,7 +137,7 @@ impl Bench {
             FakeLink { world: Rc::clone(&self.world), out: vec![0; MAX_FRAME_BYTES], reply: Vec::new() };
         let session = Session::new(Frames::new(Box::new(link)), self.limits, self.log_threshold);
         let ready = engine::build(&session);
-        run::run(&ready.engine, script, self.arguments.clone())
+        run::run(&ready.engine, &session, script, self.arguments.clone())
     }
 
     /// The output of a script that must end with a value.
@@ -472,6 +472,14 @@ impl World {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 56) as u8
+    }
+}
+
+/// Runs a test with the stack that a deep script needs in a build without optimization.
+pub(crate) fn with_deep_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(64 * 1024 * 1024).spawn(test).unwrap();
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -294,7 +294,7 @@ pub fn split(path: &str, what: &str) -> Fallible<(PathText, NameText)> {
     let parent = parts.parent().and_then(|parent| parent.to_str());
     match (parent, name) {
         (Some(parent), Some(name)) => Ok((value::path(parent)?, value::name(name)?)),
-        _ => Err(io_error(ErrorKind::InvalidArguments, format!("Invalid {what}: {path}"))),
+        _ => Err(io_error(ErrorKind::InvalidArguments, format!("Invalid arguments: Invalid {what}: {path}"))),
     }
 }
 

@@ -4,9 +4,11 @@ use rex_ipc::bounded::Text;
 use rex_ipc::control::Argument;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{NameText, PathText};
-use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, Map, NativeCallContext};
 
-use crate::error::{Fallible, io_error};
+use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::session::Session;
+use crate::text::{array_limit, map_limit, string_limit};
 
 /// The line of the script from which this function was called; 0 when unknown.
 pub fn line(context: &NativeCallContext) -> u32 {
@@ -98,7 +100,123 @@ pub fn flags<F: Clone + 'static>(
         .collect()
 }
 
-/// A text of the script's own string type.
-pub fn text(text: String) -> ImmutableString {
-    text.into()
+/// The text of a script's last value in the result document.
+///
+/// As the engine prints it, but for our own types, which it would print under the name that Rust has for them.
+pub fn output(engine: &Engine, value: &Dynamic) -> String {
+    let mut text = String::new();
+    if value.is_array() || value.is_map() {
+        write_inner(engine, value, &mut text);
+    } else if let Some(name) = own_type(engine, value) {
+        text.push_str(name);
+    } else {
+        text = value.to_string();
+    }
+    text
+}
+
+fn write_inner(engine: &Engine, value: &Dynamic, text: &mut String) {
+    if let Ok(array) = value.as_array_ref() {
+        text.push('[');
+        for (index, value) in array.iter().enumerate() {
+            text.push_str(if index > 0 { ", " } else { "" });
+            write_inner(engine, value, text);
+        }
+        text.push(']');
+    } else if let Ok(map) = value.as_map_ref() {
+        text.push_str("#{");
+        for (index, (key, value)) in map.iter().enumerate() {
+            text.push_str(if index > 0 { ", " } else { "" });
+            text.push_str(&format!("{key:?}: "));
+            write_inner(engine, value, text);
+        }
+        text.push('}');
+    } else if let Some(name) = own_type(engine, value) {
+        text.push_str(name);
+    } else {
+        text.push_str(&format!("{value:?}"));
+    }
+}
+
+fn own_type<'e>(engine: &'e Engine, value: &Dynamic) -> Option<&'e str> {
+    let name = value.type_name();
+    if !name.starts_with(env!("CARGO_CRATE_NAME")) {
+        return None;
+    }
+    match engine.map_type_name(name) {
+        "timestamp" => Some("<timestamp>"),
+        mapped if mapped == name => Some("object"),
+        mapped => Some(mapped),
+    }
+}
+
+/// How large a value is, counted as the engine counts for its limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    elements: usize,
+    entries: usize,
+    bytes: usize,
+}
+
+impl Size {
+    /// The size of any value, with everything in it.
+    pub fn of(value: &Dynamic) -> Self {
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return Self { bytes: text.len(), ..Self::default() };
+        }
+        if let Ok(array) = value.as_array_ref() {
+            return Self::of_array(&array);
+        }
+        if let Ok(blob) = value.as_blob_ref() {
+            return Self { elements: blob.len(), ..Self::default() };
+        }
+        if let Ok(map) = value.as_map_ref() {
+            return map.values().fold(Self::default(), |size, value| {
+                size.plus(&Self { entries: 1, ..Self::default() }).plus(&Self::of(value))
+            });
+        }
+        Self::default()
+    }
+
+    /// The size of an array, with everything in it.
+    pub fn of_array(array: &[Dynamic]) -> Self {
+        array.iter().fold(Self::default(), |size, value| {
+            size.plus(&Self { elements: 1, ..Self::default() }).plus(&Self::of(value))
+        })
+    }
+
+    /// Both together.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            elements: self.elements.saturating_add(other.elements),
+            entries: self.entries.saturating_add(other.entries),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// So many of them.
+    pub fn times(&self, count: usize) -> Self {
+        Self {
+            elements: self.elements.saturating_mul(count),
+            entries: self.entries.saturating_mul(count),
+            bytes: self.bytes.saturating_mul(count),
+        }
+    }
+
+    /// Whether the limits of this session allow it.
+    ///
+    /// # Errors
+    /// The limit that it is over.
+    pub fn check(&self, session: &Session) -> Fallible<()> {
+        if self.bytes > string_limit(session) {
+            return Err(too_large(TooLarge::Text));
+        }
+        if self.elements > array_limit(session) {
+            return Err(too_large(TooLarge::Array));
+        }
+        if self.entries > map_limit(session) {
+            return Err(too_large(TooLarge::Map));
+        }
+        Ok(())
+    }
 }

@@ -55,3 +55,51 @@ fn send(session: &Session, line: u32, level: LogLevel, text: &str) -> Fallible<(
     let cut = message.as_str().len() < text.len();
     Ok(session.ask(line, Log { level, line, message, cut, function: None })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use rex_ipc::runtime::LogLevel;
+
+    use crate::testing::Bench;
+
+    #[test]
+    fn lines_carry_level_text_and_place() {
+        let bench = Bench::new();
+
+        bench.output("trace(\"t\");\ndebug(\"d\"); debug(5);\ndebug([1, \"x\"]); error(\"e\");");
+
+        let world = bench.world.borrow();
+        let logs: Vec<_> = world.logs.iter().map(|log| (log.level, log.line, log.message.as_str())).collect();
+        assert_eq!(
+            logs,
+            [
+                (LogLevel::Trace, 1, "t"),
+                (LogLevel::Debug, 2, "d"),
+                (LogLevel::Debug, 2, "5"),
+                (LogLevel::Debug, 3, "[1, \"x\"]"),
+                (LogLevel::Error, 3, "e"),
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_below_the_threshold_are_not_sent() {
+        let mut bench = Bench::new();
+        bench.log_threshold = LogLevel::Warn;
+
+        bench.output(r#"info("i"); debug(1); warn("w");"#);
+
+        assert_eq!(bench.asked(), [["log"]]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_at_a_character() {
+        let bench = Bench::new();
+
+        bench.output(r#"let t = ""; t.pad(3000, 'ü'); info(t);"#);
+
+        let world = bench.world.borrow();
+        assert!(world.logs[0].cut);
+        assert_eq!(world.logs[0].message.as_str().len(), 4096);
+    }
+}
