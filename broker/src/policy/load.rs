@@ -102,11 +102,7 @@ fn parse(texts: &[Source<'_>]) -> Result<Vec<Parsed>, PolicyErrors> {
         if let Err(deep) = guard::scan(source.text()) {
             let message = "the expression is nested too deeply".to_owned();
             let mut finding = source.finding(Severity::Error, (deep.at, deep.at + 1), message);
-            finding.hint = Some(format!(
-                "at most {} brackets inside one another, and {} operators and brackets in one expression; a policy with many alternatives can become several policies",
-                guard::LIMIT_BRACKETS,
-                guard::LIMIT_DEPTH
-            ));
+            finding.hint = Some("write several smaller policies".to_owned());
             errors.findings.push(finding);
             continue;
         }
