@@ -26,19 +26,21 @@ pub fn build(session: &Session) -> Ready {
     engine.disable_symbol("print");
     engine.set_default_tag(Dynamic::from(session.clone()));
     apply(&mut engine, session.limits());
-    let budget = session.clone();
-    engine.on_progress(move |_| budget.count_operation());
     natives::guard(&mut engine, session.limits());
     let mut registrar = Registrar::new(&mut engine);
     sdk::register(&mut registrar);
     let entries = registrar.finish();
     sdk::log::take_over_debug(&mut engine, session);
     engine.set_module_resolver(NoModules);
+    warm_up(&engine);
+    // Set last, so that what the warm-up did is not counted.
+    let budget = session.clone();
+    engine.on_progress(move |_| budget.count_operation());
     Ready { engine, entries }
 }
 
 /// Makes everything that is made at its first use, while making it may still ask the system for something.
-pub fn warm_up(engine: &Engine) {
+fn warm_up(engine: &Engine) {
     let script = r#"
         let list = [3, 1, 2];
         list.sort();
@@ -48,7 +50,7 @@ pub fn warm_up(engine: &Engine) {
         let twice = |x| x * 2;
         switch total { 6 => twice.call(map.a), _ => 0 }
     "#;
-    engine.eval::<Dynamic>(script).expect("the warm-up script is correct");
+    engine.run(script).expect("the warm-up script is correct");
     let text = regex::Regex::new(r"(?i)\b\p{L}+\d*$").expect("the warm-up pattern is correct");
     assert!(text.is_match("warm up"), "the warm-up pattern matches");
 }

@@ -7,10 +7,12 @@
 pub mod commands;
 pub mod engine;
 pub mod error;
+pub mod file_system;
 pub mod handle;
 pub mod lifecycle;
 pub mod link;
 pub mod natives;
+pub mod pattern;
 pub mod registry;
 pub mod run;
 pub mod sdk;

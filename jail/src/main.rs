@@ -1,10 +1,13 @@
 //! The start of a jail: read the limits, take the memory, build the engine, give up all rights, run one script, end.
+#![cfg_attr(not(test), no_main)]
 
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 
+use rex_hardening::PreparePlan;
 use rex_hardening::arena::{self, Arena};
 use rex_hardening::channel::Channel;
+use rex_hardening::lockdown;
 use rex_ipc::control::{FatalCause, Hello};
 use rex_jail::link::Frames;
 use rex_jail::session::Session;
@@ -13,7 +16,9 @@ use rex_jail::{engine, lifecycle, run};
 #[global_allocator]
 static ARENA: Arena = Arena::new();
 
-fn main() {
+rex_hardening::jail_main!(start);
+
+fn start() -> i32 {
     let channel = Channel::take().expect("the channel is taken once, here");
     let mut frames = Frames::new(Box::new(channel));
     let hello = lifecycle::receive_hello(&mut frames).unwrap_or_else(|reason| give_up(&mut frames, &reason));
@@ -22,14 +27,16 @@ fn main() {
     let session = Session::new(frames, hello.limits, hello.log_threshold);
     report_panics_through(&session);
     let ready = engine::build(&session);
-    engine::warm_up(&ready.engine);
 
-    lifecycle::send_ready(&mut session.frames(), Vec::new());
+    let plan = PreparePlan::from_bits(hello.lockdown_bits);
+    let report = lockdown::prepare(&plan).to_bytes();
+    lockdown::seal(&plan).unwrap_or_else(|reason| give_up(&mut session.frames(), &reason.to_string()));
+    lifecycle::send_ready(&mut session.frames(), report);
 
     let program = lifecycle::receive_program(&mut session.frames());
     let ended = run::run(&ready.engine, &session, &program.script, program.arguments);
     lifecycle::send_outcome(&mut session.frames(), &ended);
-    Channel::exit(0);
+    0
 }
 
 /// Says why there can be no run, and ends.

@@ -3,8 +3,10 @@
 pub mod command;
 pub mod datetime;
 pub mod error_kind;
+pub mod file_system;
 pub mod json;
 pub mod log;
+pub mod options;
 pub mod random;
 pub mod signal;
 pub mod time;
@@ -16,8 +18,10 @@ pub fn register(registrar: &mut Registrar<'_>) {
     error_kind::register(registrar);
     command::register(registrar);
     datetime::register(registrar);
+    file_system::register(registrar);
     json::register(registrar);
     log::register(registrar);
+    options::register(registrar);
     random::register(registrar);
     signal::register(registrar);
     time::register(registrar);

@@ -1,6 +1,6 @@
 //! Maps as JSON text.
 
-use rhai::{Dynamic, Engine, INT, Map, NativeCallContext};
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::registry::{Entry, NOTHING, Registrar};

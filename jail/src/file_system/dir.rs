@@ -1,0 +1,131 @@
+//! An open directory: its entries, its description, and what is opened in it.
+
+use std::rc::Rc;
+
+use rex_ipc::file_system::{DirPlace, Entry, ListEntries, OpenDir, ReadLink, Stat};
+use rex_ipc::handle::{AnyId, DirId};
+use rhai::{Dynamic, Map, NativeCallContext};
+
+use super::entry::DirEntry;
+use super::metadata::{Metadata, Ownership};
+use super::options::{DirConfig, OpenDirOptions};
+use crate::error::{Fallible, TooLarge, too_large};
+use crate::handle::OpenDirectory;
+use crate::session::Session;
+use crate::text::map_limit;
+use crate::value;
+
+/// A directory that is open, and the path by which it was reached.
+#[derive(Clone)]
+pub struct DirHandle {
+    directory: OpenDirectory,
+    path: Rc<str>,
+}
+
+impl DirHandle {
+    /// Takes charge of a directory that the broker has just opened at this path.
+    pub fn adopt(session: &Session, id: DirId, path: &str) -> Self {
+        Self { directory: OpenDirectory::adopt(session, id), path: path.into() }
+    }
+
+    /// Takes charge of a directory that the broker has just opened under this name in another one.
+    pub fn adopt_entry(session: &Session, id: DirId, parent: &DirHandle, name: &str) -> Self {
+        Self::adopt(session, id, &parent.path_of(name))
+    }
+
+    /// The number that requests name it by.
+    pub fn id(&self) -> DirId {
+        self.directory.id()
+    }
+
+    /// The path of an entry with this name.
+    pub fn path_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.path.trim_end_matches('/'))
+    }
+
+    /// Opens the directory at a path.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn open(context: &NativeCallContext, config: &DirConfig, options: &OpenDirOptions) -> Fallible<Self> {
+        let session = Session::of(context);
+        let id = session.new_dir();
+        let path = config.path.as_deref().unwrap_or_default();
+        let request = OpenDir {
+            id,
+            at: DirPlace::Path(value::path(path)?),
+            follow: options.follow_symlinks,
+            create: options.creation(),
+        };
+        session.ask(value::line(context), request)?;
+        Ok(Self::adopt(&session, id, path))
+    }
+
+    /// Its entries by name, without `.` and `..`.
+    ///
+    /// # Errors
+    /// The broker's failures; the limit on maps.
+    pub fn list_entries(&self, context: &NativeCallContext) -> Fallible<Map> {
+        let mut map = Map::new();
+        let most = map_limit(&Session::of(context));
+        self.for_each_entry(context, |entry| {
+            if map.len() >= most {
+                return Err(too_large(TooLarge::Map));
+            }
+            map.insert(entry.name.as_str().into(), Dynamic::from(DirEntry::new(self, entry)));
+            Ok(())
+        })?;
+        Ok(map)
+    }
+
+    /// Gives each entry, in the order of the file system, page by page.
+    ///
+    /// # Errors
+    /// The broker's failures, and those of `take`.
+    pub fn for_each_entry(
+        &self,
+        context: &NativeCallContext,
+        mut take: impl FnMut(Entry) -> Fallible<()>,
+    ) -> Fallible<()> {
+        let session = Session::of(context);
+        let mut restart = true;
+        loop {
+            let page = session.ask(value::line(context), ListEntries { dir: self.id(), restart })?;
+            let entries = page.entries.into_vec();
+            // A page without entries ends the listing too; asking again would change nothing.
+            let end = page.end || entries.is_empty();
+            entries.into_iter().try_for_each(&mut take)?;
+            if end {
+                return Ok(());
+            }
+            restart = false;
+        }
+    }
+
+    /// Its description.
+    ///
+    /// # Errors
+    /// The broker's failures; `IdentityResolutionError`.
+    pub fn metadata(&self, context: &NativeCallContext) -> Fallible<Metadata> {
+        let request = Stat { handle: AnyId::Dir(self.id()) };
+        Metadata::new(Session::of(context).ask(value::line(context), request)?, None)
+    }
+
+    /// Its user and group.
+    ///
+    /// # Errors
+    /// As [`DirHandle::metadata`].
+    pub fn ownership(&self, context: &NativeCallContext) -> Fallible<Ownership> {
+        let request = Stat { handle: AnyId::Dir(self.id()) };
+        Ownership::of(&Session::of(context).ask(value::line(context), request)?)
+    }
+
+    /// Where the link with this name points.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn read_link_target(&self, context: &NativeCallContext, name: &str) -> Fallible<String> {
+        let request = ReadLink { dir: self.id(), name: value::name(name)? };
+        Ok(Session::of(context).ask(value::line(context), request)?.target.into_string())
+    }
+}

@@ -1,0 +1,204 @@
+//! An entry of a directory: its name and type, and what can be opened from it.
+
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{CreateDir, DirPlace, Entry, EntryType, OpenDir, Stat, StatEntry};
+use rex_ipc::handle::AnyId;
+use rhai::{Dynamic, Map, NativeCallContext};
+
+use super::dir::DirHandle;
+use super::file::FileHandle;
+use super::link::SymlinkHandle;
+use super::metadata::{Metadata, type_name};
+use super::options::OpenFileOptions;
+use crate::error::{Fallible, io_error};
+use crate::session::Session;
+use crate::value;
+
+/// An entry, which remembers the first handle that was opened from it.
+///
+/// Copies made afterwards remember it too; copies made before do not.
+#[derive(Clone)]
+pub struct DirEntry {
+    parent: DirHandle,
+    entry: Entry,
+    through_link: bool,
+    opened: Option<Opened>,
+}
+
+#[derive(Clone)]
+enum Opened {
+    File(FileHandle),
+    Dir(DirHandle),
+}
+
+impl DirEntry {
+    /// An entry as a listing of its directory has it.
+    pub fn new(parent: &DirHandle, entry: Entry) -> Self {
+        Self { parent: parent.clone(), entry, through_link: false, opened: None }
+    }
+
+    /// The same entry as what its link leads to; opening it follows the link again.
+    pub fn seen_through_link(mut self, entry_type: EntryType) -> Self {
+        self.entry.entry_type = entry_type;
+        self.through_link = true;
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.entry.name.as_str()
+    }
+
+    /// Its inode number.
+    pub fn inode(&self) -> u64 {
+        self.entry.inode
+    }
+
+    /// What it is.
+    pub fn entry_type(&self) -> EntryType {
+        self.entry.entry_type
+    }
+
+    /// The directory it is in.
+    pub fn parent(&self) -> &DirHandle {
+        &self.parent
+    }
+
+    /// Whether it was seen through a link.
+    pub fn is_seen_through_link(&self) -> bool {
+        self.through_link
+    }
+
+    /// The directory that was opened from it, if one was.
+    pub fn opened_dir(&self) -> Option<DirHandle> {
+        match &self.opened {
+            Some(Opened::Dir(dir)) => Some(dir.clone()),
+            Some(Opened::File(_)) | None => None,
+        }
+    }
+
+    /// Remembers a directory that was opened from it.
+    pub fn remember_dir(&mut self, dir: &DirHandle) {
+        self.opened = Some(Opened::Dir(dir.clone()));
+    }
+
+    /// The entry as a file; the one that is open already, if there is one, whatever the options say.
+    ///
+    /// # Errors
+    /// `EntryTypeMismatchError` when it is open as a directory; the broker's failures.
+    pub fn open_as_file(
+        &mut self,
+        context: &NativeCallContext,
+        options: &OpenFileOptions,
+    ) -> Fallible<FileHandle> {
+        match &self.opened {
+            Some(Opened::File(file)) => return Ok(file.clone()),
+            Some(Opened::Dir(_)) => return Err(mismatch("file")),
+            None => {}
+        }
+        let follow_symlinks = options.follow_symlinks || self.through_link;
+        let options = OpenFileOptions { follow_symlinks, ..options.clone() };
+        let file = FileHandle::open(context, &self.parent, self.entry.name.as_str(), &options)?;
+        self.opened = Some(Opened::File(file.clone()));
+        Ok(file)
+    }
+
+    /// The entry as a directory. A link is followed.
+    ///
+    /// # Errors
+    /// `EntryTypeMismatchError` when it is open as a file; the broker's failures.
+    pub fn open_as_dir(&mut self, context: &NativeCallContext) -> Fallible<DirHandle> {
+        match &self.opened {
+            Some(Opened::Dir(dir)) => return Ok(dir.clone()),
+            Some(Opened::File(_)) => return Err(mismatch("dir")),
+            None => {}
+        }
+        let session = Session::of(context);
+        let request = self.open_dir_request(&session)?;
+        let id = request.id;
+        session.ask(value::line(context), request)?;
+        let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name());
+        self.remember_dir(&dir);
+        Ok(dir)
+    }
+
+    /// The request that opens it as a directory.
+    ///
+    /// # Errors
+    /// `IoError` for a name that is too long.
+    pub fn open_dir_request(&self, session: &Session) -> Fallible<OpenDir> {
+        Ok(OpenDir {
+            id: session.new_dir(),
+            at: DirPlace::Entry(self.parent.id(), value::name(self.name())?),
+            follow: self.through_link || self.entry.entry_type == EntryType::Symlink,
+            create: CreateDir::No,
+        })
+    }
+
+    /// Its description. Files and directories are opened for it, links as themselves, the rest is looked at by name.
+    ///
+    /// # Errors
+    /// The broker's failures; `IdentityResolutionError`.
+    pub fn metadata(&mut self, context: &NativeCallContext) -> Fallible<Metadata> {
+        match &self.opened {
+            Some(Opened::File(file)) => return file.metadata(context),
+            Some(Opened::Dir(dir)) => return dir.metadata(context),
+            None => {}
+        }
+        match self.entry.entry_type {
+            EntryType::File => {
+                let options =
+                    OpenFileOptions { follow_symlinks: self.through_link, ..OpenFileOptions::for_reading() };
+                let (file, metadata) = FileHandle::describe(context, &self.parent, self.name(), &options)?;
+                self.opened = Some(Opened::File(file));
+                Ok(metadata)
+            }
+            EntryType::Dir => self.describe_dir(context),
+            EntryType::Symlink => Ok(SymlinkHandle::describe(context, &self.parent, self.name())?.1),
+            EntryType::Unknown
+            | EntryType::Fifo
+            | EntryType::Socket
+            | EntryType::CharDevice
+            | EntryType::BlockDevice => self.describe_by_name(context),
+        }
+    }
+
+    /// The description of the entry itself, by name and without opening it.
+    ///
+    /// # Errors
+    /// The broker's failures; `IdentityResolutionError`.
+    pub fn describe_by_name(&self, context: &NativeCallContext) -> Fallible<Metadata> {
+        let request = StatEntry { dir: self.parent.id(), name: value::name(self.name())? };
+        Metadata::new(Session::of(context).ask(value::line(context), request)?, None)
+    }
+
+    /// The fields as a map.
+    pub fn to_map(&self) -> Map {
+        [
+            ("name", Dynamic::from(self.name().to_owned())),
+            ("type", Dynamic::from(type_name(self.entry.entry_type))),
+            ("inode", Dynamic::from_int(value::integer(self.entry.inode))),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.into(), value))
+        .collect()
+    }
+
+    fn describe_dir(&mut self, context: &NativeCallContext) -> Fallible<Metadata> {
+        let session = Session::of(context);
+        let request = self.open_dir_request(&session)?;
+        let id = request.id;
+        let requests = (request, Stat { handle: AnyId::Dir(id) });
+        let ((), described) = session.perform(value::line(context), &requests)?;
+        let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name());
+        self.remember_dir(&dir);
+        Metadata::new(described, None)
+    }
+}
+
+fn mismatch(wanted: &str) -> Box<rhai::EvalAltResult> {
+    io_error(
+        ErrorKind::EntryTypeMismatchError,
+        format!("Entry type mismatch: DirEntry does not represent a {wanted}"),
+    )
+}

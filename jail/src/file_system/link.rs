@@ -1,0 +1,72 @@
+//! A symbolic link that is open as itself.
+
+use rex_ipc::file_system::{OpenLink, ReadLink, Stat};
+use rex_ipc::handle::AnyId;
+use rhai::NativeCallContext;
+
+use super::dir::DirHandle;
+use super::metadata::Metadata;
+use crate::error::Fallible;
+use crate::handle::OpenObject;
+use crate::session::Session;
+use crate::value;
+
+/// A link, its directory and its name there.
+#[derive(Clone)]
+pub struct SymlinkHandle {
+    object: OpenObject,
+    dir: DirHandle,
+    name: String,
+}
+
+impl SymlinkHandle {
+    /// Opens the link with this name in a directory.
+    ///
+    /// # Errors
+    /// The broker's failures; `ValidationError` for what is no link.
+    pub fn open(context: &NativeCallContext, dir: &DirHandle, name: &str) -> Fallible<Self> {
+        let session = Session::of(context);
+        let id = session.new_file();
+        session.ask(value::line(context), OpenLink { id, dir: dir.id(), name: value::name(name)? })?;
+        Ok(Self::adopt(&session, id, dir, name))
+    }
+
+    /// Opens a link and describes it, in one round trip for both and one for the target.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn describe(context: &NativeCallContext, dir: &DirHandle, name: &str) -> Fallible<(Self, Metadata)> {
+        let session = Session::of(context);
+        let id = session.new_file();
+        let requests =
+            (OpenLink { id, dir: dir.id(), name: value::name(name)? }, Stat { handle: AnyId::File(id) });
+        let ((), described) = session.perform(value::line(context), &requests)?;
+        let link = Self::adopt(&session, id, dir, name);
+        let target = link.target(context)?;
+        Ok((link, Metadata::new(described, target)?))
+    }
+
+    /// The description of the link itself. Its target is part of it where that may be read.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn metadata(&self, context: &NativeCallContext) -> Fallible<Metadata> {
+        let session = Session::of(context);
+        let described = session.ask(value::line(context), Stat { handle: AnyId::File(self.object.id()) })?;
+        Metadata::new(described, self.target(context)?)
+    }
+
+    fn adopt(session: &Session, id: rex_ipc::handle::FileId, dir: &DirHandle, name: &str) -> Self {
+        Self { object: OpenObject::adopt(session, id), dir: dir.clone(), name: name.into() }
+    }
+
+    /// Where the link points; nothing when that may not be read, which is no failure.
+    fn target(&self, context: &NativeCallContext) -> Fallible<Option<String>> {
+        let request = ReadLink { dir: self.dir.id(), name: value::name(&self.name)? };
+        match Session::of(context).ask(value::line(context), request) {
+            Ok(reply) => Ok(Some(reply.target.into_string())),
+            Err(failed) if failed.is_denial() => Ok(None),
+            Err(failed) => Err(failed.into()),
+        }
+    }
+}
