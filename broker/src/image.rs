@@ -1,4 +1,14 @@
 //! The jail's program, built with the broker and carried inside it.
 
-/// The bytes of the static program that runs scripts.
-pub static JAIL_IMAGE: &[u8] = include_bytes!(env!("REX_JAIL_IMAGE"));
+/// A jail's program and its digest.
+#[derive(Clone, Copy, Debug)]
+pub struct Image<'a> {
+    /// A static program.
+    pub bytes: &'a [u8],
+    /// SHA-256 of it, in hexadecimal digits.
+    pub sha256: &'a str,
+}
+
+/// The program that runs scripts. The command line knows no other.
+pub const JAIL: Image<'static> =
+    Image { bytes: include_bytes!(env!("REX_JAIL_IMAGE")), sha256: env!("REX_JAIL_IMAGE_SHA256") };

@@ -1,4 +1,23 @@
-//! broker
+//! The privileged side of rex-broker: it decides, acts, records and answers, and runs no script.
+//!
+//! Read it in this order: [`run`] tells the story of a run, [`session`] the conversation with one jail, [`ops`] has
+//! one file for each operation, [`policy`] makes permits, [`sys`] makes system calls.
+#![forbid(unsafe_code)]
+
 pub mod audit;
 pub mod cli;
+pub mod error;
+pub mod forbidden;
+pub mod handles;
+pub mod image;
+pub mod limits;
+pub mod object;
+pub mod ops;
+pub mod path;
 pub mod policy;
+pub mod redaction;
+pub mod result;
+pub mod services;
+pub mod session;
+pub mod sys;
+pub mod wait;

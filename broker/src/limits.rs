@@ -30,10 +30,6 @@ pub struct Usage {
     pub requests: u64,
     /// Bytes read from files and directories.
     pub read_bytes: u64,
-    /// Log lines.
-    pub log_lines: u64,
-    /// Alarms and metrics.
-    pub signals: u64,
 }
 
 /// The size of a Rhai value.

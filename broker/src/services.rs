@@ -18,7 +18,7 @@ use crate::handles::Handles;
 use crate::limits::{Limits, Usage};
 use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
-use crate::result::Recorder;
+use crate::result::{Recorder, Refusal};
 use crate::sys;
 use crate::sys::walk::Reached;
 use crate::wait::{Event, Waiter};
@@ -53,6 +53,8 @@ pub struct Services {
     pub recorder: Recorder,
     /// The request that is being carried out.
     pub current: RequestNumber,
+    /// Its name in the interface table.
+    pub operation: &'static str,
     /// What interrupted the run, once something has.
     pub interruption: Option<Event>,
     jail_pid: u32,
@@ -77,12 +79,28 @@ pub struct Decision<'a> {
     pub effect: bool,
 }
 
-impl Services {
-    /// The state at the start of a run.
+/// The places that every walk begins at, held for the whole run.
+#[derive(Debug)]
+pub struct Places {
+    root: OwnedFd,
+    own_fds: OwnedFd,
+}
+
+impl Places {
+    /// Opens `/` and `/proc/self/fd`.
     ///
     /// # Errors
-    /// Those of opening `/` and `/proc/self/fd`.
+    /// Those of open(2); without `/proc` no object can be opened for use.
+    pub fn open() -> std::io::Result<Self> {
+        Ok(Self { root: sys::unguarded::root()?, own_fds: sys::unguarded::own_fds()? })
+    }
+}
+
+impl Services {
+    /// The state at the start of a run.
+    #[expect(clippy::too_many_arguments, reason = "each part of a run is made in its own place and handed over once")]
     pub fn new(
+        places: Places,
         engine: Engine,
         principal: String,
         forbidden: Forbidden,
@@ -90,8 +108,8 @@ impl Services {
         waiter: Waiter,
         audit: Box<dyn Sink>,
         recorder: Recorder,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             engine,
             forbidden,
             handles: Handles::new(usize::try_from(limits.max_open_handles).unwrap_or(usize::MAX)),
@@ -99,19 +117,20 @@ impl Services {
             limits,
             usage: Usage::default(),
             waiter,
-            root: Rc::new(sys::unguarded::root()?),
-            own_fds: Rc::new(sys::unguarded::own_fds()?),
+            root: Rc::new(places.root),
+            own_fds: Rc::new(places.own_fds),
             principal,
             euid: nix::unistd::geteuid().as_raw(),
             audit,
             recorder,
             current: RequestNumber { frame: 0, index: 0 },
+            operation: "",
             interruption: None,
             jail_pid: 0,
             dictionary: None,
             users: HashMap::new(),
             groups: HashMap::new(),
-        })
+        }
     }
 
     /// Closes the jail's own `/proc` entry to it.
@@ -192,13 +211,14 @@ impl Services {
     /// # Errors
     /// `Audit` when it cannot be recorded, and `Limit` when the run has used its share of the record.
     pub fn record(&mut self, decision: Decision<'_>) -> Result<(), Error> {
+        self.audit.request(self.current);
         let resource = resource_text(&decision.question.resource);
         let kind = decision.question.resource.kind();
         if !decision.permitted {
             self.recorder.denial(decision.question.action, kind, &resource, decision.determining, decision.line);
         }
         let record = audit::Decision {
-            request: Some(self.current),
+            operation: self.operation,
             claimed_line: decision.line,
             action: decision.question.action,
             resource_kind: kind,
@@ -217,6 +237,7 @@ impl Services {
     /// # Errors
     /// As [`Services::record`].
     pub fn record_outcome(&mut self, outcome: &audit::Outcome<'_>) -> Result<(), Error> {
+        self.audit.request(self.current);
         Ok(self.audit.after(outcome)?)
     }
 
@@ -233,10 +254,7 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many.
     pub fn log(&mut self, log: Log) -> Result<(), Error> {
-        self.usage.log_lines = self.usage.log_lines.saturating_add(1);
-        within("max-log-lines", self.usage.log_lines, self.limits.max_log_lines)?;
-        self.recorder.log(&log);
-        Ok(())
+        self.recorder.log(&log).map_err(refused)
     }
 
     /// Keeps an alarm for the result.
@@ -244,8 +262,7 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
     pub fn alarm(&mut self, alarm: Alarm) -> Result<(), Error> {
-        self.count_signal()?;
-        self.recorder.alarm(&alarm).map_err(reserved)
+        self.recorder.alarm(alarm).map_err(refused)
     }
 
     /// Keeps a metric for the result.
@@ -253,13 +270,7 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
     pub fn metric(&mut self, metric: Metric) -> Result<(), Error> {
-        self.count_signal()?;
-        self.recorder.metric(&metric).map_err(reserved)
-    }
-
-    fn count_signal(&mut self) -> Result<(), Error> {
-        self.usage.signals = self.usage.signals.saturating_add(1);
-        within("max-signals", self.usage.signals, self.limits.max_signals)
+        self.recorder.metric(metric).map_err(refused)
     }
 }
 
@@ -267,6 +278,9 @@ fn within(name: &'static str, used: u64, limit: u64) -> Result<(), Error> {
     if used > limit { Err(Error::Limit(LimitReached { name, value: limit })) } else { Ok(()) }
 }
 
-fn reserved(message: impl ToString) -> Error {
-    Error::invalid(ErrorKind::InvalidArguments, message.to_string())
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Reserved(text) => Error::invalid(ErrorKind::InvalidArguments, text),
+        Refusal::Limit { name, value } => Error::Limit(LimitReached { name, value }),
+    }
 }

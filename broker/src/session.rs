@@ -1,6 +1,7 @@
 //! One jail served: handshake, script, calls, output, end. The first wrong byte ends it.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::audit::Outcome;
 use crate::error::{Error, LimitReached};
 use crate::ops;
 use crate::services::Services;
-use crate::wait::Event;
+use crate::wait::{Event, Waiter};
 
 /// How a run ended, as far as the broker knows by itself or was told by the jail.
 #[derive(Debug)]
@@ -53,6 +54,21 @@ pub enum RunEnd {
     Internal(String),
 }
 
+impl fmt::Display for RunEnd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script { .. } => out.write_str("the script ended"),
+            Self::Fatal(fatal) => write!(out, "{}", fatal.message),
+            Self::Violation(text) | Self::Internal(text) => out.write_str(text),
+            Self::JailGone => out.write_str("the jail ended before it was ready"),
+            Self::Limit(limit) => write!(out, "limit reached: {} of {}", limit.name, limit.value),
+            Self::Signal(number) => write!(out, "the broker got signal {number}"),
+            Self::Deadline => out.write_str("the time of the run is over"),
+            Self::Audit(error) => write!(out, "{error}"),
+        }
+    }
+}
+
 /// The conversation with one jail.
 pub struct Session<'j> {
     link: &'j Link,
@@ -67,12 +83,12 @@ pub struct Session<'j> {
 }
 
 impl<'j> Session<'j> {
-    /// A conversation over this socket. With `grace`, a script may go on for that long after SIGTERM.
+    /// A conversation over this socket, after [`send_hello`]. With `grace`, a script may go on for that long after SIGTERM.
     pub fn new(link: &'j Link, grace: Option<Duration>) -> Self {
         Self {
             link,
             tracker: Tracker::new(),
-            sent: 0,
+            sent: 1,
             output: Vec::new(),
             failures: VecDeque::new(),
             line: 0,
@@ -91,15 +107,10 @@ impl<'j> Session<'j> {
         self.signalled
     }
 
-    /// Tells the jail what it has to know before it gives up its rights.
-    pub fn send_hello(&mut self, services: &mut Services, hello: &Hello) -> Result<(), RunEnd> {
-        self.send_control(services, Kind::Hello, hello)
-    }
-
     /// Waits for the jail to say that it is locked down; gives its own report.
-    pub fn await_ready(&mut self, services: &mut Services) -> Result<Vec<u8>, RunEnd> {
+    pub fn await_ready(&mut self, waiter: &mut Waiter) -> Result<Vec<u8>, RunEnd> {
         let mut buffer = new_buffer();
-        let (header, length) = self.receive(services, &mut buffer)?;
+        let (header, length) = self.receive(waiter, &mut buffer)?;
         let body = body(&buffer, length);
         match header.kind {
             Kind::Ready => {
@@ -126,14 +137,14 @@ impl<'j> Session<'j> {
         let begin =
             LoadBegin { script_bytes: length(script.len())?, arguments_bytes: length(arguments.len())? };
         self.tracker.advance(State::Loaded);
-        self.send_control(services, Kind::LoadBegin, &begin)?;
+        self.send_control(&mut services.waiter, Kind::LoadBegin, &begin)?;
         for piece in script.as_bytes().chunks(PIECE_BYTES).chain(arguments.chunks(PIECE_BYTES)) {
             let piece = Piece { bytes: Bytes::new(piece.to_vec()).unwrap_or_default() };
-            self.send_control(services, Kind::LoadChunk, &piece)?;
+            self.send_control(&mut services.waiter, Kind::LoadChunk, &piece)?;
         }
         // From here on the jail may send: it runs as soon as it has this frame.
         self.tracker.advance(State::Running);
-        self.send(services, Kind::LoadEnd, 0, &mut [0; HEADER_BYTES])
+        self.send(&mut services.waiter, Kind::LoadEnd, 0, &mut [0; HEADER_BYTES])
     }
 
     /// Serves the script until it ends, one way or the other.
@@ -154,7 +165,7 @@ impl<'j> Session<'j> {
         buffer: &mut [u8; RECEIVE_BYTES],
         reply: &mut [u8],
     ) -> Result<Option<RunEnd>, RunEnd> {
-        let (header, length) = self.receive(services, buffer)?;
+        let (header, length) = self.receive(&mut services.waiter, buffer)?;
         let body = body(buffer, length);
         match header.kind {
             Kind::Call => {
@@ -206,7 +217,8 @@ impl<'j> Session<'j> {
         for (index, request) in call.requests.into_iter().enumerate() {
             let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
             services.current = number;
-            let begun = Begun::new(&request, number, services);
+            services.operation = request.name();
+            let begun = Begun::new(&request, services);
             let result = ops::dispatch(request, services, call.line, &mut replies);
             begun.record(services, result.as_ref().err()).map_err(|error| self.end_of(services, error))?;
             let Err(error) = result else { continue };
@@ -237,7 +249,7 @@ impl<'j> Session<'j> {
             Ok(Received::Closed) => return Err(RunEnd::JailGone),
             Err(error) => return Err(link_end(&error)),
         }
-        self.send(services, kind, body_bytes, frame)
+        self.send(&mut services.waiter, kind, body_bytes, frame)
     }
 
     fn remember(&mut self, number: RequestNumber, failure: &Failure) {
@@ -286,17 +298,15 @@ impl<'j> Session<'j> {
     /// Waits for the next frame and checks it against header rules and state.
     fn receive(
         &mut self,
-        services: &mut Services,
+        waiter: &mut Waiter,
         buffer: &mut [u8; RECEIVE_BYTES],
     ) -> Result<(Header, usize), RunEnd> {
         loop {
-            let event = services
-                .waiter
-                .readable(self.link.as_fd())
-                .map_err(|error| RunEnd::Internal(error.to_string()))?;
+            let event =
+                waiter.readable(self.link.as_fd()).map_err(|error| RunEnd::Internal(error.to_string()))?;
             match event {
                 Event::Readable => {}
-                Event::Signal(number) => self.on_signal(services, number)?,
+                Event::Signal(number) => self.on_signal(waiter, number)?,
                 Event::Deadline => return Err(self.deadline_end()),
                 Event::JailEnded => return Err(RunEnd::JailGone),
                 Event::Writable | Event::Elapsed => continue,
@@ -317,14 +327,14 @@ impl<'j> Session<'j> {
         }
     }
 
-    fn on_signal(&mut self, services: &mut Services, number: i32) -> Result<(), RunEnd> {
+    fn on_signal(&mut self, waiter: &mut Waiter, number: i32) -> Result<(), RunEnd> {
         match self.grace {
             Some(grace) if number == nix::libc::SIGTERM => {
                 if self.signalled.is_none() {
                     self.signalled = Some(number);
                     let end = Instant::now() + grace;
-                    let deadline = services.waiter.deadline().map_or(end, |deadline| deadline.min(end));
-                    services.waiter.set_deadline(Some(deadline));
+                    let deadline = waiter.deadline().map_or(end, |deadline| deadline.min(end));
+                    waiter.set_deadline(Some(deadline));
                 }
                 Ok(())
             }
@@ -334,19 +344,19 @@ impl<'j> Session<'j> {
 
     fn send_control<T: serde::Serialize>(
         &mut self,
-        services: &mut Services,
+        waiter: &mut Waiter,
         kind: Kind,
         body: &T,
     ) -> Result<(), RunEnd> {
         let mut frame = vec![0; MAX_FRAME_BYTES];
         let used = codec::encode(body, &mut frame[HEADER_BYTES..])
             .map_err(|error| RunEnd::Internal(error.to_string()))?;
-        self.send(services, kind, used, &mut frame)
+        self.send(waiter, kind, used, &mut frame)
     }
 
     fn send(
         &mut self,
-        services: &mut Services,
+        waiter: &mut Waiter,
         kind: Kind,
         body_bytes: usize,
         frame: &mut [u8],
@@ -360,12 +370,10 @@ impl<'j> Session<'j> {
                 Err(LinkError::Full) => {}
                 Err(error) => return Err(link_end(&error)),
             }
-            let event = services
-                .waiter
-                .writable(self.link.as_fd())
-                .map_err(|error| RunEnd::Internal(error.to_string()))?;
+            let event =
+                waiter.writable(self.link.as_fd()).map_err(|error| RunEnd::Internal(error.to_string()))?;
             match event {
-                Event::Signal(number) => self.on_signal(services, number)?,
+                Event::Signal(number) => self.on_signal(waiter, number)?,
                 Event::Deadline => return Err(self.deadline_end()),
                 Event::JailEnded => return Err(RunEnd::JailGone),
                 Event::Readable | Event::Writable | Event::Elapsed => {}
@@ -374,9 +382,17 @@ impl<'j> Session<'j> {
     }
 }
 
+/// Tells the jail what it has to know before it gives up its rights; the first frame, before there is anything to serve.
+///
+/// # Errors
+/// When the jail is gone, or the run is to end meanwhile.
+pub fn send_hello(link: &Link, waiter: &mut Waiter, hello: &Hello) -> Result<(), RunEnd> {
+    let mut session = Session { sent: 0, ..Session::new(link, None) };
+    session.send_control(waiter, Kind::Hello, hello)
+}
+
 /// A request that is being carried out, for the record of its outcome.
 struct Begun {
-    number: RequestNumber,
     operation: &'static str,
     needs_permission: bool,
     chunk_of: Option<u64>,
@@ -385,13 +401,12 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(request: &Request, number: RequestNumber, services: &Services) -> Self {
+    fn new(request: &Request, services: &Services) -> Self {
         let chunk_of = match request {
             Request::ReadChunk(read) => Some(read.file.0.into()),
             _ => None,
         };
         Self {
-            number,
             operation: request.name(),
             needs_permission: request.needs_permission(),
             chunk_of,
@@ -418,7 +433,6 @@ impl Begun {
             Some(Error::Audit(_)) => return Ok(()),
         };
         services.record_outcome(&Outcome {
-            request: self.number,
             operation: self.operation,
             chunk_of: self.chunk_of,
             failure,

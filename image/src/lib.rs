@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds `package` of this workspace as a jail image, and tells the compiler its path in the variable `output_env`.
+/// Returns the path.
 ///
 /// The caller includes it with `include_bytes!(env!("..."))`. Under clippy the image is empty, because nothing runs.
 ///
 /// # Panics
 /// When the image cannot be built, or is not a static program: a build script has nobody to return an error to.
-pub fn build(package: &str, output_env: &str) {
+pub fn build(package: &str, output_env: &str) -> PathBuf {
     let root = workspace_root();
     for input in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "ipc", "hardening"] {
         println!("cargo:rerun-if-changed={}", root.join(input).display());
@@ -25,6 +26,7 @@ pub fn build(package: &str, output_env: &str) {
     let output = PathBuf::from(variable("OUT_DIR")).join(format!("{package}.image"));
     fs::write(&output, image).expect("the build directory can be written");
     println!("cargo:rustc-env={output_env}={}", output.display());
+    output
 }
 
 /// Runs cargo once more, with flags and a target directory of its own, and checks what comes out.

@@ -1,0 +1,131 @@
+//! What the policy denied, whether or not the script minded.
+
+use std::collections::HashMap;
+
+use rex_ipc::action::{ActionId, ResourceKind};
+use serde::Serialize;
+
+/// One entry of `denials`.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DenialObject {
+    /// What was asked for, as it stands in a policy.
+    pub action: &'static str,
+    /// On what, as it stands in a policy.
+    pub resource: String,
+    /// The policies that forbade it; empty when none permitted it.
+    pub policies: Vec<String>,
+    /// The line of the script, as the jail claims; 0 when unknown.
+    pub line: u32,
+    /// How often.
+    pub count: u64,
+}
+
+/// Keeps the first denials of each kind, and counts the rest.
+#[derive(Debug, Default)]
+pub(super) struct Denials {
+    kept: Vec<DenialObject>,
+    /// Places in `kept`, by an entry with count 0.
+    places: HashMap<DenialObject, usize>,
+    text_bytes: usize,
+    /// Denials that had no room.
+    pub(super) dropped: u64,
+    /// All denials.
+    pub(super) total: u64,
+}
+
+impl Denials {
+    pub(super) fn push<S: AsRef<str>>(
+        &mut self,
+        action: ActionId,
+        kind: ResourceKind,
+        name: &str,
+        policies: &[S],
+        line: u32,
+    ) {
+        self.total = self.total.saturating_add(1);
+        let key = DenialObject {
+            action: action.uid(),
+            // Cedar writes identifiers in this way, and so no two names share a text.
+            resource: format!("{}::\"{}\"", kind.type_name(), name.escape_debug()),
+            policies: policies.iter().map(|policy| policy.as_ref().to_owned()).collect(),
+            line,
+            count: 0,
+        };
+        if let Some(entry) = self.places.get(&key).and_then(|place| self.kept.get_mut(*place)) {
+            entry.count = entry.count.saturating_add(1);
+            return;
+        }
+        let text_bytes = key.resource.len() + key.policies.iter().map(String::len).sum::<usize>();
+        if self.kept.len() == MAX_ENTRIES || self.text_bytes.saturating_add(text_bytes) > MAX_TEXT_BYTES {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        self.text_bytes += text_bytes;
+        self.kept.push(DenialObject { count: 1, ..key.clone() });
+        self.places.insert(key, self.kept.len() - 1);
+    }
+
+    pub(super) fn into_entries(self) -> Vec<DenialObject> {
+        self.kept
+    }
+}
+
+const MAX_ENTRIES: usize = 1000;
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deny(denials: &mut Denials, name: &str, line: u32) {
+        denials.push(ActionId::FileSystemOpen, ResourceKind::File, name, &["no-etc"], line);
+    }
+
+    #[test]
+    fn identical_denials_are_counted() {
+        let mut denials = Denials::default();
+
+        deny(&mut denials, "/etc/shadow", 3);
+        deny(&mut denials, "/etc/passwd", 3);
+        deny(&mut denials, "/etc/shadow", 3);
+        deny(&mut denials, "/etc/shadow", 4);
+
+        assert_eq!(denials.total, 4);
+        let entries = denials.into_entries();
+        assert_eq!(entries.iter().map(|entry| entry.count).collect::<Vec<_>>(), [2, 1, 1]);
+        assert_eq!(
+            serde_json::to_string(&entries[0]).unwrap(),
+            r#"{"action":"file_system::Action::\"open\"","resource":"file_system::File::\"/etc/shadow\"","policies":["no-etc"],"line":3,"count":2}"#
+        );
+    }
+
+    #[test]
+    fn the_list_has_an_end_and_says_what_is_missing() {
+        let mut denials = Denials::default();
+
+        (0..2500).for_each(|number| deny(&mut denials, &format!("/{number}"), 1));
+        deny(&mut denials, "/0", 1);
+
+        assert_eq!(denials.dropped, 1500);
+        let entries = denials.into_entries();
+        assert_eq!((entries.len(), entries[0].count), (1000, 2));
+    }
+
+    #[test]
+    fn long_names_do_not_fill_the_memory() {
+        let mut denials = Denials::default();
+
+        (0..1000).for_each(|number| deny(&mut denials, &format!("/{number}{}", "x".repeat(16_000)), 1));
+
+        assert!(denials.dropped > 900);
+    }
+
+    #[test]
+    fn hostile_names_stay_apart() {
+        let mut denials = Denials::default();
+
+        ["/a\n", "/a\\n", "/a\"", "/\u{10FF0A}"].into_iter().for_each(|name| deny(&mut denials, name, 1));
+
+        assert_eq!(denials.into_entries().len(), 4);
+    }
+}

@@ -1,0 +1,125 @@
+//! The result document and the order of its keys.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::denials::DenialObject;
+use super::ending::ErrorType;
+use super::logs::LogObject;
+use super::metrics::MetricObject;
+use crate::cli::Exit;
+
+/// What the caller learns of a run. The keys up to `logs` are Rex's, in Rex's order.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The script's last value as text; empty on error.
+    pub output: String,
+    /// Whether the script ran to its end.
+    pub status: Status,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorObject>,
+    /// In the order in which they were raised.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<AlarmObject>,
+    /// By name.
+    pub metrics: Vec<MetricObject>,
+    /// Absent when the script was not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Vec<LogObject>>,
+    /// What the policy denied, whether or not the script minded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denials: Vec<DenialObject>,
+    /// How many denials `denials` had no room for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub denials_dropped: u64,
+    /// How the jail was made and how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jail: Option<JailObject>,
+    /// How the program ends.
+    #[serde(skip)]
+    pub exit: Exit,
+    /// Whether the script was never started, or its result was thrown away.
+    #[serde(skip)]
+    pub(super) is_early: bool,
+}
+
+/// Whether the script ran to its end.
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// It did.
+    Success,
+    /// It did not.
+    Error,
+}
+
+/// What went wrong.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct ErrorObject {
+    /// Its class.
+    pub error_type: ErrorType,
+    /// Text for people.
+    pub message: String,
+}
+
+/// An alarm, of the script or about it.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct AlarmObject {
+    /// Its type.
+    pub alarm_type: String,
+    /// Its details.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarm_details: Option<String>,
+}
+
+/// How the jail was made and how it ended.
+#[derive(Serialize, Clone, Debug, Default, PartialEq)]
+pub struct JailObject {
+    /// `not_started`, `finished`, `arena`, `panic`, `memory_fault`, `limit`, `violation` or `killed`.
+    pub end: &'static str,
+    /// Whether only the jail says so.
+    pub end_claimed_by_jail: bool,
+    /// More about the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The program that ran in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_sha256: Option<String>,
+    /// Each protection and its state.
+    pub posture: Vec<Value>,
+    /// Which protections were demanded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require: Option<String>,
+    /// The run's identifier in the audit log.
+    pub run: String,
+    /// Where the audit log is, or `none`.
+    pub audit_log: String,
+    /// How doubtful policies were treated.
+    pub policy_mode: &'static str,
+}
+
+impl Document {
+    /// Takes the success away: the closing record could not be written.
+    pub fn audit_failed(&mut self, detail: &str) {
+        self.status = Status::Error;
+        self.output = String::new();
+        let message = format!("the closing record cannot be written: {detail}");
+        self.error = Some(ErrorObject { error_type: ErrorType::InternalException, message });
+        self.exit = Exit::AuditNotWritten;
+    }
+}
+
+impl Status {
+    /// The name in the document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

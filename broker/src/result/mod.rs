@@ -1,0 +1,20 @@
+//! The result document: what the caller learns of a run, field by field as Rex has it, with additions at its end.
+
+mod denials;
+mod document;
+mod ending;
+mod logs;
+mod metrics;
+mod moment;
+mod recorder;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use denials::DenialObject;
+pub use document::{AlarmObject, Document, ErrorObject, JailObject, Status};
+pub use ending::{Crash, Ending, ErrorClass, ErrorType, NotStarted, termination_text};
+pub use logs::{Attributes, LogObject};
+pub use metrics::{Measured, MetricObject};
+pub use recorder::{Recorder, Refusal, Settings};
+pub use write::{Form, write};

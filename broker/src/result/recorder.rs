@@ -1,0 +1,286 @@
+//! Collects what a run says about itself, and makes the result document of it.
+
+use std::fmt;
+use std::time::Instant;
+
+use rex_ipc::action::{ActionId, ResourceKind};
+use rex_ipc::runtime::{Alarm, Log, LogLevel, Metric};
+
+use super::denials::Denials;
+use super::document::{AlarmObject, Document, ErrorObject, JailObject, Status};
+use super::ending::{Ending, ErrorType, NotStarted};
+use super::logs::Logs;
+use super::metrics::{Measured, Metrics};
+use crate::cli::Exit;
+
+/// What the recorder has to know from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether reserved names are treated as Rex does.
+    pub compat: bool,
+    /// Whether the document lacks what Rex's does not have.
+    pub bare: bool,
+    /// When the program was started.
+    pub started: Instant,
+    /// Log lines below this level are left out.
+    pub log_threshold: LogLevel,
+    /// Most log lines.
+    pub max_log_lines: u64,
+    /// Most alarms and metrics.
+    pub max_signals: u64,
+}
+
+/// Collects what a run says about itself.
+#[derive(Debug)]
+pub struct Recorder {
+    settings: Settings,
+    logs: Logs,
+    log_lines: u64,
+    alarms: Vec<AlarmObject>,
+    alarm_bytes: u64,
+    metrics: Metrics,
+    signals: u64,
+    /// The first reserved names that were used; only under `compat`.
+    reserved_metric: Option<String>,
+    reserved_alarm: Option<String>,
+    denials: Denials,
+    /// What is known of the jail; the end is filled in by [`Recorder::finish`].
+    pub jail: JailObject,
+}
+
+/// Why something was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The name is reserved. The script may go on.
+    Reserved(String),
+    /// There was too much. The run ends.
+    Limit {
+        /// The name of the limit, as on the command line.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+    },
+}
+
+impl Recorder {
+    /// A recorder for a run that begins.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            logs: Logs::new(settings.log_threshold),
+            log_lines: 0,
+            alarms: Vec::new(),
+            alarm_bytes: 0,
+            metrics: Metrics::default(),
+            signals: 0,
+            reserved_metric: None,
+            reserved_alarm: None,
+            denials: Denials::default(),
+            jail: JailObject { audit_log: "none".to_owned(), ..JailObject::default() },
+        }
+    }
+
+    /// Takes a log line.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn log(&mut self, log: &Log) -> Result<(), Refusal> {
+        within("max-log-lines", &mut self.log_lines, self.settings.max_log_lines)?;
+        self.logs.push(log);
+        Ok(())
+    }
+
+    /// Takes an alarm.
+    ///
+    /// # Errors
+    /// When its type is reserved and the run does not imitate Rex, or when there were too many alarms.
+    pub fn alarm(&mut self, alarm: Alarm) -> Result<(), Refusal> {
+        within("max-signals", &mut self.signals, self.settings.max_signals)?;
+        let alarm_type = alarm.alarm_type.into_string();
+        if is_reserved(&alarm_type) {
+            return self.reserve(alarm_text(&alarm_type), |recorder| &mut recorder.reserved_alarm);
+        }
+        let details = alarm.details.map(|details| details.into_string());
+        let bytes = alarm_type.len() + details.as_ref().map_or(0, String::len);
+        self.alarm_bytes = self.alarm_bytes.saturating_add(bytes as u64);
+        self.alarms.push(AlarmObject { alarm_type, alarm_details: details });
+        self.check_signal_bytes()
+    }
+
+    /// Takes a metric.
+    ///
+    /// # Errors
+    /// When its name is reserved and the run does not imitate Rex, or when there were too many metrics.
+    pub fn metric(&mut self, metric: Metric) -> Result<(), Refusal> {
+        within("max-signals", &mut self.signals, self.settings.max_signals)?;
+        if is_reserved(metric.name.as_str()) {
+            let text = metric_text(metric.name.as_str());
+            return self.reserve(text, |recorder| &mut recorder.reserved_metric);
+        }
+        self.metrics.publish(metric);
+        self.check_signal_bytes()
+    }
+
+    /// Takes a denial. The policies are those that forbade it; none when no policy permitted it.
+    pub fn denial<S: AsRef<str>>(
+        &mut self,
+        action: ActionId,
+        kind: ResourceKind,
+        name: &str,
+        policies: &[S],
+        line: u32,
+    ) {
+        self.denials.push(action, kind, name, policies, line);
+    }
+
+    /// How many denials there were.
+    pub fn denial_count(&self) -> u64 {
+        self.denials.total
+    }
+
+    /// Makes the document.
+    pub fn finish(mut self, ending: Ending, measured: &Measured) -> Document {
+        let meaning = ending.meaning(self.settings.compat);
+        let reserved = self.take_reserved().filter(|_| ending.was_started());
+        self.jail.end = meaning.jail_end;
+        self.jail.end_claimed_by_jail = meaning.claimed_by_jail;
+        self.jail.detail = meaning.detail;
+        let mut document = match reserved {
+            Some(reserved) => self.replaced(reserved, measured),
+            None => self.told(ending, meaning.error, meaning.exit, measured),
+        };
+        if let Some(error) = &mut document.error {
+            error.message = shortened(std::mem::take(&mut error.message));
+        }
+        document
+    }
+
+    fn told(mut self, ending: Ending, error: Option<(ErrorType, String)>, exit: Exit, measured: &Measured) -> Document {
+        self.metrics.total_time(self.settings.started.elapsed());
+        if ending.was_started() {
+            let compiled = !matches!(ending, Ending::CompileError(_));
+            // No engine operation was executed by a script that does not compile, so there is no sample of it.
+            let of_cpu = Measured { cpu_percent: measured.cpu_percent, ..Measured::default() };
+            self.metrics.measured(if compiled { measured } else { &of_cpu });
+        }
+        match (&error, &ending) {
+            (None, _) => self.metrics.count("RexRunnerScriptExecutionSuccessCount", "SuccessCount"),
+            (Some((_, message)), Ending::NotStarted(NotStarted::Arguments(_))) => {
+                self.metrics.count("RexRunnerScriptArgumentValidationFailureCount", "FailureCount");
+                self.alarms.push(alarm("RexRunnerScriptArgumentValidationFailure", message.clone()));
+            }
+            (Some(_), Ending::NotStarted(_)) => {}
+            (Some((error_type, message)), _) => {
+                if let Ending::CompileError(_) = ending {
+                    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
+                    let details = format!("Failed to compile script: {message}");
+                    self.alarms.push(alarm("RexRunnerScriptCompilationFailure", details));
+                    self.metrics.count("RexRunnerScriptCompilationFailureCount", "FailureCount");
+                }
+                let (alarm_type, metric) = match error_type {
+                    ErrorType::AccessDeniedException => {
+                        ("RexRunnerPrivilegeEscalation", "RexRunnerPrivilegeEscalationCount")
+                    }
+                    _ => ("RexRunnerScriptExecutionFailure", "RexRunnerScriptExecutionFailureCount"),
+                };
+                self.alarms.push(alarm(alarm_type, format!("Failed to execute script: {message}")));
+                self.metrics.count(metric, "FailureCount");
+            }
+        }
+        let was_started = ending.was_started();
+        let output = if let Ending::Value(output) = ending { output } else { String::new() };
+        self.document(output, error, exit, was_started)
+    }
+
+    /// The whole result of a script that used a reserved name, as Rex has it.
+    fn replaced(mut self, (kind, text): (&str, String), measured: &Measured) -> Document {
+        self.metrics.forget_published();
+        self.metrics.total_time(self.settings.started.elapsed());
+        self.metrics.measured(measured);
+        self.alarms = vec![alarm("RexRunnerScriptExecutionFailure", text.clone())];
+        let message = format!("Script {kind} validation failed: {text}");
+        self.document(String::new(), Some((ErrorType::ScriptException, message)), Exit::ReservedName, false)
+    }
+
+    fn document(self, output: String, error: Option<(ErrorType, String)>, exit: Exit, keeps_logs: bool) -> Document {
+        let additions = !self.settings.bare;
+        Document {
+            output,
+            status: if error.is_none() { Status::Success } else { Status::Error },
+            error: error.map(|(error_type, message)| ErrorObject { error_type, message }),
+            alarms: self.alarms,
+            metrics: self.metrics.into_entries(),
+            logs: keeps_logs.then(|| self.logs.into_entries()),
+            denials_dropped: if additions { self.denials.dropped } else { 0 },
+            denials: if additions { self.denials.into_entries() } else { Vec::new() },
+            jail: additions.then_some(self.jail),
+            exit,
+            is_early: !keeps_logs,
+        }
+    }
+
+    /// Under `compat` a reserved name is remembered until the end, else it is refused.
+    fn reserve(&mut self, text: String, slot: impl Fn(&mut Self) -> &mut Option<String>) -> Result<(), Refusal> {
+        if !self.settings.compat {
+            return Err(Refusal::Reserved(text));
+        }
+        slot(self).get_or_insert(text);
+        Ok(())
+    }
+
+    /// Metrics are looked at before alarms.
+    fn take_reserved(&mut self) -> Option<(&'static str, String)> {
+        let metric = self.reserved_metric.take().map(|text| ("metric", text));
+        metric.or_else(|| self.reserved_alarm.take().map(|text| ("alarm", text)))
+    }
+
+    fn check_signal_bytes(&self) -> Result<(), Refusal> {
+        let used = self.alarm_bytes.saturating_add(self.metrics.text_bytes);
+        if used > MAX_SIGNAL_BYTES {
+            return Err(Refusal::Limit { name: "bytes of alarms and metrics", value: MAX_SIGNAL_BYTES });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reserved(text) => out.write_str(text),
+            Self::Limit { name, value } => write!(out, "limit reached: {name} of {value}"),
+        }
+    }
+}
+
+fn within(name: &'static str, used: &mut u64, limit: u64) -> Result<(), Refusal> {
+    *used = used.saturating_add(1);
+    if *used > limit { Err(Refusal::Limit { name, value: limit }) } else { Ok(()) }
+}
+
+fn alarm(alarm_type: &str, details: String) -> AlarmObject {
+    AlarmObject { alarm_type: alarm_type.to_owned(), alarm_details: Some(details) }
+}
+
+/// Names that begin with `rex` in any case are the broker's own.
+fn is_reserved(name: &str) -> bool {
+    name.get(..3).is_some_and(|beginning| beginning.eq_ignore_ascii_case("rex"))
+}
+
+fn alarm_text(alarm_type: &str) -> String {
+    format!("Invalid alarm type '{alarm_type}': Script alarms cannot start with Rex")
+}
+
+fn metric_text(name: &str) -> String {
+    format!("Invalid metric name '{name}': Script metrics cannot start with Rex")
+}
+
+/// Rex measures in bytes and cuts in characters, so that a text between the two limits only gets the dots.
+fn shortened(message: String) -> String {
+    if message.len() <= MAX_MESSAGE_BYTES {
+        return message;
+    }
+    message.chars().take(MAX_MESSAGE_BYTES - 3).chain("...".chars()).collect()
+}
+
+const MAX_MESSAGE_BYTES: usize = 1024;
+const MAX_SIGNAL_BYTES: u64 = 32 * 1024 * 1024;

@@ -1,0 +1,460 @@
+//! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use rex_hardening::{Jail, JailExit, Plan, Posture, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify};
+use rex_ipc::control::{FatalCause, Hello, ScriptEnd};
+use rex_ipc::failure::FailureClass;
+use rex_ipc::interface::FINGERPRINT;
+
+use crate::audit::{self, Journal, JournalLimits, Record};
+use crate::cli::{self, Environment, Exit};
+use crate::forbidden::{self, Forbidden};
+use crate::image::Image;
+use crate::input::{self, Inputs};
+use crate::limits::engine_limits;
+use crate::policy::{Engine, Loaded, Mode, Policies, PolicyText, Severity};
+use crate::result::{self, Crash, Document, Ending, ErrorClass, Form, Measured, NotStarted, Recorder, Settings};
+use crate::services::{Places, Services};
+use crate::session::{RunEnd, Session, send_hello};
+use crate::sys;
+use crate::wait::{Event, Waiter};
+
+/// Runs a script and writes its result; gives the exit status.
+pub fn run(options: &cli::Run, environment: Environment, requirement: &Requirement, image: Image<'_>) -> u8 {
+    let started = Instant::now();
+    let mut recorder = Recorder::new(Settings {
+        compat: options.compat,
+        bare: options.bare,
+        started,
+        log_threshold: environment.log_threshold,
+        max_log_lines: options.limits.max_log_lines,
+        max_signals: options.limits.max_signals,
+    });
+    recorder.jail.require = Some(required(options).to_owned());
+    recorder.jail.policy_mode = options.policy_mode.name();
+    recorder.jail.image_sha256 = Some(image.sha256.to_owned());
+    let run = Run { options, environment, requirement, image, started };
+    let document = match run.prepare(&mut recorder) {
+        Ok(prepared) => run.serve(prepared, recorder),
+        Err(reason) => recorder.finish(Ending::NotStarted(reason), &Measured::default()),
+    };
+    write_result(&document, options)
+}
+
+/// What an operator requires; `core` unless something else was said.
+///
+/// # Errors
+/// When the words make no sense.
+pub fn requirement(spec: Option<&str>) -> Result<Requirement, RequirementError> {
+    spec.map_or_else(|| Ok(Requirement::core()), str::parse)
+}
+
+/// What stays the same over a run.
+struct Run<'a> {
+    options: &'a cli::Run,
+    environment: Environment,
+    requirement: &'a Requirement,
+    image: Image<'a>,
+    started: Instant,
+}
+
+/// Everything that has to be there before a jail may be asked whether it is ready.
+struct Prepared {
+    inputs: Inputs,
+    waiter: Waiter,
+    plan: Plan,
+    jail: Jail,
+    policies: Policies,
+    journal: Journal,
+    forbidden: Forbidden,
+    principal: String,
+}
+
+impl Run<'_> {
+    /// Reads the files, starts the jail, and checks the policy while the jail starts.
+    fn prepare(&self, recorder: &mut Recorder) -> Result<Prepared, NotStarted> {
+        let options = self.options;
+        let inputs = input::read(&options.script, &options.policy, options.arguments.as_deref())?;
+        let mut waiter = Waiter::new().map_err(|error| internal("take over signals", &error))?;
+        waiter.set_deadline(Some(self.started + options.limits.timeout()));
+        let plan = self.plan();
+        let jail = self.start_jail(&plan, &mut waiter)?;
+        let policies = self.load_policy(&inputs)?;
+        inputs.check_depth()?;
+        let euid = nix::unistd::geteuid().as_raw();
+        let principal = sys::unguarded::user_name(euid).unwrap_or_else(|| "unknown".to_owned());
+        let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;
+        let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
+        recorder.jail.run.clone_from(&run_id);
+        let mut forbidden = Forbidden::new();
+        close_inputs(&mut forbidden, options);
+        if let Some(log) = &log {
+            recorder.jail.audit_log = log.place().to_owned();
+            let closed = forbidden.add_open(log.file(), forbidden::AUDIT_LOG);
+            closed.map_err(|error| internal("look at the audit log", &error))?;
+            if let Some(path) = log.path() {
+                forbidden
+                    .add_file(path, forbidden::AUDIT_LOG)
+                    .map_err(|error| internal("protect the audit log", &error))?;
+            }
+        }
+        let journal = self.journal(log, &run_id, &principal, policies.digest());
+        Ok(Prepared { inputs, waiter, plan, jail, policies, journal, forbidden, principal })
+    }
+
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::for_requirement(self.requirement);
+        plan.arena_bytes = self.options.limits.memory_bytes();
+        plan.forensics = self.options.jail_forensics;
+        plan
+    }
+
+    /// Starts the jail and tells it what it has to know; it locks itself down while the policy is checked.
+    fn start_jail(&self, plan: &Plan, waiter: &mut Waiter) -> Result<Jail, NotStarted> {
+        let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
+        let image = SealedImage::new(self.image.bytes).map_err(|error| failed(error.to_string()))?;
+        let jail = spawn(&image, plan).map_err(|error| failed(error.to_string()))?;
+        let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| internal("watch the jail", &error))?;
+        waiter.watch_jail(pidfd);
+        let hello = Hello {
+            fingerprint: FINGERPRINT,
+            lockdown_bits: plan.prepare_plan().to_bits(),
+            arena_bytes: plan.arena_bytes,
+            log_threshold: self.environment.log_threshold,
+            limits: engine_limits(&self.options.limits),
+        };
+        send_hello(&jail.socket, waiter, &hello).map_err(|end| failed(end.to_string()))?;
+        Ok(jail)
+    }
+
+    fn load_policy(&self, inputs: &Inputs) -> Result<Policies, NotStarted> {
+        let name = self.options.policy.display().to_string();
+        let mode = match self.options.policy_mode {
+            cli::PolicyMode::Standard => Mode::Standard,
+            cli::PolicyMode::Strict => Mode::Strict,
+            cli::PolicyMode::Rex => Mode::Rex,
+        };
+        match Policies::load(&[PolicyText { name: &name, text: &inputs.policy }], mode) {
+            Ok(Loaded { policies, warnings }) => {
+                for warning in &warnings {
+                    tracing::warn!("{}", cli::terminal::printable(&warning.to_string()));
+                }
+                Ok(policies)
+            }
+            Err(errors) => {
+                let reason = match errors.cedar_reason() {
+                    Some(reason) if self.options.compat => reason.to_owned(),
+                    _ => errors
+                        .findings()
+                        .iter()
+                        .filter(|finding| finding.severity == Severity::Error)
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                };
+                Err(NotStarted::Policy(reason))
+            }
+        }
+    }
+
+    fn journal(&self, log: Option<audit::Log>, run: &str, principal: &str, policy_sha256: &str) -> Journal {
+        let limits = JournalLimits {
+            records: self.options.limits.max_audit_records,
+            bytes: self.options.limits.max_audit_bytes,
+        };
+        let identity = audit::Identity { run, principal, policy_sha256 };
+        match log {
+            Some(log) => Journal::new(log, identity, limits, self.options.audit_sync),
+            None => Journal::nowhere(),
+        }
+    }
+
+    /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
+    fn serve(&self, prepared: Prepared, recorder: Recorder) -> Document {
+        let Prepared { inputs, waiter, plan, mut jail, policies, journal, forbidden, principal } = prepared;
+        let policy_sha256 = policies.digest().to_owned();
+        let engine = Engine::new(policies, &principal);
+        let places = match Places::open() {
+            Ok(places) => places,
+            Err(error) => {
+                let reason = internal("open / or /proc/self/fd", &error);
+                return recorder.finish(Ending::NotStarted(reason), &Measured::default());
+            }
+        };
+        let limits = self.options.limits;
+        let mut services =
+            Services::new(places, engine, principal, forbidden, limits, waiter, Box::new(journal), recorder);
+        services.hard_links = self.options.hard_links == cli::HardLinks::Allow;
+        services.hide_jail(u32::try_from(jail.pid()).unwrap_or(0));
+
+        let grace = self.options.compat.then_some(REX_GRACE);
+        let mut session = Session::new(&jail.socket, grace);
+        let established = self.establish(&mut session, &jail, &plan, &inputs, &policy_sha256, &mut services);
+        let (ending, evaluation) = match established {
+            Err(not_started) => (Ending::NotStarted(not_started), None),
+            Ok(()) => {
+                let begun = Instant::now();
+                let end = match session.load(&mut services, &inputs.script, &inputs.arguments) {
+                    Ok(()) => session.serve(&mut services),
+                    Err(end) => end,
+                };
+                let evaluation = begun.elapsed();
+                let line = session.line;
+                (self.ending(end, line, &mut jail, &mut services), Some(evaluation))
+            }
+        };
+        // In every case: nothing of the jail outlives the run.
+        drop(jail);
+        let measured = self.measured(&ending, evaluation, &inputs);
+        self.conclude(services, ending, &measured)
+    }
+
+    /// Waits until the jail is locked down, looks at it from outside, and records the start.
+    fn establish(
+        &self,
+        session: &mut Session<'_>,
+        jail: &Jail,
+        plan: &Plan,
+        inputs: &Inputs,
+        policy_sha256: &str,
+        services: &mut Services,
+    ) -> Result<(), NotStarted> {
+        let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
+        let report = session.await_ready(&mut services.waiter).map_err(|end| failed(end.to_string()))?;
+        let report = SelfReport::from_bytes(&report).ok_or_else(|| failed("its report is damaged".into()))?;
+        let mut posture = verify(jail, &report, plan);
+        posture.image_sha256 = self.image.sha256.to_owned();
+        services.recorder.jail.posture = posture
+            .measures
+            .iter()
+            .map(|measure| serde_json::to_value(measure).unwrap_or(serde_json::Value::Null))
+            .collect();
+        if let Some(reason) = missing(&posture, self.requirement) {
+            return Err(failed(reason));
+        }
+        session.verified();
+        let start = audit::Start {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            uid: services.euid,
+            script_sha256: &inputs.script_sha256,
+            policy_sha256,
+            arguments_sha256: inputs.arguments_sha256.as_deref(),
+            image_sha256: Some(self.image.sha256),
+            policy_mode: self.options.policy_mode.name(),
+            rex_compat: self.options.compat,
+            require: Some(required(self.options)),
+        };
+        services.audit.note(&Record::Start(start)).map_err(|error| NotStarted::Audit(error.to_string()))
+    }
+
+    /// What the end of the conversation means, after the jail has been looked at.
+    fn ending(&self, end: RunEnd, line: u32, jail: &mut Jail, services: &mut Services) -> Ending {
+        match end {
+            RunEnd::Script { end, text, class } => script_ending(end, text, class),
+            RunEnd::Fatal(fatal) => {
+                let detail = fatal.message.into_string();
+                match fatal.cause {
+                    FatalCause::Arena => {
+                        let mib = self.options.limits.memory_mib;
+                        Ending::Crashed { how: Crash::Arena, detail: format!("--memory {mib}") }
+                    }
+                    FatalCause::Panic => Ending::Crashed { how: Crash::Panic, detail },
+                    FatalCause::Setup => Ending::BrokerFailed(detail),
+                }
+            }
+            RunEnd::Violation(detail) => violation(services, detail),
+            RunEnd::JailGone => jail_gone(jail, services),
+            RunEnd::Limit(limit) => {
+                let record =
+                    audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
+                if let Err(error) = services.audit.note(&Record::Limit(record)) {
+                    return Ending::AuditFailed(error.to_string());
+                }
+                let claimed_by_jail = matches!(limit.name, "max-operations" | "memory");
+                Ending::Limit { name: limit.name.to_owned(), value: limit.value, line: Some(line), claimed_by_jail }
+            }
+            RunEnd::Signal(number) => {
+                let signal = u8::try_from(number).unwrap_or(0);
+                let place = (line > 0).then_some((line, 1));
+                Ending::Terminated { signal, message: result::termination_text(signal, place) }
+            }
+            RunEnd::Deadline => Ending::Deadline { seconds: self.options.limits.timeout_seconds },
+            RunEnd::Audit(error) => Ending::AuditFailed(error.to_string()),
+            RunEnd::Internal(text) => Ending::BrokerFailed(text),
+        }
+    }
+
+    /// Time, processor and memory of the run, both processes together.
+    fn measured(&self, ending: &Ending, evaluation: Option<Duration>, inputs: &Inputs) -> Measured {
+        let mut measured = Measured { evaluation, ..Measured::default() };
+        if !self.environment.monitoring {
+            return measured;
+        }
+        let (Ok(own), Ok(jail)) = (getrusage(UsageWho::RUSAGE_SELF), getrusage(UsageWho::RUSAGE_CHILDREN)) else {
+            return measured;
+        };
+        let processor: i64 = [own.user_time(), own.system_time(), jail.user_time(), jail.system_time()]
+            .iter()
+            .map(|time| time.num_microseconds())
+            .sum();
+        let wall = self.started.elapsed().as_micros().max(1);
+        measured.cpu_percent = Some(processor as f64 * 100.0 / wall as f64);
+        let executed = !matches!(ending, Ending::NotStarted(_)) && !inputs.script_is_empty();
+        if executed {
+            // ru_maxrss is in KiB; the peak stands for the mean, which a jail without a clock could not tell.
+            let resident_kib = own.max_rss().saturating_add(jail.max_rss());
+            measured.resident_mib = Some(resident_kib as f64 / 1024.0);
+            let virtual_bytes = address_space_bytes().saturating_add(self.options.limits.memory_bytes());
+            measured.virtual_mib = Some(virtual_bytes as f64 / (1024.0 * 1024.0));
+        }
+        measured
+    }
+
+    /// Makes the document and writes the closing record, without which there is no success.
+    fn conclude(&self, services: Services, ending: Ending, measured: &Measured) -> Document {
+        let Services { recorder, mut audit, .. } = services;
+        let started = !matches!(ending, Ending::NotStarted(_));
+        let mut document = recorder.finish(ending, measured);
+        let (end, claimed) = document.jail.as_ref().map_or(("", false), |jail| (jail.end, jail.end_claimed_by_jail));
+        let record = audit::End {
+            end,
+            end_claimed_by_jail: claimed,
+            status: document.status.name(),
+            error_type: document.error.as_ref().map(|error| error.error_type.name()),
+            exit: document.exit.code(self.options.compat),
+            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        };
+        if started && let Err(error) = audit.note(&Record::End(record)) {
+            document.audit_failed(&error.to_string());
+        }
+        document
+    }
+}
+
+fn script_ending(end: ScriptEnd, text: String, class: Option<FailureClass>) -> Ending {
+    let class = match class {
+        Some(FailureClass::Denied | FailureClass::Undecided) => ErrorClass::Denied,
+        Some(FailureClass::System { errno })
+            if [nix::libc::EACCES, nix::libc::EPERM].contains(&i32::from(errno)) =>
+        {
+            ErrorClass::SystemAccess
+        }
+        _ => ErrorClass::Other,
+    };
+    match end {
+        ScriptEnd::Value => Ending::Value(text),
+        ScriptEnd::CompileError => Ending::CompileError(text),
+        // Limits are told apart by the session; what is left has only the text.
+        ScriptEnd::Error | ScriptEnd::Limit(_) => Ending::ScriptError { message: text, class },
+    }
+}
+
+fn violation(services: &mut Services, detail: String) -> Ending {
+    match services.audit.note(&Record::Violation(audit::Violation { detail: &detail })) {
+        Ok(()) => Ending::Crashed { how: Crash::Violation, detail },
+        Err(error) => Ending::AuditFailed(error.to_string()),
+    }
+}
+
+/// The socket is closed without a last word: what the kernel says of the jail's end is what counts.
+fn jail_gone(jail: &mut Jail, services: &mut Services) -> Ending {
+    let ended = match services.waiter.pause(CLOSING_TIME) {
+        Ok(Event::JailEnded) => jail.try_wait().ok().flatten(),
+        _ => None,
+    };
+    let Some(exit) = ended else {
+        return violation(services, "the jail closed its socket or sent an empty datagram".to_owned());
+    };
+    match exit {
+        JailExit::Signaled(signal) => match signal {
+            nix::libc::SIGSYS => violation(
+                services,
+                "the kernel ended the jail for a system call that it does not have (SIGSYS)".to_owned(),
+            ),
+            nix::libc::SIGSEGV | nix::libc::SIGBUS | nix::libc::SIGILL => {
+                Ending::Crashed { how: Crash::MemoryFault, detail: format!("signal {signal}; is the script's data nested too deep?") }
+            }
+            nix::libc::SIGXCPU => Ending::Limit {
+                name: "cpu time".to_owned(),
+                value: 0,
+                line: None,
+                claimed_by_jail: false,
+            },
+            _ => Ending::Crashed { how: Crash::Killed, detail: format!("by signal {signal}") },
+        },
+        JailExit::Exited(code) => {
+            violation(services, format!("the jail exited with code {code} and without a result"))
+        }
+    }
+}
+
+/// The requirement as the operator wrote it.
+fn required(options: &cli::Run) -> &str {
+    options.require.as_deref().unwrap_or("core")
+}
+
+/// What is required and not in force, with what an operator can do about it.
+fn missing(posture: &Posture, requirement: &Requirement) -> Option<String> {
+    let missing = posture.missing(requirement);
+    if missing.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|measure| {
+            format!(
+                "{} is {:?} ({}); needs Linux {}; {}",
+                measure.id, measure.state, measure.evidence, measure.kernel_min, measure.hint
+            )
+        })
+        .collect();
+    Some(format!("required and missing: {}", lines.join("; ")))
+}
+
+/// The script reads and writes with the broker's rights, so the files of the run itself are closed to it.
+fn close_inputs(forbidden: &mut Forbidden, options: &cli::Run) {
+    // A policy that comes through a pipe has no path that could be read again.
+    if let Err(error) = forbidden.add_file(&options.policy, forbidden::POLICY) {
+        tracing::debug!("the policy has no path to protect: {error}");
+    }
+}
+
+fn address_space_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next().and_then(|word| word.parse().ok()));
+    pages.unwrap_or(0).saturating_mul(4096)
+}
+
+fn internal(what: &str, error: &std::io::Error) -> NotStarted {
+    NotStarted::Internal(format!("cannot {what}: {error}"))
+}
+
+fn write_result(document: &Document, options: &cli::Run) -> u8 {
+    let mut stdout = std::io::stdout().lock();
+    let form = Form {
+        format: options.format,
+        verbose: options.verbose,
+        compat: options.compat,
+        to_terminal: stdout.is_terminal(),
+    };
+    let mut stderr = std::io::stderr().lock();
+    let written =
+        result::write(document, &form, &mut stdout, &mut stderr).and_then(|()| stdout.flush());
+    match written {
+        Ok(()) => document.exit.code(options.compat),
+        Err(error) => {
+            tracing::error!("cannot write the result: {error}");
+            Exit::OutputNotWritten.code(options.compat)
+        }
+    }
+}
+
+/// How long a Rex script may go on after SIGTERM.
+const REX_GRACE: Duration = Duration::from_secs(10);
+/// How long the kernel may take between closing a jail's socket and reporting its end.
+const CLOSING_TIME: Duration = Duration::from_secs(2);
