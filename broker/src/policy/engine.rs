@@ -95,7 +95,12 @@ impl Engine {
         let Policies { rules, words, .. } = &self.policies;
         let slot = &mut self.buckets[question.action as usize * KINDS.len() + kind as usize];
         let bucket = slot.get_or_insert_with(|| {
-            Bucket::build(rules.iter().map(|rule| &rule.scope), question.action, kind, words)
+            Bucket::build(
+                rules.iter().map(|rule| (&rule.scope, &rule.condition)),
+                question.action,
+                kind,
+                words,
+            )
         });
         bucket.select(&question.resource.id(), &mut self.selected);
     }

@@ -1,15 +1,11 @@
-//! Which questions a policy's head can match, decided without Cedar.
-//!
-//! The answer may be "yes" too often and must never be "no" too often: it only spares Cedar the policies that cannot apply.
+//! Which policies a question needs to be put to, decided without Cedar.
 
 use std::collections::HashMap;
 
-use cedar_policy_core::ast::{
-    ActionConstraint, EntityReference, EntityType, EntityUID, PrincipalOrResourceConstraint, Template,
-};
+use cedar_policy_core::ast::{ActionConstraint, EntityUID, Expr, Template};
 use rex_ipc::action::{ActionId, ResourceKind};
 
-use super::entities::ancestors;
+use super::narrow::{self, Area, Reach};
 use super::vocabulary::Vocabulary;
 
 /// The head of one policy.
@@ -17,35 +13,15 @@ use super::vocabulary::Vocabulary;
 pub(super) struct Scope {
     /// One bit for each action.
     actions: u64,
-    resource: ResourceScope,
-}
-
-#[derive(Clone, Debug)]
-enum ResourceScope {
-    Any,
-    OfType(EntityType),
-    Exactly(EntityUID),
-    Beneath(Option<EntityType>, EntityUID),
-    /// The head has a slot that nothing fills, or a form that this version does not know.
-    Unknown,
-}
-
-/// How a policy's head looks to questions of one action and one resource type.
-enum Reach<'a> {
-    Always,
-    Exactly(&'a str),
-    Beneath(&'a str),
-    Never,
+    resource: Expr,
 }
 
 impl Scope {
     pub(super) fn of(policy: &Template, words: &Vocabulary) -> Self {
-        Self { actions: actions(policy.action_constraint(), words), resource: resource(policy) }
-    }
-
-    /// Whether the head can match at least one resource of that type.
-    pub(super) fn can_match(&self, action: ActionId, kind: ResourceKind, words: &Vocabulary) -> bool {
-        !matches!(self.reach(action, kind, words), Reach::Never)
+        Self {
+            actions: actions(policy.action_constraint(), words),
+            resource: policy.resource_constraint().as_expr(),
+        }
     }
 
     /// Whether the head names that action, itself or by its group.
@@ -53,70 +29,63 @@ impl Scope {
         self.actions & bit(action) != 0
     }
 
-    fn reach(&self, action: ActionId, kind: ResourceKind, words: &Vocabulary) -> Reach<'_> {
-        if !self.names_action(action) {
-            return Reach::Never;
-        }
-        let ty = words.kind(kind);
-        match &self.resource {
-            ResourceScope::Any | ResourceScope::Unknown => Reach::Always,
-            ResourceScope::OfType(wanted) if wanted == ty => Reach::Always,
-            ResourceScope::Exactly(uid) if uid.entity_type() == ty => Reach::Exactly(uid.eid().as_ref()),
-            ResourceScope::Beneath(wanted, uid) if wanted.as_ref().is_none_or(|wanted| wanted == ty) => {
-                let is_path = matches!(kind, ResourceKind::File | ResourceKind::Dir);
-                if is_path && uid.entity_type() == words.kind(ResourceKind::Dir) {
-                    Reach::Beneath(uid.eid().as_ref())
-                } else if uid.entity_type() == ty {
-                    // `in` is reflexive, and nothing else has ancestors.
-                    Reach::Exactly(uid.eid().as_ref())
-                } else {
-                    Reach::Never
-                }
-            }
-            ResourceScope::OfType(_) | ResourceScope::Exactly(_) | ResourceScope::Beneath(..) => Reach::Never,
-        }
+    /// Whether the head can match at least one resource of that type.
+    pub(super) fn can_match(&self, action: ActionId, kind: ResourceKind, words: &Vocabulary) -> bool {
+        self.names_action(action) && narrow::reach(&self.resource, kind, words) != Reach::NONE
     }
 }
 
-/// The policies that can match questions of one action and one resource type.
+/// The policies that questions of one action and one resource type need to be put to.
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
     always: Vec<usize>,
-    exactly: HashMap<Box<str>, Vec<usize>>,
-    beneath: HashMap<Box<str>, Vec<usize>>,
+    exactly: HashMap<String, Vec<usize>>,
+    beneath: HashMap<String, Vec<usize>>,
 }
 
 impl Bucket {
+    /// Sorts policies, given by head and whole condition, by the resources they can match.
     pub(super) fn build<'a>(
-        scopes: impl Iterator<Item = &'a Scope>,
+        policies: impl Iterator<Item = (&'a Scope, &'a Expr)>,
         action: ActionId,
         kind: ResourceKind,
         words: &Vocabulary,
     ) -> Self {
         let mut bucket = Self::default();
-        for (position, scope) in scopes.enumerate() {
-            match scope.reach(action, kind, words) {
-                Reach::Always => bucket.always.push(position),
-                Reach::Exactly(id) => bucket.exactly.entry(id.into()).or_default().push(position),
-                Reach::Beneath(path) => bucket.beneath.entry(path.into()).or_default().push(position),
-                Reach::Never => {}
+        for (position, (scope, condition)) in policies.enumerate() {
+            if !scope.names_action(action) {
+                continue;
+            }
+            match narrow::reach(condition, kind, words) {
+                Reach::All => bucket.always.push(position),
+                Reach::Only(areas) => areas.into_iter().for_each(|area| bucket.add(area, position)),
             }
         }
         bucket
     }
 
+    fn add(&mut self, area: Area, position: usize) {
+        let positions = match area {
+            Area::Exactly(name) => self.exactly.entry(name).or_default(),
+            Area::Beneath(name) => self.beneath.entry(name).or_default(),
+        };
+        positions.push(position);
+    }
+
     /// Writes the positions of the policies that can match a resource of that name, in order.
-    pub(super) fn select(&self, id: &str, found: &mut Vec<usize>) {
+    pub(super) fn select(&self, name: &str, found: &mut Vec<usize>) {
         found.clear();
         found.extend_from_slice(&self.always);
-        if let Some(more) = self.exactly.get(id) {
+        if let Some(more) = self.exactly.get(name) {
             found.extend_from_slice(more);
         }
         if !self.beneath.is_empty() {
-            let own_and_above = std::iter::once(id).chain(ancestors(id));
-            found.extend(own_and_above.filter_map(|path| self.beneath.get(path)).flatten());
+            let own_and_above = std::iter::once(name).chain(super::entities::ancestors(name));
+            found.extend(own_and_above.filter_map(|place| self.beneath.get(place)).flatten());
         }
         found.sort_unstable();
+        // A policy may name both a directory and something in it.
+        found.dedup();
     }
 }
 
@@ -136,27 +105,7 @@ fn actions(constraint: &ActionConstraint, words: &Vocabulary) -> u64 {
     }
 }
 
-fn resource(policy: &Template) -> ResourceScope {
-    let uid = |reference: &EntityReference| match reference {
-        EntityReference::EUID(uid) => Some((**uid).clone()),
-        EntityReference::Slot(_) => None,
-    };
-    let scope = match policy.resource_constraint().as_inner() {
-        PrincipalOrResourceConstraint::Any => Some(ResourceScope::Any),
-        PrincipalOrResourceConstraint::Is(ty) => Some(ResourceScope::OfType((**ty).clone())),
-        PrincipalOrResourceConstraint::Eq(reference) => uid(reference).map(ResourceScope::Exactly),
-        PrincipalOrResourceConstraint::In(reference) => {
-            uid(reference).map(|uid| ResourceScope::Beneath(None, uid))
-        }
-        PrincipalOrResourceConstraint::IsIn(ty, reference) => {
-            uid(reference).map(|uid| ResourceScope::Beneath(Some((**ty).clone()), uid))
-        }
-    };
-    scope.unwrap_or(ResourceScope::Unknown)
-}
-
 fn bit(action: ActionId) -> u64 {
-    // There are 31 actions; a 65th would not compile past this test of the table.
     const { assert!(ActionId::ALL.len() <= 64) };
     1 << action as u32
 }
