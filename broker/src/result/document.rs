@@ -42,6 +42,30 @@ pub struct Document {
     /// Whether the script was never started, or its result was thrown away.
     #[serde(skip)]
     pub(super) is_early: bool,
+    /// As in `jail`, which a bare document lacks.
+    #[serde(skip)]
+    pub(super) end: (&'static str, bool),
+}
+
+impl Document {
+    /// How the jail ended, and whether only the jail says so.
+    pub fn end(&self) -> (&'static str, bool) {
+        self.end
+    }
+
+    /// The closing record cannot be written: whatever the script says, the run did not succeed.
+    pub fn audit_failed(&mut self, reason: &str) {
+        let message = format!("The end of the run could not be recorded: {reason}");
+        self.output.clear();
+        self.status = Status::Error;
+        self.exit = Exit::AuditNotWritten;
+        self.alarms.push(AlarmObject {
+            alarm_type: "RexRunnerScriptExecutionFailure".to_owned(),
+            alarm_details: Some(message.clone()),
+        });
+        self.error = Some(ErrorObject { error_type: ErrorType::InternalException, message });
+        self.metrics.retain(|metric| metric.metric_name != "RexRunnerScriptExecutionSuccessCount");
+    }
 }
 
 /// Whether the script ran to its end.

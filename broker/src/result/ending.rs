@@ -246,7 +246,8 @@ impl NotStarted {
             Self::Refused(message) => (ErrorType::InternalException, message.clone(), Exit::Refused),
             Self::Internal(message) => (ErrorType::InternalException, message.clone(), Exit::Internal),
         };
-        Meaning { jail_end: "not_started", ..Meaning::finished(Some((error_type, message)), exit) }.unclaimed()
+        Meaning { jail_end: "not_started", ..Meaning::finished(Some((error_type, message)), exit) }
+            .unclaimed()
     }
 }
 
@@ -274,4 +275,5 @@ impl Meaning {
 }
 
 const SIGTERM: u8 = 15;
-const POLICY_PREFIX: &str = "Failed to create Rhai engine: Failed to parse Cedar policy - check syntax and structure: ";
+const POLICY_PREFIX: &str =
+    "Failed to create Rhai engine: Failed to parse Cedar policy - check syntax and structure: ";

@@ -92,7 +92,8 @@ fn cut(message: &str, already_cut: bool) -> String {
 const MAX_ENTRIES: usize = 1000;
 const MAX_MESSAGE_BYTES: usize = 2048;
 const MARK: &str = "...[truncate]";
-const NOTICE: &str = "Warning: Log buffer capacity exceeded. Some earlier log entries were removed to fit new logs.";
+const NOTICE: &str =
+    "Warning: Log buffer capacity exceeded. Some earlier log entries were removed to fit new logs.";
 
 #[cfg(test)]
 mod tests {

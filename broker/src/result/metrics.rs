@@ -50,8 +50,9 @@ impl Metrics {
     pub(super) fn publish(&mut self, metric: Metric) {
         let name = metric.name.into_string();
         let dimensions = metric.dimensions.into_vec().into_iter();
-        let dimensions: BTreeMap<String, String> =
-            dimensions.map(|dimension| (dimension.key.into_string(), dimension.value.into_string())).collect();
+        let dimensions: BTreeMap<String, String> = dimensions
+            .map(|dimension| (dimension.key.into_string(), dimension.value.into_string()))
+            .collect();
         let object = MetricObject {
             metric_name: name.clone(),
             metric_value: f64::from_bits(metric.value_bits),
@@ -112,7 +113,8 @@ impl Metrics {
 
 impl MetricObject {
     fn text_bytes(&self) -> u64 {
-        let dimensions: usize = self.metric_dimension.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let dimensions: usize =
+            self.metric_dimension.iter().map(|(key, value)| key.len() + value.len()).sum();
         (self.metric_name.len() + dimensions) as u64
     }
 }

@@ -155,7 +155,13 @@ impl Recorder {
         document
     }
 
-    fn told(mut self, ending: Ending, error: Option<(ErrorType, String)>, exit: Exit, measured: &Measured) -> Document {
+    fn told(
+        mut self,
+        ending: Ending,
+        error: Option<(ErrorType, String)>,
+        exit: Exit,
+        measured: &Measured,
+    ) -> Document {
         self.metrics.total_time(self.settings.started.elapsed());
         if ending.was_started() {
             let compiled = !matches!(ending, Ending::CompileError(_));
@@ -202,9 +208,16 @@ impl Recorder {
         self.document(String::new(), Some((ErrorType::ScriptException, message)), Exit::ReservedName, false)
     }
 
-    fn document(self, output: String, error: Option<(ErrorType, String)>, exit: Exit, keeps_logs: bool) -> Document {
+    fn document(
+        self,
+        output: String,
+        error: Option<(ErrorType, String)>,
+        exit: Exit,
+        keeps_logs: bool,
+    ) -> Document {
         let additions = !self.settings.bare;
         Document {
+            end: (self.jail.end, self.jail.end_claimed_by_jail),
             output,
             status: if error.is_none() { Status::Success } else { Status::Error },
             error: error.map(|(error_type, message)| ErrorObject { error_type, message }),
@@ -220,7 +233,11 @@ impl Recorder {
     }
 
     /// Under `compat` a reserved name is remembered until the end, else it is refused.
-    fn reserve(&mut self, text: String, slot: impl Fn(&mut Self) -> &mut Option<String>) -> Result<(), Refusal> {
+    fn reserve(
+        &mut self,
+        text: String,
+        slot: impl Fn(&mut Self) -> &mut Option<String>,
+    ) -> Result<(), Refusal> {
         if !self.settings.compat {
             return Err(Refusal::Reserved(text));
         }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::bounded::{List, Text};
 use rex_ipc::runtime::{Alarm, Dimension, Log, LogLevel, Metric, MetricUnit};
-use rex_ipc::action::{ActionId, ResourceKind};
 use serde_json::Value;
 
 use super::*;
@@ -41,7 +41,10 @@ fn log(level: LogLevel, line: u32, message: &str) -> Log {
 }
 
 fn raised(alarm_type: &str, details: Option<&str>) -> Alarm {
-    Alarm { alarm_type: Text::new(alarm_type).unwrap(), details: details.map(|text| Text::new(text).unwrap()) }
+    Alarm {
+        alarm_type: Text::new(alarm_type).unwrap(),
+        details: details.map(|text| Text::new(text).unwrap()),
+    }
 }
 
 fn metric(name: &str, value: f64) -> Metric {
@@ -161,7 +164,8 @@ fn a_denial_that_ends_the_script_is_an_access_denied_exception() {
 
 #[test]
 fn an_error_of_the_kernel_has_the_class_but_not_the_exit_status_of_a_denial() {
-    let document = recorder().finish(failed("Permission denied (os error 13)", ErrorClass::SystemAccess), &ALL);
+    let document =
+        recorder().finish(failed("Permission denied (os error 13)", ErrorClass::SystemAccess), &ALL);
 
     assert_eq!(error_type(&document), ErrorType::AccessDeniedException);
     assert_eq!(document.exit, Exit::ScriptFailed);
@@ -246,7 +250,8 @@ fn values_that_are_no_numbers_are_null() {
 
     let json = json(&recorder.finish(Ending::Value(String::new()), &Measured::default()));
 
-    let values: Vec<&Value> = json["metrics"].as_array().unwrap().iter().map(|entry| &entry["metric_value"]).collect();
+    let values: Vec<&Value> =
+        json["metrics"].as_array().unwrap().iter().map(|entry| &entry["metric_value"]).collect();
     assert_eq!(values[2..], [&Value::Null, &Value::Null, &Value::from(1e20)]);
 }
 
@@ -309,7 +314,9 @@ fn otherwise_a_reserved_name_is_refused_and_the_result_stays() {
     let fine = recorder.alarm(raised("rüx", None));
 
     assert!(matches!(alarm, Err(Refusal::Reserved(text)) if text.starts_with("Invalid alarm type 'rEx'")));
-    assert!(matches!(metric, Err(Refusal::Reserved(text)) if text.starts_with("Invalid metric name 'rexroth'")));
+    assert!(
+        matches!(metric, Err(Refusal::Reserved(text)) if text.starts_with("Invalid metric name 'rexroth'"))
+    );
     assert_eq!(fine, Ok(()));
     assert_eq!(recorder.finish(Ending::Value("kept".to_owned()), &ALL).output, "kept");
 }
@@ -334,7 +341,8 @@ fn a_policy_that_does_not_parse_is_an_internal_exception() {
 // Section 16.11.
 #[test]
 fn arguments_that_are_too_deep_are_a_validation_exception() {
-    let text = "Script arguments depth validation failed: Argument 'who': Maximum nesting depth of 2 exceeded";
+    let text =
+        "Script arguments depth validation failed: Argument 'who': Maximum nesting depth of 2 exceeded";
     let ending = Ending::NotStarted(NotStarted::Arguments(text.to_owned()));
 
     let document = recorder().finish(ending, &Measured::default());
@@ -356,7 +364,10 @@ fn input_that_cannot_be_used_is_a_communication_exception() {
 
         let document = recorder().finish(ending, &ALL);
 
-        assert_eq!((error_type(&document), message(&document)), (ErrorType::CommunicationException, "Failed to load"));
+        assert_eq!(
+            (error_type(&document), message(&document)),
+            (ErrorType::CommunicationException, "Failed to load")
+        );
         assert_eq!(metric_names(&document), ["RexRunnerTotalExecutionTime"]);
         assert_eq!((document.exit, document.alarms.len()), (exit, 0));
     }
@@ -385,7 +396,12 @@ fn every_end_of_the_jail_has_its_name() {
         (Ending::Terminated { signal: 15, message: String::new() }, "killed", false, Exit::Signal(15)),
         (Ending::AuditFailed("x".to_owned()), "killed", false, Exit::AuditNotWritten),
         (Ending::BrokerFailed("x".to_owned()), "killed", false, Exit::Internal),
-        (Ending::NotStarted(NotStarted::Jail("x".to_owned())), "not_started", false, Exit::JailNotEstablished),
+        (
+            Ending::NotStarted(NotStarted::Jail("x".to_owned())),
+            "not_started",
+            false,
+            Exit::JailNotEstablished,
+        ),
         (Ending::NotStarted(NotStarted::Audit("x".to_owned())), "not_started", false, Exit::AuditNotWritten),
         (Ending::NotStarted(NotStarted::Refused("x".to_owned())), "not_started", false, Exit::Refused),
         (Ending::NotStarted(NotStarted::Internal("x".to_owned())), "not_started", false, Exit::Internal),
@@ -405,7 +421,8 @@ fn what_a_dead_jail_had_said_is_kept() {
     recorder.log(&log(LogLevel::Warn, 1, "before")).unwrap();
     recorder.alarm(raised("Mine", None)).unwrap();
 
-    let document = recorder.finish(Ending::Crashed { how: Crash::MemoryFault, detail: "SIGSEGV".to_owned() }, &ALL);
+    let document =
+        recorder.finish(Ending::Crashed { how: Crash::MemoryFault, detail: "SIGSEGV".to_owned() }, &ALL);
 
     assert_eq!(document.logs.as_ref().unwrap().len(), 1);
     assert_eq!(document.alarms.len(), 2);
@@ -414,7 +431,8 @@ fn what_a_dead_jail_had_said_is_kept() {
 
 #[test]
 fn a_limit_names_itself_its_value_and_the_line() {
-    let ending = Ending::Limit { name: "max-calls".to_owned(), value: 9, line: Some(3), claimed_by_jail: false };
+    let ending =
+        Ending::Limit { name: "max-calls".to_owned(), value: 9, line: Some(3), claimed_by_jail: false };
 
     let document = compat().finish(ending, &ALL);
 
@@ -474,6 +492,18 @@ fn the_bare_document_has_only_rexs_keys() {
 }
 
 #[test]
+fn an_end_that_cannot_be_recorded_is_no_success() {
+    let mut document = recorder().finish(Ending::Value("done".to_owned()), &ALL);
+
+    document.audit_failed("no space left");
+
+    assert_eq!((document.output.as_str(), document.status, document.exit.code(true)), ("", Status::Error, 1));
+    assert_eq!(message(&document), "The end of the run could not be recorded: no space left");
+    assert!(!metric_names(&document).contains(&"RexRunnerScriptExecutionSuccessCount"));
+    assert_eq!(document.end(), ("finished", true));
+}
+
+#[test]
 fn too_many_logs_or_signals_end_the_run() {
     let mut recorder = recorder();
 
@@ -501,7 +531,10 @@ fn json_is_one_line_without_an_end_and_pretty_json_is_indented_by_two() {
     let (line, _) = written(&document, Form::default());
     let (pretty, _) = written(&document, Form { format: Format::PrettyJson, ..Form::default() });
 
-    assert!(line.starts_with("{\"output\":\"a\\nb\",\"status\":\"SUCCESS\",") && !line.contains('\n'), "{line}");
+    assert!(
+        line.starts_with("{\"output\":\"a\\nb\",\"status\":\"SUCCESS\",") && !line.contains('\n'),
+        "{line}"
+    );
     assert!(pretty.starts_with("{\n  \"output\": \"a\\nb\",\n") && pretty.ends_with("\n}"), "{pretty}");
     assert!(serde_json::from_str::<Value>(&line).unwrap() == serde_json::from_str::<Value>(&pretty).unwrap());
 }

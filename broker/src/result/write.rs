@@ -24,7 +24,12 @@ pub struct Form {
 ///
 /// # Errors
 /// When either cannot be written.
-pub fn write(document: &Document, form: &Form, stdout: &mut dyn Write, stderr: &mut dyn Write) -> io::Result<()> {
+pub fn write(
+    document: &Document,
+    form: &Form,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> io::Result<()> {
     let mut stdout = BufWriter::with_capacity(BUFFER_BYTES, stdout);
     let early_as_rex = form.compat && document.is_early;
     match form.format {
@@ -44,7 +49,12 @@ fn json(document: &Document, stdout: &mut impl Write) -> io::Result<()> {
     Ok(serde_json::to_writer(stdout, document)?)
 }
 
-fn human(document: &Document, form: &Form, stdout: &mut impl Write, stderr: &mut dyn Write) -> io::Result<()> {
+fn human(
+    document: &Document,
+    form: &Form,
+    stdout: &mut impl Write,
+    stderr: &mut dyn Write,
+) -> io::Result<()> {
     let logs = document.logs.iter().flatten().filter(|_| form.verbose);
     for log in logs {
         writeln!(stdout, "[{}] {}", log.attributes.level, printable(&log.attributes.message))?;
@@ -78,7 +88,11 @@ fn denials(document: &Document, stdout: &mut impl Write) -> io::Result<()> {
             policies => format!("forbidden by {}", printable_line(&policies.join(", "))),
         };
         let resource = printable_line(&denial.resource);
-        writeln!(stdout, "{} on {resource} (line {}, {} times): {why}", denial.action, denial.line, denial.count)?;
+        writeln!(
+            stdout,
+            "{} on {resource} (line {}, {} times): {why}",
+            denial.action, denial.line, denial.count
+        )?;
     }
     match document.denials_dropped {
         0 => Ok(()),
