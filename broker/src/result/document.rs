@@ -55,7 +55,7 @@ impl Document {
 
     /// The closing record cannot be written: whatever the script says, the run did not succeed.
     pub fn audit_failed(&mut self, reason: &str) {
-        let message = format!("The end of the run could not be recorded: {reason}");
+        let message = format!("the closing record cannot be written: {reason}");
         self.output.clear();
         self.status = Status::Error;
         self.exit = Exit::AuditNotWritten;
@@ -121,17 +121,6 @@ pub struct JailObject {
     pub audit_log: String,
     /// How doubtful policies were treated.
     pub policy_mode: &'static str,
-}
-
-impl Document {
-    /// Takes the success away: the closing record could not be written.
-    pub fn audit_failed(&mut self, detail: &str) {
-        self.status = Status::Error;
-        self.output = String::new();
-        let message = format!("the closing record cannot be written: {detail}");
-        self.error = Some(ErrorObject { error_type: ErrorType::InternalException, message });
-        self.exit = Exit::AuditNotWritten;
-    }
 }
 
 impl Status {

@@ -498,7 +498,7 @@ fn an_end_that_cannot_be_recorded_is_no_success() {
     document.audit_failed("no space left");
 
     assert_eq!((document.output.as_str(), document.status, document.exit.code(true)), ("", Status::Error, 1));
-    assert_eq!(message(&document), "The end of the run could not be recorded: no space left");
+    assert_eq!(message(&document), "the closing record cannot be written: no space left");
     assert!(!metric_names(&document).contains(&"RexRunnerScriptExecutionSuccessCount"));
     assert_eq!(document.end(), ("finished", true));
 }
