@@ -10,6 +10,7 @@ pub mod error;
 pub mod forbidden;
 pub mod handles;
 pub mod image;
+pub mod input;
 pub mod limits;
 pub mod object;
 pub mod ops;

@@ -1,0 +1,90 @@
+//! Why the input cannot be used, in Rex's words.
+
+use std::{error, fmt, io};
+
+use super::arguments::TooDeep;
+use crate::result::NotStarted;
+
+/// Why the input cannot be used.
+#[derive(Debug)]
+pub enum InputError {
+    /// The script cannot be read.
+    Script {
+        /// As given.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The policy cannot be read.
+    Policy {
+        /// As given.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The arguments cannot be read.
+    Arguments {
+        /// As given.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The arguments cannot be decoded.
+    Json {
+        /// As given.
+        path: String,
+        /// Why, and where.
+        source: serde_json::Error,
+    },
+}
+
+impl InputError {
+    /// Whether a file is missing or cannot be read, and not merely wrong.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Script { source, .. } | Self::Policy { source, .. } | Self::Arguments { source, .. } => {
+                !matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge)
+            }
+            Self::Json { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Failed to load input files: ")?;
+        match self {
+            Self::Script { path, source } => write!(out, "Failed to read script file: {path}: {source}"),
+            Self::Policy { path, source } => write!(out, "Failed to read policy file: {path}: {source}"),
+            Self::Arguments { path, source } => {
+                write!(out, "Failed to read script arguments file: {path}: {source}")
+            }
+            Self::Json { path, source } => {
+                write!(out, "Failed to parse script arguments JSON: {path}: {source}")
+            }
+        }
+    }
+}
+
+impl error::Error for InputError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Script { source, .. } | Self::Policy { source, .. } | Self::Arguments { source, .. } => {
+                Some(source)
+            }
+            Self::Json { source, .. } => Some(source),
+        }
+    }
+}
+
+impl From<InputError> for NotStarted {
+    fn from(error: InputError) -> Self {
+        Self::Input { message: error.to_string(), missing: error.is_missing() }
+    }
+}
+
+impl From<TooDeep> for NotStarted {
+    fn from(error: TooDeep) -> Self {
+        Self::Arguments(error.to_string())
+    }
+}

@@ -1,0 +1,77 @@
+//! How one input file is read: whole, as text, up to a limit, and without waiting for ever.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::statfs::{FsType, fstatfs};
+
+/// The text of the file. Pipes and devices are read until their end, as `-p <(command)` needs it.
+pub(super) fn read(path: &Path, limit_bytes: usize, deadline: Instant) -> io::Result<String> {
+    // Without O_NONBLOCK, opening a FIFO waits for a writer, and no deadline would end that.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let mut file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    if metadata.file_type().is_fifo() && !is_anonymous(&file) {
+        // A FIFO that nobody has opened for writing yet reads as if it were at its end.
+        wait(&file, deadline)?;
+    }
+    let expected = usize::try_from(metadata.len()).unwrap_or(limit_bytes).min(limit_bytes);
+    let mut bytes = Vec::with_capacity(expected);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        if Instant::now() >= deadline {
+            return Err(late());
+        }
+        match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(&file, deadline)?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if bytes.len() > limit_bytes {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit_bytes} bytes")));
+        }
+    }
+    // In the words of `std::fs::read_to_string`, which are Rex's.
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+}
+
+/// Whether the pipe has no name. Its writer was there before us, so that its end is an end.
+fn is_anonymous(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|statfs| statfs.filesystem_type() == PIPE_FILE_SYSTEM)
+}
+
+/// Waits until there is something to read, or an end.
+fn wait(file: &File, deadline: Instant) -> io::Result<()> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    // Rounded up, so that it does not wake just before the deadline and spin.
+    let left_ms = i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX);
+    let timeout = PollTimeout::try_from(left_ms).unwrap_or(PollTimeout::MAX);
+    let mut descriptors = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut descriptors, timeout) {
+        Ok(0) => Err(late()),
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "has not come to its end in time")
+}
+
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// `PIPEFS_MAGIC` of linux/magic.h.
+const PIPE_FILE_SYSTEM: FsType = FsType(0x5049_5045);
