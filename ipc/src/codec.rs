@@ -44,6 +44,9 @@ pub fn encode<T: Serialize>(value: &T, space: &mut [u8]) -> Result<usize, CodecE
 
 /// Reads a value from the start of `bytes`; returns it with its length.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    if bytes.len() > MAX_FRAME_BYTES {
+        return Err(CodecError::Malformed);
+    }
     let (value, length) =
         bincode::serde::decode_from_slice::<T, _>(bytes, WIRE).map_err(|_| CodecError::Malformed)?;
     let consumed = bytes.get(..length).ok_or(CodecError::Malformed)?;
@@ -64,6 +67,9 @@ pub fn encode_large<T: Serialize>(value: &T) -> Result<alloc::vec::Vec<u8>, Code
 
 /// Reads a value that travelled in several frames and fills `bytes`.
 pub fn decode_large<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    if bytes.len() > MAX_LOAD_BYTES {
+        return Err(CodecError::Malformed);
+    }
     let (value, length) =
         bincode::serde::decode_from_slice::<T, _>(bytes, LARGE).map_err(|_| CodecError::Malformed)?;
     if length != bytes.len() {
@@ -94,7 +100,13 @@ impl Writer for &mut Comparer<'_> {
     }
 }
 
-const WIRE: Configuration<LittleEndian, Varint, Limit<MAX_FRAME_BYTES>> =
-    bincode::config::standard().with_limit::<MAX_FRAME_BYTES>();
-const LARGE: Configuration<LittleEndian, Varint, Limit<MAX_LOAD_BYTES>> =
-    bincode::config::standard().with_limit::<MAX_LOAD_BYTES>();
+// bincode charges the full width of an integer against its limit, also when it stands in one byte. A limit of the frame's
+// size would so refuse frames that are well within it (a page of a few thousand entries); eight times that refuses none.
+const WIDEST_INTEGER: usize = size_of::<u64>();
+const WIRE_LIMIT: usize = MAX_FRAME_BYTES * WIDEST_INTEGER;
+const LARGE_LIMIT: usize = MAX_LOAD_BYTES * WIDEST_INTEGER;
+
+const WIRE: Configuration<LittleEndian, Varint, Limit<WIRE_LIMIT>> =
+    bincode::config::standard().with_limit::<WIRE_LIMIT>();
+const LARGE: Configuration<LittleEndian, Varint, Limit<LARGE_LIMIT>> =
+    bincode::config::standard().with_limit::<LARGE_LIMIT>();

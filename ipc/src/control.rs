@@ -3,9 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::bounded::{Bytes, Text};
+use crate::bounded::{Bytes, List, Text};
 use crate::limits::{MAX_BODY_BYTES, MAX_MESSAGE_BYTES};
 use crate::runtime::LogLevel;
 
@@ -91,9 +91,45 @@ pub enum Argument {
     /// A truth value.
     Bool(bool),
     /// A list; its elements are scalars or empty.
-    List(Vec<Argument>),
+    List(#[serde(deserialize_with = "elements")] Vec<Argument>),
     /// A map; its values are scalars or empty.
-    Map(Vec<(String, Argument)>),
+    Map(#[serde(deserialize_with = "entries")] Vec<(String, Argument)>),
+}
+
+/// What may stand within a list or map. The decoder cannot be sent deeper than this, so no bytes exhaust its stack.
+#[derive(Deserialize)]
+enum Element {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+    #[expect(dead_code, reason = "decoding it checks that it is empty; there is nothing in it to read")]
+    List(List<(), 0>),
+    #[expect(dead_code, reason = "as above")]
+    Map(List<(), 0>),
+}
+
+impl From<Element> for Argument {
+    fn from(element: Element) -> Argument {
+        match element {
+            Element::Text(text) => Argument::Text(text),
+            Element::Integer(integer) => Argument::Integer(integer),
+            Element::Float(float) => Argument::Float(float),
+            Element::Bool(truth) => Argument::Bool(truth),
+            Element::List(_) => Argument::List(Vec::new()),
+            Element::Map(_) => Argument::Map(Vec::new()),
+        }
+    }
+}
+
+fn elements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Argument>, D::Error> {
+    let elements = Vec::<Element>::deserialize(deserializer)?;
+    Ok(elements.into_iter().map(Argument::from).collect())
+}
+
+fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Argument)>, D::Error> {
+    let entries = Vec::<(String, Element)>::deserialize(deserializer)?;
+    Ok(entries.into_iter().map(|(name, element)| (name, element.into())).collect())
 }
 
 /// The length of the output or error text that follows.

@@ -94,6 +94,7 @@ enum Output {
 pub struct Tracker {
     state: State,
     next_sequence: u32,
+    ready: bool,
     output: Output,
 }
 
@@ -106,7 +107,7 @@ impl Default for Tracker {
 impl Tracker {
     /// A jail that was just started.
     pub const fn new() -> Self {
-        Self { state: State::Spawned, next_sequence: 0, output: Output::NotBegun }
+        Self { state: State::Spawned, next_sequence: 0, ready: false, output: Output::NotBegun }
     }
 
     /// How far the run is.
@@ -137,7 +138,8 @@ impl Tracker {
             | (Kind::OutputChunk | Kind::OutputEnd, Output::Expecting { .. })
             | (Kind::Result, Output::Done)
             | (Kind::Call, Output::NotBegun)
-            | (Kind::Ready | Kind::Fatal, _) => {}
+            | (Kind::Fatal, _) => {}
+            (Kind::Ready, _) if !self.ready => self.ready = true,
             _ => return Err(ProtocolError::OutOfOrder),
         }
         self.next_sequence = self.next_sequence.checked_add(1).ok_or(ProtocolError::OutOfSequence)?;
