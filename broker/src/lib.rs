@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod doctor;
 pub mod error;
 pub mod forbidden;
 pub mod handles;
@@ -16,8 +17,10 @@ pub mod object;
 pub mod ops;
 pub mod path;
 pub mod policy;
+pub mod protocol;
 pub mod redaction;
 pub mod result;
+pub mod run;
 pub mod services;
 pub mod session;
 pub mod sys;

@@ -48,6 +48,8 @@ pub struct File {
     pub name: PathName,
     /// What it is.
     pub inode: Inode,
+    /// Whether it had a size when it was opened. Those of `/proc` have none, whatever they contain.
+    pub has_size: bool,
     /// Whether it may be read.
     pub readable: bool,
     /// Whether it may be written.

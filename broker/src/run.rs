@@ -78,13 +78,16 @@ impl Run<'_> {
     /// Reads the files, starts the jail, and checks the policy while the jail starts.
     fn prepare(&self, recorder: &mut Recorder) -> Result<Prepared, NotStarted> {
         let options = self.options;
-        let inputs = input::read(&options.script, &options.policy, options.arguments.as_deref())?;
+        let deadline = self.started + options.limits.timeout();
+        let inputs =
+            input::read_before(&options.script, &options.policy, options.arguments.as_deref(), deadline)
+                .map_err(|error| NotStarted::Input { missing: error.is_missing(), message: error.to_string() })?;
         let mut waiter = Waiter::new().map_err(|error| internal("take over signals", &error))?;
-        waiter.set_deadline(Some(self.started + options.limits.timeout()));
+        waiter.set_deadline(Some(deadline));
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
         let policies = self.load_policy(&inputs)?;
-        inputs.check_depth()?;
+        inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let euid = nix::unistd::geteuid().as_raw();
         let principal = sys::unguarded::user_name(euid).unwrap_or_else(|| "unknown".to_owned());
         let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;

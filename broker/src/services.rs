@@ -57,7 +57,8 @@ pub struct Services {
     pub operation: &'static str,
     /// What interrupted the run, once something has.
     pub interruption: Option<Event>,
-    jail_pid: u32,
+    /// Broker and jail, as `/proc` spells their numbers.
+    own_processes: [String; 2],
     dictionary: Option<Rc<Dictionary>>,
     users: HashMap<u32, Option<String>>,
     groups: HashMap<u32, Option<String>>,
@@ -126,7 +127,7 @@ impl Services {
             current: RequestNumber { frame: 0, index: 0 },
             operation: "",
             interruption: None,
-            jail_pid: 0,
+            own_processes: [std::process::id().to_string(), String::new()],
             dictionary: None,
             users: HashMap::new(),
             groups: HashMap::new(),
@@ -135,18 +136,17 @@ impl Services {
 
     /// Closes the jail's own `/proc` entry to it.
     pub fn hide_jail(&mut self, pid: u32) {
-        self.jail_pid = pid;
+        let [_, jail] = &mut self.own_processes;
+        *jail = pid.to_string();
         self.forbidden.add_process(pid);
     }
 
     /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows broker or jail.
     pub fn shows_broker(&self, reached: &Reached) -> bool {
-        let own = [std::process::id(), self.jail_pid].map(|pid| pid.to_string());
-        let suspicious = reached
-            .name
-            .as_str()
-            .split('/')
-            .any(|part| part == "self" || part == "thread-self" || own.iter().any(|pid| pid == part));
+        let shows = |part: &str| {
+            part == "self" || part == "thread-self" || self.own_processes.iter().any(|pid| pid == part)
+        };
+        let suspicious = reached.name.as_str().split('/').any(shows);
         suspicious && fstatfs(&reached.fd).is_ok_and(|statfs| statfs.filesystem_type() == PROC_SUPER_MAGIC)
     }
 

@@ -32,9 +32,11 @@ use crate::object::{DirAt, DirPath, Directory, File, FileAt, FilePath, Inode};
 #[derive(Debug)]
 pub struct Permit<'req, A: Action, R> {
     resource: R,
-    // Invariant in 'req: a permit of one request is no permit of another.
-    bound: PhantomData<(fn(&'req ()) -> &'req (), A)>,
+    bound: PhantomData<(Invariant<'req>, A)>,
 }
+
+/// Invariant in 'req: a permit of one request is no permit of another.
+type Invariant<'req> = fn(&'req ()) -> &'req ();
 
 impl<A: Action, R> Permit<'_, A, R> {
     /// Called by the gate, after the policy said yes.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use rex_ipc::action::file_system::{Create, Open};
 
 use super::openat2;
@@ -46,14 +46,13 @@ pub fn reopen<R: Resource>(
     };
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let fd = nix::fcntl::openat(own_fds, number, flags, Mode::empty())?;
-    Ok(file(fd, reached.name, walk::inode(&reached.stat), access))
+    Ok(file(fd, reached.name, &reached.stat, access))
 }
 
 /// Keeps a link open as itself; it can be described, and nothing else.
 pub fn keep_link<R: Resource>(permit: &Permit<'_, Open, R>, reached: Reached) -> File {
     let _ = permit;
-    let inode = walk::inode(&reached.stat);
-    file(reached.fd, reached.name, inode, Access { read: false, write: false })
+    file(reached.fd, reached.name, &reached.stat, Access { read: false, write: false })
 }
 
 /// Makes a file that does not exist, beneath a held directory.
@@ -72,7 +71,7 @@ pub fn create_file<R: Resource>(
     let flags = flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     let fd = openat2(parent.fd.as_fd(), entry.as_c_str(), flags, mode, ResolveFlag::RESOLVE_BENEATH)?;
     let stat = fstat(&fd)?;
-    Ok(file(fd, path.clone(), walk::inode(&stat), access))
+    Ok(file(fd, path.clone(), &stat, access))
 }
 
 /// Makes a directory that does not exist, beneath a held directory, and opens it.
@@ -90,8 +89,16 @@ pub fn create_directory<R: Resource>(
     Ok(made.into_directory())
 }
 
-fn file(fd: OwnedFd, name: PathName, inode: crate::object::Inode, access: Access) -> File {
-    File { fd, name, inode, readable: access.read, writable: access.write, redacted: Default::default() }
+fn file(fd: OwnedFd, name: PathName, stat: &FileStat, access: Access) -> File {
+    File {
+        fd,
+        name,
+        inode: walk::inode(stat),
+        has_size: stat.st_size > 0,
+        readable: access.read,
+        writable: access.write,
+        redacted: Default::default(),
+    }
 }
 
 /// The number in decimal with a closing zero, without an allocation.

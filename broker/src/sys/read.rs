@@ -6,7 +6,6 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use rex_ipc::action::file_system::{Read, RedactedRead};
 
-use super::walk;
 use crate::object::{File, FileAt};
 use crate::policy::Permit;
 
@@ -43,8 +42,9 @@ fn fill(file: &File, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, 
             Ok(0) => return Ok((count, true)),
             Ok(more) => {
                 count += more;
-                // A regular file with a size gives all it has at once; those of /proc have size 0 and give pieces.
-                if count < space.len() && known_end(file, offset_bytes + count as u64)? {
+                // read(2): fewer bytes than asked for from a regular file means its end. Those of /proc, which say that
+                // they have no size, give pieces as they like, so they are asked until they give nothing.
+                if count < space.len() && file.has_size {
                     return Ok((count, true));
                 }
             }
@@ -53,9 +53,4 @@ fn fill(file: &File, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, 
         }
     }
     Ok((count, false))
-}
-
-fn known_end(file: &File, position: u64) -> io::Result<bool> {
-    let stat = nix::sys::stat::fstat(&file.fd)?;
-    Ok(stat.st_size > 0 && walk::file_type(&stat) == nix::sys::stat::SFlag::S_IFREG && position == stat.st_size as u64)
 }
