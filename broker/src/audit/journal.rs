@@ -9,7 +9,7 @@ use super::error::AuditError;
 use super::fold::{Chunks, Folds, Repeats};
 use super::json::{Fields, push_number, push_text};
 use super::open::Lines;
-use super::record::{Decision, Outcome, Record};
+use super::record::{Decision, Outcome, Record, write_request};
 use super::stamp::Stamp;
 use crate::cli::AuditSync;
 
@@ -284,13 +284,6 @@ impl Journal {
             self.folds.repeats = Some(Repeats { body: body.to_owned(), of, count: 0, since: now });
         }
         if decision.effect && decision.permitted { self.write_out() } else { self.write_out_if_large() }
-    }
-}
-
-fn write_request(fields: &mut Fields<'_>, request: Option<RequestNumber>) {
-    if let Some(request) = request {
-        fields.number("frame", request.frame.into());
-        fields.number("index", request.index.into());
     }
 }
 

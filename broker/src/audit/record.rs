@@ -1,6 +1,7 @@
 //! What can be recorded, and the fields of each record in their order.
 
 use rex_ipc::action::{ActionId, ResourceKind};
+use rex_ipc::control::RequestNumber;
 use serde_json::Value;
 
 use super::json::{Fields, push_text};
@@ -200,6 +201,14 @@ impl End<'_> {
         optional(fields, "error_type", self.error_type);
         fields.number("exit", self.exit.into());
         fields.number("duration_us", self.duration_us);
+    }
+}
+
+/// The request's two numbers.
+pub(super) fn write_request(fields: &mut Fields<'_>, request: Option<RequestNumber>) {
+    if let Some(request) = request {
+        fields.number("frame", request.frame.into());
+        fields.number("index", request.index.into());
     }
 }
 

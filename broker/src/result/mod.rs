@@ -7,6 +7,7 @@ mod logs;
 mod metrics;
 mod moment;
 mod recorder;
+mod reserved;
 #[cfg(test)]
 mod tests;
 mod write;

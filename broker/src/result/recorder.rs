@@ -11,6 +11,7 @@ use super::document::{AlarmObject, Document, ErrorObject, JailObject, Status};
 use super::ending::{Ending, ErrorType, NotStarted};
 use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
+use super::reserved;
 use crate::cli::Exit;
 
 /// What the recorder has to know from the start.
@@ -97,8 +98,8 @@ impl Recorder {
     pub fn alarm(&mut self, alarm: Alarm) -> Result<(), Refusal> {
         within("max-signals", &mut self.signals, self.settings.max_signals)?;
         let alarm_type = alarm.alarm_type.into_string();
-        if is_reserved(&alarm_type) {
-            return self.reserve(alarm_text(&alarm_type), |recorder| &mut recorder.reserved_alarm);
+        if reserved::is_reserved(&alarm_type) {
+            return self.reserve(reserved::alarm_text(&alarm_type), |recorder| &mut recorder.reserved_alarm);
         }
         let details = alarm.details.map(|details| details.into_string());
         let bytes = alarm_type.len() + details.as_ref().map_or(0, String::len);
@@ -113,8 +114,8 @@ impl Recorder {
     /// When its name is reserved and the run does not imitate Rex, or when there were too many metrics.
     pub fn metric(&mut self, metric: Metric) -> Result<(), Refusal> {
         within("max-signals", &mut self.signals, self.settings.max_signals)?;
-        if is_reserved(metric.name.as_str()) {
-            let text = metric_text(metric.name.as_str());
+        if reserved::is_reserved(metric.name.as_str()) {
+            let text = reserved::metric_text(metric.name.as_str());
             return self.reserve(text, |recorder| &mut recorder.reserved_metric);
         }
         self.metrics.publish(metric);
@@ -276,19 +277,6 @@ fn within(name: &'static str, used: &mut u64, limit: u64) -> Result<(), Refusal>
 
 fn alarm(alarm_type: &str, details: String) -> AlarmObject {
     AlarmObject { alarm_type: alarm_type.to_owned(), alarm_details: Some(details) }
-}
-
-/// Names that begin with `rex` in any case are the broker's own.
-fn is_reserved(name: &str) -> bool {
-    name.get(..3).is_some_and(|beginning| beginning.eq_ignore_ascii_case("rex"))
-}
-
-fn alarm_text(alarm_type: &str) -> String {
-    format!("Invalid alarm type '{alarm_type}': Script alarms cannot start with Rex")
-}
-
-fn metric_text(name: &str) -> String {
-    format!("Invalid metric name '{name}': Script metrics cannot start with Rex")
 }
 
 /// Rex measures in bytes and cuts in characters, so that a text between the two limits only gets the dots.
