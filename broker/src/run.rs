@@ -1,10 +1,12 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use rex_hardening::violation::Watch;
 use rex_hardening::{Jail, JailExit, Plan, Posture, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify};
 use rex_ipc::control::{FatalCause, Hello, ScriptEnd};
 use rex_ipc::failure::FailureClass;
@@ -199,7 +201,7 @@ impl Run<'_> {
         let established = self.establish(&mut session, &jail, &plan, &inputs, &policy_sha256, &mut services);
         let (ending, evaluation) = match established {
             Err(not_started) => (Ending::NotStarted(not_started), None),
-            Ok(()) => {
+            Ok(watch) => {
                 let begun = Instant::now();
                 let end = match session.load(&mut services, &inputs.script, &inputs.arguments) {
                     Ok(()) => session.serve(&mut services),
@@ -207,7 +209,7 @@ impl Run<'_> {
                 };
                 let evaluation = begun.elapsed();
                 let line = session.line;
-                (self.ending(end, line, &mut jail, &mut services), Some(evaluation))
+                (self.ending(end, line, &mut jail, watch.as_ref(), &mut services), Some(evaluation))
             }
         };
         // In every case: nothing of the jail outlives the run.
@@ -225,10 +227,16 @@ impl Run<'_> {
         inputs: &Inputs,
         policy_sha256: &str,
         services: &mut Services,
-    ) -> Result<(), NotStarted> {
+    ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
         let report = session.await_ready(&mut services.waiter).map_err(|end| failed(end.to_string()))?;
         let report = SelfReport::from_bytes(&report).ok_or_else(|| failed("its report is damaged".into()))?;
+        let watch = match self.options.jail_forensics {
+            true => Some(self.watch_calls(jail, services).map_err(|error| {
+                failed(format!("--jail-forensics needs CAP_SYS_PTRACE over the jail, and a listener: {error}"))
+            })?),
+            false => None,
+        };
         let mut posture = verify(jail, &report, plan);
         posture.image_sha256 = self.image.sha256.to_owned();
         services.recorder.jail.posture = posture
@@ -252,11 +260,26 @@ impl Run<'_> {
             rex_compat: self.options.compat,
             require: Some(required(self.options)),
         };
-        services.audit.note(&Record::Start(start)).map_err(|error| NotStarted::Audit(error.to_string()))
+        services.audit.note(&Record::Start(start)).map_err(|error| NotStarted::Audit(error.to_string()))?;
+        Ok(watch)
+    }
+
+    /// Takes over the listener of the jail's filter, so that a forbidden call is seen before it is answered by death.
+    fn watch_calls(&self, jail: &Jail, services: &mut Services) -> std::io::Result<Watch> {
+        let watch = Watch::take(jail)?;
+        services.waiter.watch_calls(watch.as_fd().try_clone_to_owned()?);
+        Ok(watch)
     }
 
     /// What the end of the conversation means, after the jail has been looked at.
-    fn ending(&self, end: RunEnd, line: u32, jail: &mut Jail, services: &mut Services) -> Ending {
+    fn ending(
+        &self,
+        end: RunEnd,
+        line: u32,
+        jail: &mut Jail,
+        watch: Option<&Watch>,
+        services: &mut Services,
+    ) -> Ending {
         match end {
             RunEnd::Script { end, text, class } => script_ending(end, text, class),
             RunEnd::Fatal(fatal) => {
@@ -272,6 +295,7 @@ impl Run<'_> {
             }
             RunEnd::Violation(detail) => violation(services, detail),
             RunEnd::JailGone => jail_gone(jail, services),
+            RunEnd::ForbiddenCall => forbidden_call(watch, jail, services),
             RunEnd::Limit(limit) => {
                 let record =
                     audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
@@ -362,6 +386,16 @@ fn violation(services: &mut Services, detail: String) -> Ending {
         Ok(()) => Ending::Crashed { how: Crash::Violation, detail },
         Err(error) => Ending::AuditFailed(error.to_string()),
     }
+}
+
+/// Which call it was is read and recorded; it is never carried out.
+fn forbidden_call(watch: Option<&Watch>, jail: &mut Jail, services: &mut Services) -> Ending {
+    let detail = match watch.map(|watch| watch.catch(jail)) {
+        Some(Ok(call)) => format!("the jail called the kernel for what it may not: {call}"),
+        Some(Err(error)) => format!("the jail called the kernel for what it may not, which could not be read: {error}"),
+        None => "the jail called the kernel for what it may not".to_owned(),
+    };
+    violation(services, detail)
 }
 
 /// The socket is closed without a last word: what the kernel says of the jail's end is what counts.

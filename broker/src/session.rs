@@ -42,6 +42,8 @@ pub enum RunEnd {
     Violation(String),
     /// The jail is gone, without a word.
     JailGone,
+    /// The jail waits in a system call that it does not have.
+    ForbiddenCall,
     /// A limit of the run was reached.
     Limit(LimitReached),
     /// Somebody sent a signal.
@@ -60,6 +62,7 @@ impl fmt::Display for RunEnd {
             Self::Script { .. } => out.write_str("the script ended"),
             Self::Fatal(fatal) => write!(out, "{}", fatal.message),
             Self::Violation(text) | Self::Internal(text) => out.write_str(text),
+            Self::ForbiddenCall => out.write_str("the jail called the kernel for what it may not"),
             Self::JailGone => out.write_str("the jail ended before it was ready"),
             Self::Limit(limit) => write!(out, "limit reached: {} of {}", limit.name, limit.value),
             Self::Signal(number) => write!(out, "the broker got signal {number}"),
@@ -285,6 +288,7 @@ impl<'j> Session<'j> {
             Error::Interrupted => match services.interruption {
                 Some(Event::Signal(number)) => RunEnd::Signal(number),
                 Some(Event::Deadline) => self.deadline_end(),
+                Some(Event::ForbiddenCall) => RunEnd::ForbiddenCall,
                 _ => RunEnd::JailGone,
             },
             Error::Denied(_) | Error::Failed { .. } => RunEnd::Internal("a failure was not answered".into()),
@@ -309,6 +313,7 @@ impl<'j> Session<'j> {
                 Event::Signal(number) => self.on_signal(waiter, number)?,
                 Event::Deadline => return Err(self.deadline_end()),
                 Event::JailEnded => return Err(RunEnd::JailGone),
+                Event::ForbiddenCall => return Err(RunEnd::ForbiddenCall),
                 Event::Writable | Event::Elapsed => continue,
             }
             if event != Event::Readable {
@@ -376,6 +381,7 @@ impl<'j> Session<'j> {
                 Event::Signal(number) => self.on_signal(waiter, number)?,
                 Event::Deadline => return Err(self.deadline_end()),
                 Event::JailEnded => return Err(RunEnd::JailGone),
+                Event::ForbiddenCall => return Err(RunEnd::ForbiddenCall),
                 Event::Readable | Event::Writable | Event::Elapsed => {}
             }
         }

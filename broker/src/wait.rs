@@ -18,6 +18,8 @@ pub enum Event {
     Writable,
     /// The time that was waited for has come.
     Elapsed,
+    /// The jail waits in a system call that it does not have; only where the operator asked for forensics.
+    ForbiddenCall,
     /// The jail has ended.
     JailEnded,
     /// Somebody wants the run to end.
@@ -34,6 +36,7 @@ pub enum Event {
 pub struct Waiter {
     signals: SignalFd,
     jail: Option<OwnedFd>,
+    calls: Option<OwnedFd>,
     deadline: Option<Instant>,
 }
 
@@ -49,12 +52,17 @@ impl Waiter {
         }
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { signals, jail: None, deadline: None })
+        Ok(Self { signals, jail: None, calls: None, deadline: None })
     }
 
     /// Watches for the end of the jail from now on.
     pub fn watch_jail(&mut self, pidfd: OwnedFd) {
         self.jail = Some(pidfd);
+    }
+
+    /// Watches for forbidden system calls from now on.
+    pub fn watch_calls(&mut self, listener: OwnedFd) {
+        self.calls = Some(listener);
     }
 
     /// Sets or moves the end of the run.
@@ -105,15 +113,18 @@ impl Waiter {
                 return Ok(Event::Elapsed);
             }
             let next = [self.deadline, until].into_iter().flatten().min();
-            let (socket_ready, jail_ended, signal) = self.poll(socket, next.map(|next| next - now))?;
-            if signal && let Some(number) = self.take_signal()? {
+            let ready = self.poll(socket, next.map(|next| next - now))?;
+            if ready.signal && let Some(number) = self.take_signal()? {
                 return Ok(Event::Signal(number));
             }
+            if ready.call {
+                return Ok(Event::ForbiddenCall);
+            }
             // What the jail sent before it ended is read first.
-            if socket_ready && let Some((_, _, event)) = socket {
+            if ready.socket && let Some((_, _, event)) = socket {
                 return Ok(event);
             }
-            if jail_ended {
+            if ready.jail {
                 return Ok(Event::JailEnded);
             }
         }
@@ -123,15 +134,23 @@ impl Waiter {
         &self,
         socket: Option<(BorrowedFd<'_>, PollFlags, Event)>,
         timeout: Option<Duration>,
-    ) -> io::Result<(bool, bool, bool)> {
-        let mut fds = Vec::with_capacity(3);
-        fds.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
-        if let Some(jail) = &self.jail {
-            fds.push(PollFd::new(jail.as_fd(), PollFlags::POLLIN));
-        }
-        if let Some((fd, flags, _)) = socket {
-            fds.push(PollFd::new(fd, flags));
-        }
+    ) -> io::Result<Ready> {
+        // A place that is not used asks for nothing of a descriptor that is open, so it never becomes ready.
+        let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+        let unused = || PollFd::new(self.signals.as_fd(), PollFlags::empty());
+        let jail = match &self.jail {
+            Some(fd) => PollFd::new(fd.as_fd(), PollFlags::POLLIN),
+            None => unused(),
+        };
+        let calls = match &self.calls {
+            Some(fd) => PollFd::new(fd.as_fd(), PollFlags::POLLIN),
+            None => unused(),
+        };
+        let socket = match socket {
+            Some((fd, flags, _)) => PollFd::new(fd, flags),
+            None => unused(),
+        };
+        let mut fds = [signals, jail, calls, socket];
         // Rounded up, so that the time has really come when poll returns.
         let timeout = timeout.map(|timeout| timeout.as_millis().saturating_add(1));
         let timeout = match timeout {
@@ -144,13 +163,20 @@ impl Waiter {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let fired = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
-        let with_jail = usize::from(self.jail.is_some());
-        Ok((socket.is_some() && fired(1 + with_jail), self.jail.is_some() && fired(1), fired(0)))
+        let [signals, jail, calls, socket] = fds.map(|fd| fd.any().unwrap_or(false));
+        Ok(Ready { signal: signals, jail, call: calls, socket })
     }
 
     fn take_signal(&mut self) -> io::Result<Option<i32>> {
         let signal = self.signals.read_signal()?;
         Ok(signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok()))
     }
+}
+
+/// What poll(2) found.
+struct Ready {
+    signal: bool,
+    jail: bool,
+    call: bool,
+    socket: bool,
 }
