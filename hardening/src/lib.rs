@@ -20,6 +20,7 @@ mod requirement;
 pub mod socket;
 mod spawn;
 pub mod sys;
+pub mod violation;
 
 pub use image::SealedImage;
 pub use jail::{Jail, JailExit};

@@ -8,20 +8,23 @@ use crate::raw::{self, Errno, errno};
 /// Unmaps the vDSO and the data pages below it: clocks the jail must not have, and instructions it does not need.
 ///
 /// # Source
-/// vdso(7), getauxval(3).
+/// vdso(7), getauxval(3), madvise(2): `MADV_COLD` answers `EINVAL` for pages that are the kernel's own.
 pub(super) fn unmap_vdso() -> Result<(), Errno> {
     let base = auxiliary(libc::AT_SYSINFO_EHDR);
     if base == 0 {
         return Ok(());
     }
-    let code_pages = pages_mapped(base, 1).ok_or(libc::E2BIG)?;
-    unmap(base, code_pages * PAGE_BYTES)?;
-    // The data pages end where the code began. A longer run would contain something else, which stays.
-    let data_pages = pages_mapped(base - PAGE_BYTES, -1).ok_or(libc::E2BIG)?;
-    if data_pages > 0 {
-        unmap(base - data_pages * PAGE_BYTES, data_pages * PAGE_BYTES)?;
+    // A kernel that does not know the advice would call everything its own.
+    if is_kernel_data(base) {
+        return Err(libc::ENOSYS);
     }
-    Ok(())
+    let data_pages = (1..=MAX_DATA_PAGES).take_while(|page| is_kernel_data(base - page * PAGE_BYTES)).count();
+    let data_bytes = data_pages * PAGE_BYTES;
+    unmap(base, vdso_bytes(base))?;
+    match data_bytes {
+        0 => Ok(()),
+        _ => unmap(base - data_bytes, data_bytes),
+    }
 }
 
 /// Seals the segments of the program and the arena with its guard pages.
@@ -77,31 +80,40 @@ extern "C" fn collect(object: *mut libc::dl_phdr_info, _: usize, segments: *mut 
     1
 }
 
-/// How many pages are mapped in a row from `address` on, in the given direction; nothing when more than a vDSO has.
-fn pages_mapped(address: usize, direction: isize) -> Option<usize> {
-    let mut count = 0;
-    let mut page = address;
-    while is_mapped(page) {
-        count += 1;
-        if count > MAX_VDSO_PAGES {
-            return None;
-        }
-        page = page.wrapping_add_signed(direction * PAGE_BYTES as isize);
-    }
-    Some(count)
+/// How many bytes the vDSO's segment has, in whole pages.
+///
+/// # Source
+/// elf(5): the vDSO is an ELF file whose program headers begin at `e_phoff`, and one of them is loadable.
+fn vdso_bytes(base: usize) -> usize {
+    let header = base as *const libc::Elf64_Ehdr;
+    // JUSTIFICATION: the kernel names the vDSO by its address only.
+    // SAFETY: a whole page is mapped there, and it begins with an ELF header.
+    let header = unsafe { &*header };
+    let first = (base + header.e_phoff as usize) as *const libc::Elf64_Phdr;
+    // JUSTIFICATION: the headers lie where the file header says.
+    // SAFETY: the kernel's own image is well formed, and its headers lie in its first page.
+    let segments = unsafe { std::slice::from_raw_parts(first, usize::from(header.e_phnum)) };
+    let end = segments
+        .iter()
+        .filter(|segment| segment.p_type == libc::PT_LOAD)
+        .map(|segment| (segment.p_vaddr + segment.p_memsz) as usize)
+        .max()
+        .unwrap_or(PAGE_BYTES);
+    end.next_multiple_of(PAGE_BYTES)
 }
 
-fn is_mapped(page: usize) -> bool {
+/// Whether the page is one that the kernel shows to programs, such as its clock data.
+fn is_kernel_data(page: usize) -> bool {
     // JUSTIFICATION: the address belongs to no object of the language.
-    // SAFETY: an asynchronous sync of one page touches no memory; an unmapped page is an error, not a fault.
-    let status = unsafe { libc::msync(page as *mut c_void, PAGE_BYTES, libc::MS_ASYNC) };
-    status == 0
+    // SAFETY: the advice changes no content; where nothing is mapped it is an error, not a fault.
+    let status = unsafe { libc::madvise(page as *mut c_void, PAGE_BYTES, libc::MADV_COLD) };
+    errno(status.into()) == Err(libc::EINVAL)
 }
 
 fn unmap(start: usize, length: usize) -> Result<(), Errno> {
     // JUSTIFICATION: the pages belong to no object of the language.
-    // SAFETY: they lie in the run of at most 16 pages around the address that the kernel names as its vDSO. Only clock
-    // functions of the C library call into it, and the jail has no clock.
+    // SAFETY: they are the vDSO, by its own headers, or the kernel's data below it. Only clock functions of the C library
+    // use them, and the jail has no clock.
     let status = unsafe { libc::munmap(start as *mut c_void, length) };
     errno(status.into()).map(drop)
 }
@@ -114,6 +126,6 @@ fn auxiliary(kind: libc::c_ulong) -> usize {
 }
 
 const PAGE_BYTES: usize = 4096;
-/// Two pages of code and six of data on 6.18; a little more for kernels to come.
-const MAX_VDSO_PAGES: usize = 16;
+/// Six on 6.18; more for kernels to come.
+const MAX_DATA_PAGES: usize = 32;
 const MAX_SEGMENTS: usize = 16;

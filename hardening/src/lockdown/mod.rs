@@ -18,6 +18,7 @@ use crate::layer::Layer;
 use crate::plan::PreparePlan;
 use crate::raw::{self, Errno, Prctl};
 use crate::report::SelfReport;
+use crate::violation::LISTENER_FD;
 
 /// Takes every step that comes before the filter, reads back what can be read back, and says how each ended.
 ///
@@ -57,7 +58,11 @@ pub fn seal(plan: &PreparePlan) -> Result<(), LockdownError> {
         false => Otherwise::Kill,
     };
     let filter = filter::build(&Pins::here(), otherwise);
-    filter::install(&filter, otherwise).map_err(LockdownError)?;
+    let listener = filter::install(&filter, otherwise).map_err(LockdownError)?;
+    if listener.is_some_and(|listener| listener != LISTENER_FD) {
+        // The broker could not find it; and it means that a descriptor was open that should not be.
+        return Err(LockdownError(InstallError(libc::EBADF)));
+    }
     // Freeing the program would be the first thing to happen under it; memory is given back with the process.
     std::mem::forget(filter);
     Ok(())

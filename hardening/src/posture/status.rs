@@ -67,6 +67,9 @@ impl Status {
             (Some(uid), Some(gid), Some("")) if uid != 0 && gid != 0 && uid != own => {
                 Finding::Confirmed(format!("Uid {uid}, Gid {gid}, no groups in /proc/PID/status"))
             }
+            (Some(uid), Some(gid), Some(groups)) if uid == own => Finding::Partial(format!(
+                "Uid {uid}, Gid {gid}, groups [{groups}] in /proc/PID/status are the broker's own; only root can choose others"
+            )),
             (Some(uid), Some(gid), Some(groups)) => {
                 Finding::Refuted(format!("Uid {uid}, Gid {gid}, groups [{groups}] in /proc/PID/status"))
             }

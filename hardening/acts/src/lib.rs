@@ -1,0 +1,14 @@
+//! What a jail must not be able to do, as code that tries it.
+//!
+//! Each [`Act`] is one attempt that works in an unconfined process. The containment tests run it there first, then in a
+//! jail with every layer, then in jails with layers left out. No program of the product links this package.
+
+mod acts;
+mod call;
+pub mod instruction;
+pub mod probe;
+mod targets;
+
+pub use acts::{Act, Class, all, find};
+pub use call::Errno;
+pub use targets::Targets;
