@@ -1,8 +1,13 @@
 //! What a policy that parses says wrong: names that do not exist, clauses that fail, heads that match nothing.
 
-use cedar_policy_core::ast::EntityUID;
+use std::cell::LazyCell;
+use std::ops::RangeInclusive;
+
+use cedar_policy_core::ast::{EntityType, EntityUID};
 use cedar_policy_core::validator::validation_errors::UnrecognizedEntityType;
-use cedar_policy_core::validator::{ValidationError, Validator, ValidatorSchema, confusable_string_checks};
+use cedar_policy_core::validator::{
+    ValidationError, ValidationWarning, Validator, ValidatorSchema, confusable_string_checks,
+};
 use miette::Diagnostic;
 use rex_ipc::action::{ActionId, ResourceKind};
 
@@ -20,7 +25,8 @@ pub(super) fn check(policies: &[Parsed], texts: &[Source<'_>], words: &Vocabular
     if policies.is_empty() {
         return Vec::new();
     }
-    let schema = schema::load();
+    // Reading the schema takes longer than anything else here, and heads are checked without it.
+    let schema = LazySchema::new(schema::load);
     let mut report = Report { findings: Vec::new(), texts };
     for parsed in policies {
         check_one(parsed, &schema, words, &mut report);
@@ -55,15 +61,22 @@ impl Report<'_> {
     }
 }
 
-fn check_one(parsed: &Parsed, schema: &ValidatorSchema, words: &Vocabulary, report: &mut Report<'_>) {
+/// The schema, read when it is first needed.
+type LazySchema = LazyCell<ValidatorSchema>;
+
+fn check_one(parsed: &Parsed, schema: &LazySchema, words: &Vocabulary, report: &mut Report<'_>) {
     if parsed.policy.slots().next().is_some() {
         let message = "this is a template, and nothing fills its slots".to_owned();
         let hint = "write the name in place of `?principal` or `?resource`".to_owned();
         report.add(parsed, Severity::Error, None, message, Some(hint));
         return;
     }
-    let unknown: Vec<ValidationError> =
-        Validator::validate_entity_types_and_literals(schema, &parsed.policy).collect();
+    let is_plain = is_plain(parsed, words);
+    let unknown: Vec<ValidationError> = if is_plain {
+        Vec::new()
+    } else {
+        Validator::validate_entity_types_and_literals(schema, &parsed.policy).collect()
+    };
     for error in &unknown {
         unknown_name(parsed, error, words, report);
     }
@@ -74,10 +87,24 @@ fn check_one(parsed: &Parsed, schema: &ValidatorSchema, words: &Vocabulary, repo
         let cases = cases(parsed, words);
         if cases.is_empty() {
             never_matches(parsed, words, report);
-        } else {
+        } else if !is_plain {
             typecheck::check(parsed, &cases, schema, words, report);
         }
     }
+}
+
+/// Whether the policy is nothing but a head whose names are all known. Its cases then tell all there is to check.
+fn is_plain(parsed: &Parsed, words: &Vocabulary) -> bool {
+    let policy = &parsed.policy;
+    let is_user = |ty: &EntityType| ty == words.user();
+    let is_resource = |ty: &EntityType| KINDS.iter().any(|kind| words.kind(*kind) == ty);
+    let is_action = |uid: &EntityUID| {
+        words.actions().any(|(_, names)| *names.uid == *uid || names.group.as_ref() == Some(uid))
+    };
+    policy.non_scope_constraints().is_none()
+        && policy.principal_constraint().as_inner().iter_entity_type_names().all(is_user)
+        && policy.resource_constraint().as_inner().iter_entity_type_names().all(is_resource)
+        && policy.action_constraint().iter_euids().all(is_action)
 }
 
 /// The actions and resource types that a policy's head can match.
@@ -140,9 +167,16 @@ fn groups(words: &Vocabulary) -> Vec<EntityUID> {
 /// Characters that make a text look like another.
 fn confusable(parsed: &Parsed, report: &mut Report<'_>) {
     for warning in confusable_string_checks(std::iter::once(&parsed.policy)) {
+        // Bytes that are not UTF-8 stand as such characters in the names of files.
+        if matches!(&warning, ValidationWarning::MixedScriptString(mixed) if mixed.string.contains(|character| PRIVATE_USE.contains(&character)))
+        {
+            continue;
+        }
         report.add(parsed, Severity::Warning, span(&warning), without_prefix(parsed, &warning), None);
     }
 }
+
+const PRIVATE_USE: RangeInclusive<char> = '\u{10ff00}'..='\u{10ffff}';
 
 /// Where Cedar points.
 pub(super) fn span(diagnostic: &dyn Diagnostic) -> Span {

@@ -4,6 +4,7 @@ mod cache;
 mod check;
 mod engine;
 mod entities;
+pub mod explain;
 mod finding;
 mod gate;
 mod guard;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy_core::ast::Effect;
+use cedar_policy_core::ast::{Effect, Expr, ExprKind, Var};
 use cedar_policy_core::validator::typecheck::{PolicyCheck, Typechecker};
 use cedar_policy_core::validator::types::{RequestEnv, Type};
 use cedar_policy_core::validator::validation_errors::{AttributeAccess, LubContext, UnsafeAttributeAccess};
@@ -36,15 +36,15 @@ pub(super) fn check(
     let mut sites: BTreeMap<(Span, &'static str), Site> = BTreeMap::new();
     // The cases in which the policy says something at all, be it an error.
     let mut live: Vec<Case> = Vec::new();
-    for case in cases {
+    for case in &distinct(parsed, cases) {
         let errors = match check_case(parsed, *case, schema, words) {
-            PolicyCheck::Success(_) => Vec::new(),
-            PolicyCheck::Irrelevant(errors, _) if errors.is_empty() => continue,
-            PolicyCheck::Fail(errors) if errors.is_empty() => {
+            Answer::Sound => Vec::new(),
+            Answer::AlwaysFalse => continue,
+            Answer::TooDeep => {
                 let message = "the policy is nested too deeply to be checked".to_owned();
                 return report.add(parsed, Severity::Error, None, message, None);
             }
-            PolicyCheck::Irrelevant(errors, _) | PolicyCheck::Fail(errors) => errors,
+            Answer::Wrong(errors) => errors,
         };
         live.push(*case);
         for error in errors {
@@ -73,14 +73,28 @@ pub(super) fn check(
     }
 }
 
-fn check_case(
-    parsed: &Parsed,
-    (action, kind): Case,
-    schema: &ValidatorSchema,
-    words: &Vocabulary,
-) -> PolicyCheck {
+/// One case for all that cannot differ: most clauses look neither at the action nor at the context.
+fn distinct(parsed: &Parsed, cases: &[Case]) -> Vec<Case> {
+    let clauses = parsed.policy.non_scope_constraints();
+    let mentions = |variable: Var| {
+        let is = |part: &Expr| matches!(part.expr_kind(), ExprKind::Var(own) if *own == variable);
+        clauses.is_some_and(|clauses| clauses.subexpressions().any(is))
+    };
+    if mentions(Var::Action) || mentions(Var::Context) {
+        return cases.to_vec();
+    }
+    let mut distinct: Vec<Case> = Vec::new();
+    for case in cases {
+        if distinct.iter().all(|(_, kind)| *kind != case.1) {
+            distinct.push(*case);
+        }
+    }
+    distinct
+}
+
+fn check_case(parsed: &Parsed, (action, kind): Case, schema: &ValidatorSchema, words: &Vocabulary) -> Answer {
     let action = &words.action(action).uid;
-    let Some(context) = schema.context_type(action) else { return PolicyCheck::Fail(Vec::new()) };
+    let Some(context) = schema.context_type(action) else { return Answer::Sound };
     let env = RequestEnv::DeclaredAction {
         principal: words.user(),
         action,
@@ -89,7 +103,62 @@ fn check_case(
         principal_slot: None,
         resource_slot: None,
     };
-    Typechecker::new(schema, ValidationMode::Strict).typecheck_by_single_request_env(&parsed.policy, &env)
+    let check = |mode| Typechecker::new(schema, mode).typecheck_by_single_request_env(&parsed.policy, &env);
+    let strict = Answer::from(check(ValidationMode::Strict));
+    match strict {
+        // Values of different types side by side stop the strict check there, so what comes after is checked leniently.
+        Answer::Wrong(errors)
+            if errors.iter().any(|error| matches!(error, ValidationError::IncompatibleTypes(_))) =>
+        {
+            let lenient = Answer::from(check(ValidationMode::Permissive));
+            lenient
+                .and_also(errors.into_iter().filter(|error| !is_mixture_of_entities(error)).collect(), schema)
+        }
+        strict => strict,
+    }
+}
+
+/// What a policy is worth in one case.
+enum Answer {
+    Sound,
+    AlwaysFalse,
+    Wrong(Vec<ValidationError>),
+    TooDeep,
+}
+
+impl From<PolicyCheck> for Answer {
+    fn from(check: PolicyCheck) -> Self {
+        match check {
+            PolicyCheck::Success(_) => Self::Sound,
+            PolicyCheck::Irrelevant(errors, _) if errors.is_empty() => Self::AlwaysFalse,
+            // Cedar gives up without an error when the stack runs short.
+            PolicyCheck::Fail(errors) if errors.is_empty() => Self::TooDeep,
+            PolicyCheck::Irrelevant(errors, _) | PolicyCheck::Fail(errors) => Self::Wrong(errors),
+        }
+    }
+}
+
+impl Answer {
+    fn and_also(self, mut errors: Vec<ValidationError>, schema: &ValidatorSchema) -> Self {
+        match self {
+            Self::Wrong(more) => errors.extend(more),
+            Self::TooDeep => return Self::TooDeep,
+            same if errors.is_empty() => return same,
+            Self::AlwaysFalse if errors.iter().all(|error| is_caution(error, schema)) => {
+                return Self::AlwaysFalse;
+            }
+            Self::Sound | Self::AlwaysFalse => {}
+        }
+        Self::Wrong(errors)
+    }
+}
+
+/// Entities of different types in one list, such as a directory and a file: Cedar's strict mode objects, evaluation
+/// does not.
+fn is_mixture_of_entities(error: &ValidationError) -> bool {
+    let ValidationError::IncompatibleTypes(mixed) = error else { return false };
+    matches!(mixed.context, LubContext::Set | LubContext::Conditional)
+        && mixed.types.iter().all(|ty| matches!(ty, Type::Entity(_)))
 }
 
 /// These hold back what Cedar cannot prove, not what is wrong.

@@ -96,6 +96,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "no path is ever named",
         "`/etc`",
     ),
+    (
+        "forbid(principal, action == file_system::Action::\"read\", resource) when { [file_system::Dir::\"/a\", file_system::File::\"/b\"].contains(resource) && resource.pth == \"c\" };",
+        "no attribute `pth`",
+        "`path`",
+    ),
+    (
+        "forbid(principal, action in [file_system::Action::\"read\", sysinfo::Action::\"list\"], resource) when { resource.pth == \"c\" };",
+        "no attribute `pth`",
+        "`path`",
+    ),
     // Templates.
     ("forbid(principal == ?principal, action, resource);", "template", "?principal"),
     ("forbid(principal, action, resource in ?resource);", "template", ""),
@@ -214,6 +224,9 @@ fn ordinary_policies_pass_the_strict_mode() {
         "permit(principal, action, resource) when { resource == file_system::File::\"/a\" };",
         "permit(principal, action == network::Action::\"GET\", resource) when { resource.url like \"https://example.org/*\" };",
         "permit(principal, action == file_system::Action::\"execute\", resource == file_system::File::\"/bin/ls\") when { context.arguments.flags.isEmpty() };",
+        "permit(principal, action in [file_system::Action::\"read\", sysinfo::Action::\"list\"], resource) when { resource is file_system::File };",
+        "permit(principal, action, resource) when { resource in [file_system::Dir::\"/a\", file_system::File::\"/b\"] };",
+        "permit(principal, action == file_system::Action::\"move\", resource) when { [file_system::Dir::\"/a\", file_system::File::\"/b\"].contains(resource) && context.destination.name == \"c\" };",
         "forbid(principal, action, resource) when { [file_system::File::\"/a\", file_system::File::\"/b\"].contains(resource) };",
     ];
     for text in ordinary {

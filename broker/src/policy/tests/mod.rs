@@ -2,6 +2,7 @@
 
 mod broken;
 mod deciding;
+mod explaining;
 mod reference;
 mod schema;
 mod stack;

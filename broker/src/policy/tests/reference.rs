@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
-    RestrictedExpression, Schema,
+    Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
+    Request, RestrictedExpression, Schema, ValidationError, ValidationMode, Validator,
 };
 use rex_ipc::action::ActionId;
 
@@ -29,7 +29,14 @@ impl Dice {
     }
 }
 
-const HEAD_PRINCIPALS: &[&str] = &["principal", "principal", "principal == User::\"root\"", "principal is User", "principal == User::\"eve\"", "principal in User::\"root\""];
+const HEAD_PRINCIPALS: &[&str] = &[
+    "principal",
+    "principal",
+    "principal == User::\"root\"",
+    "principal is User",
+    "principal == User::\"eve\"",
+    "principal in User::\"root\"",
+];
 
 const HEAD_ACTIONS: &[&str] = &[
     "action",
@@ -119,9 +126,17 @@ fn policy(dice: &mut Dice) -> String {
         dice.pick(HEAD_RESOURCES)
     );
     for _ in 0..dice.roll(3) {
-        let (word, left, operator, right) =
-            (dice.pick(&["when", "when", "unless"]), dice.pick(CLAUSES), dice.pick(&["&&", "||"]), dice.pick(CLAUSES));
-        text += &if dice.roll(2) == 0 { format!(" {word} {{ {left} }}") } else { format!(" {word} {{ ({left}) {operator} ({right}) }}") };
+        let (word, left, operator, right) = (
+            dice.pick(&["when", "when", "unless"]),
+            dice.pick(CLAUSES),
+            dice.pick(&["&&", "||"]),
+            dice.pick(CLAUSES),
+        );
+        text += &if dice.roll(2) == 0 {
+            format!(" {word} {{ {left} }}")
+        } else {
+            format!(" {word} {{ ({left}) {operator} ({right}) }}")
+        };
     }
     text + ";\n"
 }
@@ -149,7 +164,11 @@ fn questions() -> Vec<Question<'static>> {
             ActionId::FileSystemSetXAttr => ContextRef::XAttr { name: "user.a" },
             _ => ContextRef::None,
         };
-        questions.extend(resources.into_iter().map(|resource| Question { action: *action, resource, context }));
+        questions.extend(resources.into_iter().map(|resource| Question {
+            action: *action,
+            resource,
+            context,
+        }));
     }
     questions
 }
@@ -209,7 +228,9 @@ impl Reference {
             ResourceRef::Hostname(text) => all.push(entity(own, &[("hostname", text)], HashSet::new())),
             ResourceRef::Url(text) => all.push(entity(own, &[("url", text)], HashSet::new())),
             ResourceRef::Service(text) => all.push(entity(own, &[("name", text)], HashSet::new())),
-            ResourceRef::Sysinfo | ResourceRef::Systemd | ResourceRef::Sysctl => all.push(entity(own, &[], HashSet::new())),
+            ResourceRef::Sysinfo | ResourceRef::Systemd | ResourceRef::Sysctl => {
+                all.push(entity(own, &[], HashSet::new()))
+            }
         }
         all
     }
@@ -225,23 +246,29 @@ fn path_entity(own: EntityUid, path: &str) -> Entity {
 }
 
 fn entity(own: EntityUid, attributes: &[(&str, &str)], parents: HashSet<EntityUid>) -> Entity {
-    let attributes: HashMap<String, RestrictedExpression> =
-        attributes.iter().map(|(name, value)| ((*name).to_owned(), RestrictedExpression::new_string((*value).to_owned()))).collect();
+    let attributes: HashMap<String, RestrictedExpression> = attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), RestrictedExpression::new_string((*value).to_owned())))
+        .collect();
     Entity::new(own, attributes, parents).unwrap()
 }
 
 fn context(context: &ContextRef<'_>) -> Context {
-    let record = |fields: &[(&str, &str)]| {
-        RestrictedExpression::new_record(
-            fields.iter().map(|(name, value)| ((*name).to_owned(), RestrictedExpression::new_string((*value).to_owned()))),
-        )
-        .unwrap()
-    };
+    let record =
+        |fields: &[(&str, &str)]| {
+            RestrictedExpression::new_record(fields.iter().map(|(name, value)| {
+                ((*name).to_owned(), RestrictedExpression::new_string((*value).to_owned()))
+            }))
+            .unwrap()
+        };
     let pairs = match *context {
         ContextRef::None | ContextRef::Execute(_) => Vec::new(),
         ContextRef::XAttr { name } => vec![("xattr".to_owned(), record(&[("name", name)]))],
         ContextRef::Move { path, name, parent_path } => {
-            vec![("destination".to_owned(), record(&[("path", path), ("name", name), ("parent_path", parent_path)]))]
+            vec![(
+                "destination".to_owned(),
+                record(&[("path", path), ("name", name), ("parent_path", parent_path)]),
+            )]
         }
     };
     Context::from_pairs(pairs).unwrap()
@@ -250,14 +277,17 @@ fn context(context: &ContextRef<'_>) -> Context {
 /// Neither the index, nor the entities that are left out, nor the memory changes an answer.
 #[test]
 fn every_answer_is_that_of_cedar_over_the_whole_set() {
-    let schema = Schema::from_cedarschema_str(include_str!("../../../../policies/rex.cedarschema")).unwrap().0;
+    let schema =
+        Schema::from_cedarschema_str(include_str!("../../../../policies/rex.cedarschema")).unwrap().0;
     let questions = questions();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let (mut permitted, mut denied, mut failed) = (0, 0, 0);
 
     for round in 0..rounds() {
         let broad = ["", "permit(principal, action, resource);\n"][dice.roll(2)];
-        let text: String = std::iter::once(broad.to_owned()).chain((0..1 + dice.roll(9)).map(|_| policy(&mut dice))).collect();
+        let text: String = std::iter::once(broad.to_owned())
+            .chain((0..1 + dice.roll(9)).map(|_| policy(&mut dice)))
+            .collect();
         let reference = Reference::new(&text, &schema);
         let mut engine = Engine::new(load(&text, Mode::Rex).unwrap().policies, "root");
         let mut forgetful = Engine::new(load(&text, Mode::Rex).unwrap().policies, "root").with_cache(false);
@@ -288,4 +318,48 @@ fn every_answer_is_that_of_cedar_over_the_whole_set() {
 /// More rounds take longer and are worth it after a change: `REX_POLICY_ROUNDS=20000`.
 fn rounds() -> usize {
     std::env::var("REX_POLICY_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+}
+
+/// Heads are checked without the schema. The answer is that of the validator.
+#[test]
+fn heads_are_refused_just_when_the_validator_finds_fault() {
+    let schema =
+        Schema::from_cedarschema_str(include_str!("../../../../policies/rex.cedarschema")).unwrap().0;
+    let validator = Validator::new(schema);
+    let principals = [
+        "principal == file_system::Dir::\"/a\"",
+        "principal is file_system::File",
+        "principal == Nobody::\"x\"",
+    ];
+    let actions = [
+        "action == file_system::Action::\"raed\"",
+        "action == network::Action::\"connect\"",
+        "action in [sysctl::Action::\"load\", file_system::Action::\"unmount\"]",
+    ];
+    let resources = [
+        "resource is User",
+        "resource is network::url",
+        "resource is network::URL",
+        "resource in sysctl::Sysctl::\"x\"",
+        "resource is file_system::Arguments",
+        "resource is systemd::Service in file_system::Dir::\"/a\"",
+    ];
+
+    for principal in HEAD_PRINCIPALS.iter().chain(&principals) {
+        for action in HEAD_ACTIONS.iter().chain(&actions) {
+            // The validator has no opinion on the form of paths.
+            for resource in HEAD_RESOURCES.iter().filter(|head| !head.contains("/\"")).chain(&resources) {
+                let text = format!("forbid({principal}, {action}, {resource});");
+                let result = validator.validate(&PolicySet::from_str(&text).unwrap(), ValidationMode::Strict);
+                let is_clean = load(&text, Mode::Strict).is_ok();
+                // A list of actions may run across namespaces: the strict validator objects, evaluation does not.
+                let only_mixed =
+                    |error: &ValidationError| matches!(error, ValidationError::IncompatibleTypes(_));
+                let expected =
+                    result.validation_errors().all(only_mixed) && result.validation_warnings().count() == 0;
+
+                assert_eq!(is_clean, expected, "{text}\n{result:?}");
+            }
+        }
+    }
 }

@@ -33,7 +33,12 @@ const SHAPES: &[Shape] = &[
     |n| when(&format!("{}true{}", "if ".repeat(n), " then true else false".repeat(n))),
     |n| when(&format!("[{}1] == 1", "1, ".repeat(n))),
     |n| format!("permit(principal, action, resource){};", " when { resource == resource }".repeat(n)),
-    |n| format!("{}permit(principal, action, resource);", (0..n).map(|n| format!("@a{n}(\"\") ")).collect::<String>()),
+    |n| {
+        format!(
+            "{}permit(principal, action, resource);",
+            (0..n).map(|n| format!("@a{n}(\"\") ")).collect::<String>()
+        )
+    },
     |n| "(".repeat(n),
     |n| "permit(principal, action, resource) when {[".repeat(n),
     |n| ")".repeat(n),
@@ -52,7 +57,8 @@ fn survives(shape: Shape, count: usize) -> bool {
         let text = shape(count);
         for mode in [Mode::Standard, Mode::Rex] {
             if let Ok(loaded) = load(&text, mode) {
-                Engine::new(loaded.policies, "root").decide(&Question::new(ActionId::FileSystemRead, ResourceRef::File("/a")));
+                Engine::new(loaded.policies, "root")
+                    .decide(&Question::new(ActionId::FileSystemRead, ResourceRef::File("/a")));
             }
         }
     };
@@ -81,8 +87,10 @@ fn twenty_thousand_parentheses_are_refused_with_their_place() {
 #[test]
 fn long_lists_and_many_alternatives_are_no_nesting() {
     let files: Vec<String> = (0..5_000).map(|number| format!("file_system::File::\"/f/{number}\"")).collect();
-    let list = format!("permit(principal, action, resource) when {{ [{}].contains(resource) }};", files.join(", "));
-    let alternatives: Vec<String> = files.iter().take(700).map(|file| format!("resource == {file}")).collect();
+    let list =
+        format!("permit(principal, action, resource) when {{ [{}].contains(resource) }};", files.join(", "));
+    let alternatives: Vec<String> =
+        files.iter().take(700).map(|file| format!("resource == {file}")).collect();
     let chain = when(&alternatives.join(" || "));
 
     let run = move || {
