@@ -14,7 +14,8 @@ pub(crate) use observe::Observation;
 
 /// Looks at `jail` from outside, adds what was done at the spawn and what the jail says of itself, and judges each step.
 ///
-/// What can be seen is believed over what was said. What could be seen by somebody else only (`/proc/PID/fd` by root)
+/// A step counts only if nobody says that it failed and nothing that can be seen speaks against it. What could be seen by
+/// somebody else only (`/proc/PID/fd` by root)
 /// is at best degraded; what nobody can see from outside (`mdwe`, `tsc`, ...) rests on the image, which has seen no
 /// script yet.
 ///
@@ -89,6 +90,10 @@ fn claim(layer: Layer, jail: &Jail, report: &SelfReport, plan: &Plan) -> Measure
         (Some(step), Some(_)) if step.state != State::Enforced => step.clone(),
         (None, Some(SelfReport::SKIPPED)) => Measure::unwanted(layer),
         (_, Some(errno)) => Measure::from_errno(layer, errno.into(), "self-reported: set and read back"),
+        // The filter comes after the report; a jail that cannot install it exits instead of saying that it is ready.
+        (None, None) if layer == Layer::Seccomp => {
+            Measure::new(layer, State::Enforced, "the jail said that it is ready")
+        }
         (None, None) => Measure::new(layer, State::Failed, "nobody reported it"),
     }
 }
@@ -100,18 +105,18 @@ fn judge(claim: Measure, finding: Finding) -> Measure {
         return claim;
     }
     match (claim.state, finding) {
+        // A step that failed is not saved by what is seen: something went otherwise than it was meant to.
+        (State::Failed | State::Unsupported, _) => claim,
+        (State::Enforced, Finding::Confirmed(seen)) => Measure::new(layer, State::Enforced, seen),
         (State::Degraded, Finding::Confirmed(seen)) => {
             Measure::new(layer, State::Degraded, format!("{}; {seen}", claim.evidence))
         }
-        (_, Finding::Confirmed(seen)) => Measure::new(layer, State::Enforced, seen),
         (_, Finding::Partial(seen)) => Measure::new(layer, State::Degraded, seen),
-        (State::Enforced | State::Degraded, Finding::Refuted(seen)) => {
-            Measure::new(layer, State::Failed, seen)
-        }
+        (_, Finding::Refuted(seen)) => Measure::new(layer, State::Failed, seen),
         (State::Enforced, Finding::Hidden(why)) => {
             Measure::new(layer, State::Degraded, format!("self-reported: {}; {why}", claim.evidence))
         }
-        _ => claim,
+        (State::Degraded, Finding::Hidden(_)) | (_, Finding::Invisible) => claim,
     }
 }
 
@@ -124,12 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_is_believed_over_what_is_said() {
-        let refuted = judge(claimed(State::Enforced), Finding::Refuted("seen".into()));
-        let confirmed = judge(claimed(State::Failed), Finding::Confirmed("seen".into()));
-
-        assert_eq!(refuted.state, State::Failed);
-        assert_eq!(confirmed.state, State::Enforced);
+    fn both_what_is_said_and_what_is_seen_can_fail_a_step() {
+        for state in [State::Enforced, State::Degraded] {
+            assert_eq!(judge(claimed(state), Finding::Refuted("seen".into())).state, State::Failed);
+        }
+        for state in [State::Failed, State::Unsupported] {
+            assert_eq!(judge(claimed(state), Finding::Confirmed("seen".into())).state, state);
+            assert_eq!(judge(claimed(state), Finding::Partial("seen".into())).state, state);
+        }
     }
 
     #[test]

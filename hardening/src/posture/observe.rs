@@ -144,8 +144,8 @@ pub(super) fn dumpable(pid: i32, status: Option<&Status>) -> Finding {
         (Ok(owner), Some(uid)) if owner != uid => {
             Finding::Confirmed(format!("/proc/PID belongs to uid {owner} and not to {uid}"))
         }
-        // A jail that is root itself looks the same either way.
-        (Ok(_), Some(0)) => Finding::Invisible,
+        // A jail that is root, or whom this user namespace shows as it shows root, looks the same either way.
+        (Ok(_), Some(0 | OVERFLOW_UID)) => Finding::Invisible,
         (Ok(owner), Some(_)) => Finding::Refuted(format!("/proc/PID belongs to the jail's uid {owner}")),
         _ => Finding::Hidden("cannot read /proc/PID/status".to_owned()),
     }
@@ -174,6 +174,8 @@ fn read_descriptors(pid: i32) -> io::Result<Vec<i32>> {
 }
 
 const RETRIES: u32 = 20;
+/// How ids without a name in this user namespace are shown.
+const OVERFLOW_UID: u32 = 65_534;
 const NAMESPACE_FILES: [(Layer, &str); 7] = [
     (Layer::UserNamespace, "user"),
     (Layer::PidNamespace, "pid"),

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
 
 use crate::layer::Layer;
+use crate::plan::Plan;
 use crate::raw;
 use crate::report::{Measure, State};
 
@@ -12,16 +13,27 @@ use crate::report::{Measure, State};
 pub(super) struct Domain {
     ruleset: Option<OwnedFd>,
     abi: u32,
+    /// Whether signals and abstract sockets are kept in, or the errno that says why not.
+    scopes: Result<(), i32>,
     refusal: Option<String>,
 }
 
 impl Domain {
     /// Asks for everything the crate knows; the kernel takes what it knows.
-    pub(super) fn deny_all() -> Self {
+    pub(super) fn deny_all(plan: &Plan) -> Self {
         let abi = raw::landlock_abi().unwrap_or(0);
-        match create() {
-            Ok(ruleset) => Self { ruleset, abi, refusal: None },
-            Err(error) => Self { ruleset: None, abi, refusal: Some(error.to_string()) },
+        let scopes = match plan.fault(Layer::LandlockScopes) {
+            Some(errno) => Err(errno),
+            None if !plan.wants(Layer::LandlockScopes) => Err(0),
+            None if abi < FIRST_WITH_SCOPES => Err(libc::EOPNOTSUPP),
+            None => Ok(()),
+        };
+        let created = create(scopes.is_ok());
+        Self {
+            abi,
+            scopes,
+            refusal: created.as_ref().err().map(ToString::to_string),
+            ruleset: created.ok().flatten(),
         }
     }
 
@@ -51,32 +63,31 @@ impl Domain {
             Some(errno) => Measure::from_errno(Layer::Landlock, errno, &evidence),
             None => Measure::new(Layer::Landlock, State::Failed, "the child did not report it"),
         };
-        let scopes = match (files.state, abi) {
-            (State::Enforced, 6..) => Measure::new(
+        let scopes = match (files.state, self.scopes) {
+            (State::Enforced, Ok(())) => Measure::new(
                 Layer::LandlockScopes,
                 State::Enforced,
                 format!("signals and abstract sockets scoped, version {abi}"),
             ),
-            (State::Enforced, _) => Measure::new(
-                Layer::LandlockScopes,
-                State::Unsupported,
-                format!("version {abi} has no scopes"),
-            ),
+            (State::Enforced, Err(0)) => Measure::unwanted(Layer::LandlockScopes),
+            (State::Enforced, Err(errno)) => Measure::from_errno(Layer::LandlockScopes, errno, ""),
             (state, _) => Measure::new(Layer::LandlockScopes, state, files.evidence.clone()),
         };
         [files, scopes]
     }
 }
 
-fn create() -> Result<Option<OwnedFd>, landlock::RulesetError> {
-    let ruleset = Ruleset::default()
+fn create(with_scopes: bool) -> Result<Option<OwnedFd>, landlock::RulesetError> {
+    let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
-        .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(Scope::from_all(NEWEST))?
-        .create()?;
-    Ok(ruleset.into())
+        .handle_access(AccessNet::from_all(NEWEST))?;
+    if with_scopes {
+        ruleset = ruleset.scope(Scope::from_all(NEWEST))?;
+    }
+    Ok(ruleset.create()?.into())
 }
 
 /// The newest version that the crate knows; rights that the kernel does not know are left out by the crate.
 const NEWEST: ABI = ABI::V9;
+const FIRST_WITH_SCOPES: u32 = 6;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use caps::{CapSet, Capability};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::layer::Layer;
@@ -15,8 +16,10 @@ use crate::plan::Plan;
 pub(super) struct Identity {
     pub(super) uid: u32,
     pub(super) gid: u32,
-    /// Whether the broker may map any id, and need not deny setgroups.
+    /// Whether the broker may map and take any id, and need not deny setgroups.
     pub(super) is_privileged: bool,
+    /// Whether the broker may empty the bounding set without a user namespace.
+    pub(super) may_drop_bounding_set: bool,
     /// Held as long as the jail lives; nothing when the id is the broker's own.
     pub(super) lock: Option<UidLock>,
     /// Why the id is the broker's own.
@@ -38,11 +41,13 @@ impl Identity {
 
 /// Takes a free id of the plan's range when the broker is root; else the broker's own.
 pub(super) fn claim(plan: &Plan) -> Identity {
-    let is_privileged = nix::unistd::geteuid().is_root();
+    let is_privileged = holds(Capability::CAP_SETUID) && holds(Capability::CAP_SETGID);
+    let may_drop_bounding_set = holds(Capability::CAP_SETPCAP);
     let own = |concession: String| Identity {
         uid: nix::unistd::geteuid().as_raw(),
         gid: nix::unistd::getegid().as_raw(),
         is_privileged,
+        may_drop_bounding_set,
         lock: None,
         concession: Some(concession),
     };
@@ -50,7 +55,7 @@ pub(super) fn claim(plan: &Plan) -> Identity {
         return own("not part of the plan".to_owned());
     }
     if !is_privileged {
-        return own("the broker's own user, because the broker is not root".to_owned());
+        return own("the broker's own user, because the broker may not take another".to_owned());
     }
     if !is_mapped(plan.uids.start, plan.uids.end) {
         return own(
@@ -58,9 +63,21 @@ pub(super) fn claim(plan: &Plan) -> Identity {
         );
     }
     match lock_free_uid(plan) {
-        Ok((uid, lock)) => Identity { uid, gid: uid, is_privileged, lock: Some(lock), concession: None },
+        Ok((uid, lock)) => Identity {
+            uid,
+            gid: uid,
+            is_privileged,
+            may_drop_bounding_set,
+            lock: Some(lock),
+            concession: None,
+        },
         Err(error) => own(format!("the broker's own user, because no id could be locked: {error}")),
     }
+}
+
+/// Whether the broker has a capability now.
+fn holds(capability: Capability) -> bool {
+    caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false)
 }
 
 /// Locks the lowest id that nobody has locked.

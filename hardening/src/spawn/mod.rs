@@ -39,11 +39,14 @@ pub(crate) use identity::UidLock;
 /// # Source
 /// clone(2), user_namespaces(7), capabilities(7), landlock(7), execveat(2).
 pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
+    if let Some(errno) = plan.fault(Layer::Socket) {
+        return Err(SpawnError::Socket(io::Error::from_raw_os_error(errno)));
+    }
     let (socket, jail_end, socket_measures) = crate::socket::pair(plan).map_err(SpawnError::Socket)?;
     let (report, report_end) = pipe()?;
     let (release_end, release) = pipe()?;
     let identity = identity::claim(plan);
-    let domain = Domain::deny_all();
+    let domain = Domain::deny_all(plan);
     let limits = limits(plan);
     let orders = Orders {
         plan,
@@ -56,7 +59,7 @@ pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
         identity: identity.to_become(),
         last_capability: last_capability(),
         limits: &limits,
-        announces: !identity.is_privileged,
+        announces: !nix::unistd::geteuid().is_root(),
     };
 
     let forked = namespaces::fork(plan, &orders)
@@ -65,10 +68,13 @@ pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
     let mut jail = Jail::new(forked.pid, clone_fd(&forked.pidfd)?, socket);
     // The child's ends must not stay open here: their end is what tells each side that the other is gone.
     drop((jail_end, report_end, release_end));
-    let records = release_child(&forked, &identity, report, release)?;
+    let records = release_child(&orders, &forked, &identity, report, release)?;
 
     jail.steps = socket_measures;
-    jail.steps.push(image.measure());
+    jail.steps.push(match plan.fault(Layer::Image) {
+        Some(errno) => Measure::from_errno(Layer::Image, errno, ""),
+        None => image.measure(),
+    });
     jail.steps.extend(measures(plan, &forked, &identity, &domain, &records));
     jail.observed = Observation::of(jail.pid());
     jail.uid_lock = identity.lock;
@@ -122,12 +128,13 @@ impl std::error::Error for SpawnError {
 
 /// Writes the maps, lets the child go, and reads what it reports until exec closes the pipe.
 fn release_child(
+    orders: &Orders<'_>,
     forked: &Forked,
     identity: &Identity,
     mut report: File,
     mut release: File,
 ) -> Result<Vec<(Layer, i32)>, SpawnError> {
-    if !identity.is_privileged && forked.granted.has(Layer::UserNamespace) {
+    if orders.announces && forked.granted.has(Layer::UserNamespace) {
         let mut announcement = [0; RECORD_BYTES];
         report.read_exact(&mut announcement).map_err(|_| SpawnError::Died)?;
         debug_assert_eq!(announcement, ANNOUNCEMENT);
@@ -196,6 +203,8 @@ fn measures(
 /// Turns what this caller cannot have into a degraded state with the reason.
 fn concede(measure: &mut Measure, forked: &Forked, identity: &Identity) {
     let is_enforced = measure.state == State::Enforced;
+    // CAP_SETPCAP: a user namespace of one's own comes with it.
+    let lacks_bounding_set = !identity.may_drop_bounding_set && !forked.granted.has(Layer::UserNamespace);
     match (measure.layer(), &identity.concession) {
         (Layer::Uid, Some(concession)) if is_enforced => {
             *measure = Measure::new(Layer::Uid, State::Degraded, concession.clone());
@@ -203,7 +212,14 @@ fn concede(measure: &mut Measure, forked: &Forked, identity: &Identity) {
         (Layer::Uid, None) if is_enforced => {
             measure.evidence = format!("uid and gid {}, locked for this jail", identity.uid);
         }
-        (Layer::Securebits, _) if !is_enforced && !identity.is_privileged => {
+        (Layer::Capabilities, _) if !is_enforced && lacks_bounding_set => {
+            *measure = Measure::new(
+                Layer::Capabilities,
+                State::Degraded,
+                "the bounding set could not be emptied; moot under no_new_privs",
+            );
+        }
+        (Layer::Securebits, _) if !is_enforced && lacks_bounding_set => {
             *measure = Measure::new(
                 Layer::Securebits,
                 State::Degraded,
