@@ -84,13 +84,16 @@ fn fix_hashing() {
 const HASHING_SEED: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
 
-/// Sets the limits that the engine itself keeps. Operations are counted by the session.
+/// Sets the limits that the engine itself keeps.
+///
+/// Operations are counted by the session. Sizes are not the engine's either: with a size limit set, it measures the
+/// whole object with everything in it after each call of a method, so that filling an array of 40,000 elements takes a
+/// hundred times as long as without (measured), and a loop over `map.contains` is quadratic. What the engine makes is
+/// bounded by the arena, which ends the run as cleanly; what can make much at once is bounded in [`crate::natives`], and
+/// what comes from the broker where it is read.
 pub fn apply(engine: &mut Engine, limits: &EngineLimits) {
     engine.set_max_call_levels(size(limits.call_levels));
     engine.set_max_expr_depths(size(limits.expression_depth), size(limits.function_expression_depth));
-    engine.set_max_string_size(size(limits.string_bytes));
-    engine.set_max_array_size(size(limits.array_elements));
-    engine.set_max_map_size(size(limits.map_entries));
     engine.set_max_variables(size(limits.variables));
     engine.set_max_functions(size(limits.functions));
 }

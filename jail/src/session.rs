@@ -28,7 +28,7 @@ struct Shared {
     closing: Rc<CloseQueue>,
     limits: EngineLimits,
     log_threshold: LogLevel,
-    operations: Cell<u64>,
+    operations_left: Cell<u64>,
     stopped: RefCell<Option<Dynamic>>,
 }
 
@@ -63,7 +63,7 @@ impl Session {
             closing: Rc::default(),
             limits,
             log_threshold,
-            operations: Cell::new(0),
+            operations_left: Cell::new(if limits.operations == 0 { u64::MAX } else { limits.operations }),
             stopped: RefCell::default(),
         }))
     }
@@ -92,18 +92,27 @@ impl Session {
     /// The engine's own count starts afresh in every closure that a library function calls, and an error that comes
     /// out of such a closure can be caught. This count does not, and what it stops stays stopped.
     pub fn count_operation(&self) -> Option<Dynamic> {
-        let operations = self.0.operations.get().saturating_add(1);
-        self.0.operations.set(operations);
-        self.stop_token()
+        match self.0.operations_left.get().checked_sub(1) {
+            Some(left) => {
+                self.0.operations_left.set(left);
+                None
+            }
+            None => {
+                self.0.stopped.borrow_mut().get_or_insert_with(|| Dynamic::from(OutOfOperations));
+                self.stop_token()
+            }
+        }
     }
 
     /// The token with which the script is to be stopped, if it is.
     pub fn stop_token(&self) -> Option<Dynamic> {
-        let limit = self.0.limits.operations;
-        if self.0.operations.get() > limit && limit > 0 {
-            return Some(Dynamic::from(OutOfOperations));
-        }
         self.0.stopped.borrow().as_ref().map(Dynamic::clone)
+    }
+
+    /// Has the script stopped at its next operation, whatever it catches until then.
+    fn stop(&self, token: Dynamic) {
+        self.0.stopped.replace(Some(token));
+        self.0.operations_left.set(0);
     }
 
     /// The frames, for what is sent around the run of the script.
@@ -155,7 +164,7 @@ impl Session {
         if let Err(failed) = &outcome
             && failed.is_final()
         {
-            self.0.stopped.replace(Some(Dynamic::from(Termination::from(failed))));
+            self.stop(Dynamic::from(Termination::from(failed)));
         }
         outcome
     }
@@ -199,7 +208,7 @@ pub trait Batch {
     fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError>;
 
     /// How many requests there are.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
 }
 
 /// The most requests in one of the tuples below.
@@ -220,7 +229,7 @@ impl<A: Operation> Batch for (A,) {
         Ok(())
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         1
     }
 }
@@ -244,7 +253,7 @@ impl<A: Operation, B: Operation> Batch for (A, B) {
         Ok(())
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         2
     }
 }
@@ -272,7 +281,7 @@ impl<A: Operation, B: Operation, C: Operation> Batch for (A, B, C) {
         Ok(())
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         3
     }
 }
@@ -304,7 +313,7 @@ fn read_reply<B: Batch>(
     for _ in 0..closes {
         reader.take::<()>()?;
     }
-    if index == batch.len() {
+    if index == batch.count() {
         let replies = batch.read(&mut reader)?;
         return match reader.failure()? {
             None => Ok(Ok(replies)),

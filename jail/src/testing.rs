@@ -64,7 +64,7 @@ pub(crate) struct Bench {
 }
 
 pub(crate) const LIMITS: EngineLimits = EngineLimits {
-    operations: 2_000_000,
+    operations: 300_000,
     call_levels: 64,
     expression_depth: 64,
     function_expression_depth: 32,
@@ -133,6 +133,9 @@ impl Bench {
 
     /// Runs a script to its end.
     pub(crate) fn run(&self, script: &str) -> Ended {
+        // Each run has a jail of its own, whose handles are numbered from the start.
+        self.world.borrow_mut().opened.clear();
+        self.world.borrow_mut().spent = 0;
         let link =
             FakeLink { world: Rc::clone(&self.world), out: vec![0; MAX_FRAME_BYTES], reply: Vec::new() };
         let session = Session::new(Frames::new(Box::new(link)), self.limits, self.log_threshold);
@@ -506,7 +509,12 @@ fn entry(path: &str, node: &Node) -> Entry {
         Node::Fifo => EntryType::Fifo,
     };
     let name = path.rsplit('/').next().unwrap_or_default();
-    Entry { name: Text::new(name).unwrap(), entry_type, inode: path.len() as u64 + 100 }
+    Entry { name: Text::new(name).unwrap(), entry_type, inode: inode(path) }
+}
+
+/// Some number that differs for each path.
+fn inode(path: &str) -> u64 {
+    path.bytes().fold(7, |number, byte| number * 31 % 1_000_000_007 + u64::from(byte))
 }
 
 fn missing() -> Failure {

@@ -129,3 +129,91 @@ impl DirHandle {
         Ok(Session::of(context).ask(value::line(context), request)?.target.into_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new().file("/d/f", "x").dir("/d/sub").link("/l", "d")
+    }
+
+    #[test]
+    fn a_directory_is_opened_by_path_and_lists_its_entries() {
+        assert_eq!(
+            bench().output(
+                r#"let d = DirConfig().path("/d").build().open(OpenDirOptions().build());
+                   [d.list_entries().keys(), `${d.metadata().type()}`, d.get_ownership().user, type_of(d)]"#
+            ),
+            r#"[["f", "sub"], "Dir", "root", "rust_safe_io::dir::common::RcDirHandle"]"#
+        );
+    }
+
+    #[test]
+    fn functions_and_methods_are_the_same_call() {
+        assert_eq!(
+            bench().output(
+                r#"let d = open(build(path(DirConfig(), "/d")), build(OpenDirOptions()));
+                   let f = open_file(d, "f", build(read(OpenFileOptions(), true)));
+                   [read(f), file_size(metadata(f)), keys(list_entries(d))]"#
+            ),
+            r#"["x", 1, ["f", "sub"]]"#
+        );
+    }
+
+    #[test]
+    fn handles_work_as_constants() {
+        assert_eq!(
+            bench().output(r#"const D = DirConfig().path("/d").build().open(OpenDirOptions().build()); D.list_entries().len()"#),
+            "2"
+        );
+    }
+
+    #[test]
+    fn a_link_in_the_path_is_followed_only_when_wanted() {
+        let open = |follow: bool| {
+            format!(
+                r#"DirConfig().path("/l").build().open(OpenDirOptions().follow_symlinks({follow}).build()).list_entries().len()"#
+            )
+        };
+
+        assert_eq!(bench().output(&open(true)), "2");
+        assert_eq!(
+            bench().failure(&open(false)),
+            "IoErrorKind: DirectoryOpenError: Directory error: Not a directory, enable follow_symlinks to open the target \
+             directory: /l (line 1, position 32)"
+        );
+    }
+
+    #[test]
+    fn links_are_read_and_described_as_themselves() {
+        let script = r#"
+            let d = DirConfig().path("/").build().open(OpenDirOptions().build());
+            let m = d.open_symlink("l").metadata();
+            [d.read_link_target("l"), m.type() == EntryType::SYMLINK, m.symlink_target(), m.file_size()]
+        "#;
+
+        assert_eq!(bench().output(script), r#"["d", true, "d", 1]"#);
+        assert_eq!(
+            bench().denying("read", "/l").output(&script.replace("d.read_link_target(\"l\")", "0")),
+            "[0, true, (), 1]"
+        );
+    }
+
+    #[test]
+    fn a_handle_is_closed_when_its_last_copy_is_gone() {
+        let bench = bench();
+
+        bench.output(
+            r#"let n = 0;
+               for i in 0..30 {
+                   let d = DirConfig().path("/d").build().open(OpenDirOptions().build());
+                   let copy = d;
+                   n += copy.list_entries().len();
+               }
+               cat("/d/f"); n"#,
+        );
+
+        assert!(bench.world.borrow().opened.len() <= 3, "{:?}", bench.world.borrow().opened);
+    }
+}

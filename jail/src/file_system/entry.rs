@@ -202,3 +202,117 @@ fn mismatch(wanted: &str) -> Box<rhai::EvalAltResult> {
         format!("Entry type mismatch: DirEntry does not represent a {wanted}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new()
+            .file("/d/f", "text")
+            .file("/d/s/in", "")
+            .link("/d/l", "s")
+            .link("/d/lf", "f")
+            .fifo("/d/p")
+    }
+
+    const ENTRIES: &str =
+        r#"let e = DirConfig().path("/d").build().open(OpenDirOptions().build()).list_entries(); "#;
+
+    #[test]
+    fn an_entry_knows_name_type_and_inode() {
+        assert_eq!(
+            bench().output(&format!(
+                r#"{ENTRIES} let f = e["f"]; let m = f.to_map();
+                   [f.name, `${{f.type()}}`, f.type() == EntryType::FILE, f.type() != EntryType::DIR, type_of(f.inode),
+                    m.keys(), m.type, type_of(m.inode), "" + e["p"].type(), type_of(f)]"#
+            )),
+            r#"["f", "File", true, true, "u64", ["inode", "name", "type"], "File", "i64", "Fifo", "rust_safe_io::dir_entry::DirEntry"]"#
+        );
+    }
+
+    #[test]
+    fn each_type_of_entry_is_described_its_way() {
+        let bench = bench();
+
+        assert_eq!(
+            bench.output(&format!(
+                r#"{ENTRIES} ["f", "s", "l", "p"].map(|n| {{ let m = e[n].metadata(); `${{m.type()}} ${{m.symlink_target()}}` }})"#
+            )),
+            r#"["File ", "Dir ", "Symlink s", "Fifo "]"#
+        );
+        let asked: Vec<_> = bench.asked().into_iter().flatten().filter(|name| *name != "close").collect();
+        assert_eq!(
+            asked,
+            [
+                "open_dir",
+                "list_entries",
+                "open_file",
+                "stat",
+                "open_dir",
+                "stat",
+                "open_link",
+                "stat",
+                "read_link",
+                "stat_entry"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_handle_is_remembered_with_its_options() {
+        let bench = bench();
+
+        assert_eq!(
+            bench.output(&format!(
+                r#"{ENTRIES} let f = e["f"]; let before = f; f.metadata(); let after = f;
+                   let o = OpenFileOptions().write(true).build();
+                   [f.open_as_file(o).read(), after.open_as_file(o).read()]"#
+            )),
+            r#"["text", "text"]"#
+        );
+        assert_eq!(bench.asked().iter().flatten().filter(|name| **name == "open_file").count(), 1);
+    }
+
+    #[test]
+    fn an_entry_that_is_open_as_one_thing_is_not_the_other() {
+        assert!(
+            bench()
+                .failure(&format!(
+                    "{ENTRIES} let f = e[\"f\"]; f.metadata(); f.open_as_dir(OpenDirOptions().build())"
+                ))
+                .contains("EntryTypeMismatchError: Entry type mismatch: DirEntry does not represent a dir")
+        );
+        assert!(
+            bench()
+                .failure(&format!(
+                    "{ENTRIES} let s = e[\"s\"]; s.metadata(); s.open_as_file(OpenFileOptions().read(true).build())"
+                ))
+                .contains("EntryTypeMismatchError: Entry type mismatch: DirEntry does not represent a file")
+        );
+    }
+
+    #[test]
+    fn a_link_is_always_followed_as_a_directory_and_as_a_file_when_wanted() {
+        assert_eq!(
+            bench().output(&format!(
+                r#"{ENTRIES} let l = e["l"]; let lf = e["lf"];
+                   [l.open_as_dir(OpenDirOptions().build()).list_entries().keys(),
+                    lf.open_as_file(OpenFileOptions().read(true).follow_symlinks(true).build()).read()]"#
+            )),
+            r#"[["in"], "text"]"#
+        );
+        assert!(
+            bench()
+                .failure(&format!(r#"{ENTRIES} e["lf"].open_as_file(OpenFileOptions().read(true).build())"#))
+                .contains(
+                    "FileError: File error: file is a symbolic link but follow_symlinks is not enabled: /d/lf"
+                )
+        );
+        assert!(
+            bench()
+                .failure(&format!(r#"{ENTRIES} e["f"].open_as_dir(OpenDirOptions().build())"#))
+                .contains("DirectoryOpenError")
+        );
+    }
+}

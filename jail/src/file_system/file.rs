@@ -284,3 +284,147 @@ fn open_request(id: FileId, dir: DirId, name: NameText, options: &OpenFileOption
         follow: options.follow_symlinks,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    const OPEN: &str = r#"
+        let d = DirConfig().path("/d").build().open(OpenDirOptions().build());
+        let open = |name| d.open_file(name, OpenFileOptions().read(true).build());
+    "#;
+
+    fn bench() -> Bench {
+        let rows: String = (1..=12).map(|number| format!("row {number}\n")).collect();
+        Bench::new().file("/d/n", rows).file("/d/w", "a b\nc\n").file("/d/b", b"ok\nfoo\xff\nbar\n")
+    }
+
+    fn gives(script: &str, expected: &str) {
+        for chunk_bytes in [60 * 1024, 5] {
+            assert_eq!(
+                bench().chunks_of(chunk_bytes).output(&format!("{OPEN}{script}")),
+                expected,
+                "{script}"
+            );
+        }
+    }
+
+    #[test]
+    fn lines_are_chosen_by_count_and_start() {
+        gives(
+            r#"let f = open.call("n");
+               let o = |c, s| { let b = ReadLinesOptions(); if c != () { b.count(c); } if s != () { b.start(s); } b.build() };
+               [f.read_lines(o.call(2, ())), f.read_lines(o.call(-2, ())), f.read_lines(o.call((), 11)), f.read_lines(o.call(2, 3)),
+                f.read_lines(o.call(-2, 3)), f.read_lines(o.call(0, ())), f.read_lines(o.call(2, 99)), f.read_lines(o.call(99, ())).len()]"#,
+            r#"[["row 1", "row 2"], ["row 11", "row 12"], ["row 11", "row 12"], ["row 3", "row 4"], ["row 2", "row 3"], [], [], 12]"#,
+        );
+    }
+
+    #[test]
+    fn lines_without_a_choice_are_an_error_after_the_question() {
+        let script = format!(r#"{OPEN} open.call("n").read_lines(ReadLinesOptions().build())"#);
+
+        assert!(
+            bench()
+                .failure(&script)
+                .contains("InvalidArguments: Invalid arguments: No read line mode specified")
+        );
+        assert!(bench().denying("read", "/d/n").failure(&script).contains("PermissionDenied"));
+    }
+
+    #[test]
+    fn pages_go_on_where_the_last_one_ended_and_other_reads_start_over() {
+        gives(
+            r#"let f = open.call("n"); let p = ReadPageOptions().num_lines(5).build(); let g = f;
+               let r = [f.read_page(p)[4], g.read_page(p)[0], f.read_page(p).len(), f.read_page(p)];
+               f.read_page(p);
+               r.push(f.read().len()); r.push(f.read_page(p)[0]);
+               r.push(f.read_lines(ReadLinesOptions().count(1).build())); r.push(f.read_page(p)[0]); r"#,
+            r#"["row 5", "row 6", 2, [], 0, "row 1", ["row 6"], "row 1"]"#,
+        );
+    }
+
+    #[test]
+    fn a_search_gives_lines_with_their_numbers() {
+        gives(
+            r#"open.call("n").search("1[01]").map(|m| [m.line_number, m.line_content])"#,
+            r#"[[10, "row 10"], [11, "row 11"]]"#,
+        );
+    }
+
+    #[test]
+    fn counts_are_those_of_wc() {
+        gives(
+            r#"let c = open.call("w").counts(); [c.line_count, c.word_count, c.byte_count, c.to_map(), type_of(c)]"#,
+            r##"[2, 3, 6, #{"byte_count": 6, "line_count": 2, "word_count": 3}, "rust_safe_io::file::counts::WordCount"]"##,
+        );
+    }
+
+    #[test]
+    fn printable_runs_of_four_are_found() {
+        let bench = Bench::new().file("/d/s", b"\x01abc\x02abcd\x00tab\there\nxyz").chunks_of(3);
+
+        assert_eq!(
+            bench.output(&format!(r#"{OPEN} open.call("s").extract_strings()"#)),
+            r#"["abcd", "tab\there"]"#
+        );
+    }
+
+    #[test]
+    fn text_functions_refuse_other_bytes_and_a_failure_moves_nothing() {
+        gives(
+            r#"let f = open.call("b"); let r = [];
+               try { f.read() } catch (e) { r.push(`${e.kind}: ${e.message}`) }
+               try { f.read_lines(ReadLinesOptions().count(9).build()) } catch (e) { r.push(`${e.kind}`) }
+               r.push(f.read_lines(ReadLinesOptions().count(1).build())); r.push(f.counts().byte_count); r"#,
+            r#"["IoError: stream did not contain valid UTF-8", "IoError", ["ok"], 12]"#,
+        );
+    }
+
+    #[test]
+    fn a_handle_needs_the_option_for_what_it_is_used_for() {
+        let script = |options: &str| {
+            format!(r#"{OPEN} let f = d.open_file("n", OpenFileOptions(){options}.build()); f.read()"#)
+        };
+
+        assert!(bench().failure(&script(".write(true)")).starts_with(
+            "IoErrorKind: InvalidFileMode: Invalid file mode: Attempted to read a file without opening it with the read option.: /d/n"
+        ));
+        assert!(bench().failure(&script("")).starts_with(
+            "IoErrorKind: InvalidArguments: Invalid arguments: Invalid open file options: at least one of read, write or create"
+        ));
+    }
+
+    #[test]
+    fn a_file_is_described() {
+        gives(
+            r#"let f = open.call("w"); let m = f.metadata();
+               [`${m.type()}`, m.file_size(), m.blocks(), m.allocated_size(), m.num_hardlinks(), m.permissions(),
+                m.last_modified_time(), m.last_modified_time_nanos_component(), m.symlink_target(), m.owner.user,
+                f.get_ownership().group, f.get_last_modified_time(), m.to_map().keys().len()]"#,
+            r#"["File", 6, 8, 4096, 1, 33188, 1234567890, 5, (), "root", "root", 1234567890000000005, 9]"#,
+        );
+    }
+
+    #[test]
+    fn an_owner_without_a_name_is_an_error() {
+        let bench = Bench::new().file("/d/nameless", "");
+
+        assert_eq!(
+            bench.failure(&format!("{OPEN}open.call(\"nameless\").get_ownership()")),
+            "IoErrorKind: IdentityResolutionError: Identity resolution error: No user mapping found for uid: 4242 (line 4, position 27)"
+        );
+    }
+
+    #[test]
+    fn text_beyond_the_limit_ends_the_script_before_it_is_held() {
+        let mut bench = Bench::new().file("/d/big", "x".repeat(5_000)).chunks_of(100);
+        bench.limits.string_bytes = 1_000;
+
+        for script in ["read()", "search(\"x\")", "read_lines(ReadLinesOptions().count(1).build())"] {
+            let ended = bench.run(&format!("{OPEN}open.call(\"big\").{script}"));
+            assert!(ended.text.starts_with("Length of string too large"), "{}", ended.text);
+        }
+        assert_eq!(bench.output(&format!("{OPEN}open.call(\"big\").counts().byte_count")), "5000");
+    }
+}

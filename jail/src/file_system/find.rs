@@ -145,3 +145,157 @@ impl Filters {
 pub(super) fn is_directory(entry: &DirEntry) -> bool {
     entry.entry_type() == EntryType::Dir
 }
+
+#[cfg(test)]
+mod tests {
+    use rex_ipc::control::{EngineLimit, ScriptEnd};
+
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new()
+            .file("/t/a.log", "1234")
+            .file("/t/B.LOG", "12345678")
+            .file("/t/s/c.log", "")
+            .file("/t/s/u/d.log", "")
+            .link("/t/l", "a.log")
+            .link("/t/back", "s")
+            .link("/t/gone", "nowhere")
+    }
+
+    fn found(bench: &Bench, options: &str) -> String {
+        bench.output(&format!(
+            r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+               let seen = []; d.find(FindOptions(){options}.build(), |e| seen.push(e.name)); seen"#
+        ))
+    }
+
+    #[test]
+    fn a_closure_sees_every_entry_each_directory_before_what_is_in_it() {
+        assert_eq!(
+            found(&bench(), ""),
+            r#"["B.LOG", "a.log", "back", "gone", "l", "s", "c.log", "u", "d.log"]"#
+        );
+    }
+
+    #[test]
+    fn patterns_select_by_name_and_path() {
+        assert_eq!(found(&bench(), r#".name("*.log")"#), r#"["a.log", "c.log", "d.log"]"#);
+        assert_eq!(found(&bench(), r#".iname("*.log").max_depth(1)"#), r#"["B.LOG", "a.log"]"#);
+        assert_eq!(found(&bench(), r#".name("*.log").negate_name(true).min_depth(2)"#), r#"["u"]"#);
+        assert_eq!(found(&bench(), r#".regex("^/t/s/[^/]+$")"#), r#"["c.log", "u"]"#);
+    }
+
+    #[test]
+    fn depths_are_counted_from_one_and_zero_is_one() {
+        assert_eq!(found(&bench(), ".min_depth(2).max_depth(2)"), r#"["c.log", "u"]"#);
+        assert_eq!(found(&bench(), ".max_depth(0)"), r#"["B.LOG", "a.log", "back", "gone", "l", "s"]"#);
+        assert!(
+            bench()
+                .failure(
+                    r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                       d.find(FindOptions().min_depth(-1).build(), Fn("metadata"))"#
+                )
+                .contains("TryFromIntError: out of range integral type conversion attempted")
+        );
+    }
+
+    #[test]
+    fn sizes_and_times_are_asked_of_every_entry() {
+        assert_eq!(
+            found(&bench(), ".size_range(SizeRange::between(1, 5, SizeUnit::BYTES)).max_depth(1)"),
+            r#"["a.log", "back", "l"]"#
+        );
+        let old = ".max_modification_time(from_epoch_seconds(1234567889)).max_depth(1)";
+        assert_eq!(found(&bench(), old), "[]");
+        assert_eq!(
+            found(&bench(), ".min_creation_time(from_epoch_seconds(1234567890)).name(\"s\")"),
+            r#"["s"]"#
+        );
+        let denied = bench().denying("stat", "/t/B.LOG");
+        assert!(
+            denied
+                .failure(
+                    r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                       d.find(FindOptions().name("a.log").size_range(SizeRange::min_only(0, SizeUnit::BYTES)).build(), |e| 1)"#
+                )
+                .contains("PermissionDenied")
+        );
+    }
+
+    #[test]
+    fn what_may_not_be_opened_or_read_is_passed_over() {
+        assert_eq!(found(&bench().denying("open", "/t/s"), r#".name("[sc]*")"#), "[]");
+        assert_eq!(found(&bench().denying("read", "/t/s"), r#".name("[sc]*")"#), r#"["s"]"#);
+        assert_eq!(found(&bench().denying("read", "/t"), ""), "[]");
+    }
+
+    #[test]
+    fn followed_links_lead_once_to_each_object() {
+        assert_eq!(
+            found(&bench(), ".follow_symlinks(true)"),
+            r#"["B.LOG", "a.log", "back", "c.log", "u", "d.log"]"#
+        );
+    }
+
+    #[test]
+    fn entries_can_be_used_in_the_callback() {
+        let script = r#"
+            let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+            let total = 0;
+            d.find(FindOptions().iname("*.log").build(), |e| {
+                total += e.open_as_file(OpenFileOptions().read(true).build()).read().len();
+            });
+            d.find(FindOptions().name("s").build(), |e| total += e.open_as_dir(OpenDirOptions().build()).list_entries().len() * 100);
+            total
+        "#;
+
+        assert_eq!(bench().output(script), "212");
+    }
+
+    #[test]
+    fn named_functions_work_too() {
+        let script = r#"
+            fn check(entry) { if entry.name == "a.log" { throw "found it" } }
+            let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+            d.find(FindOptions().max_depth(1).build(), Fn("metadata"));
+            d.find(FindOptions().build(), Fn("check"))
+        "#;
+
+        let message = bench().failure(script);
+
+        assert!(
+            message.starts_with(
+                "IoErrorKind: CallbackError: Rhai callback execution failed: Runtime error: found it"
+            ),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_denial_in_the_callback_is_still_what_ended_the_script() {
+        let script = r#"
+            let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+            d.find(FindOptions().name("a.log").build(), |e| cat("/t/a.log"))
+        "#;
+
+        let ended = bench().denying("read", "/t/a.log").run(script);
+
+        assert!(ended.text.contains("CallbackError"), "{}", ended.text);
+        assert!(ended.outcome.ended_by.is_some());
+    }
+
+    #[test]
+    fn limits_and_the_end_of_the_script_pass_through_the_callback() {
+        let bench = bench();
+        let script = |body: &str| {
+            format!(
+                r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                   try {{ d.find(FindOptions().build(), |e| {{ {body} }}) }} catch (e) {{ }} 5"#
+            )
+        };
+
+        assert_eq!(bench.run(&script("loop {}")).outcome.end, ScriptEnd::Limit(EngineLimit::Operations));
+        assert_eq!(bench.output(&script("exit(7)")), "7");
+    }
+}
