@@ -8,7 +8,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use crate::posture::Observation;
 use crate::report::Measure;
 use crate::socket::Link;
-use crate::spawn::UidLock;
+use crate::spawn::{Cgroup, UidLock};
 use crate::sys::pidfd_send_signal;
 
 /// A jail that was spawned and may still run.
@@ -24,6 +24,8 @@ pub struct Jail {
     pub(crate) observed: Observation,
     /// Given back after the jail has been reaped, so that no two jails have one user.
     pub(crate) uid_lock: Option<UidLock>,
+    /// Removed after the jail has been reaped.
+    pub(crate) cgroup: Option<Cgroup>,
     exit: Option<JailExit>,
 }
 
@@ -45,6 +47,7 @@ impl Jail {
             steps: Vec::new(),
             observed: Observation::default(),
             uid_lock: None,
+            cgroup: None,
             exit: None,
         }
     }

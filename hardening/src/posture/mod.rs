@@ -58,6 +58,7 @@ impl Scene<'_> {
             Layer::Exec => self.observed.program(),
             Layer::Rlimits => observe::limits(self.jail.pid(), self.plan.forensics),
             Layer::Dumpable => observe::dumpable(self.jail.pid(), self.status),
+            Layer::Cgroup => self.in_cgroup(),
             Layer::Session => self.in_status(|status| status.session(self.jail.pid())),
             Layer::Capabilities => self.in_status(Status::capabilities),
             Layer::Uid => self.in_status(Status::identity),
@@ -67,6 +68,16 @@ impl Scene<'_> {
             Layer::Signals => self.in_status(Status::signals),
             Layer::Threads => self.in_status(Status::threads),
             _ => Finding::Invisible,
+        }
+    }
+
+    fn in_cgroup(&self) -> Finding {
+        match &self.jail.cgroup {
+            Some(cgroup) if cgroup.holds_only(self.jail.pid()) => {
+                Finding::Confirmed(format!("the only process in {}", cgroup.path().display()))
+            }
+            Some(cgroup) => Finding::Refuted(format!("not the only process in {}", cgroup.path().display())),
+            None => Finding::Invisible,
         }
     }
 

@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn one_wrong_line_is_enough() {
-        let cases: [(&str, &str, fn(&Status) -> Finding); 6] = [
+        type Case = (&'static str, &'static str, fn(&Status) -> Finding);
+        let cases: [Case; 6] = [
             ("CapEff:\t0000", "CapEff:\t0001", Status::capabilities),
             ("Uid:\t7\t7", "Uid:\t7\t8", Status::identity),
             ("Groups:\t ", "Groups:\t4", Status::identity),

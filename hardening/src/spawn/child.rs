@@ -25,6 +25,8 @@ pub(super) struct Orders<'a> {
     pub(super) ruleset: Option<c_int>,
     /// The flags that go with it.
     pub(super) landlock_flags: u32,
+    /// The control group to be forked into, where there is one.
+    pub(super) cgroup: Option<c_int>,
     /// User and group to become, where that is possible.
     pub(super) identity: Option<u32>,
     /// The highest capability this kernel knows.

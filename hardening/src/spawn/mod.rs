@@ -1,5 +1,6 @@
 //! How a jail comes to life: everything that can be taken away from outside is gone before its first instruction.
 
+mod cgroup;
 mod child;
 mod domain;
 mod identity;
@@ -24,6 +25,7 @@ use domain::Domain;
 use identity::Identity;
 use namespaces::Forked;
 
+pub(crate) use cgroup::Cgroup;
 pub(crate) use identity::UidLock;
 
 /// Starts a jail from `image`, confined by every step of `plan` that can be taken from outside.
@@ -47,6 +49,7 @@ pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
     let (release_end, release) = pipe()?;
     let identity = identity::claim(plan);
     let domain = Domain::deny_all(plan);
+    let (cgroup, cgroup_refusal) = cgroup(plan);
     let limits = limits(plan);
     let orders = Orders {
         plan,
@@ -57,6 +60,7 @@ pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
         ruleset: domain.as_raw_fd(),
         landlock_flags: domain.flags(),
         identity: identity.to_become(),
+        cgroup: cgroup.as_ref().map(Cgroup::as_raw_fd),
         last_capability: last_capability(),
         limits: &limits,
         announces: !nix::unistd::geteuid().is_root(),
@@ -76,6 +80,8 @@ pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
         None => image.measure(),
     });
     jail.steps.extend(measures(plan, &forked, &identity, &domain, &records));
+    jail.steps.push(cgroup_measure(plan, &forked, cgroup.as_ref(), cgroup_refusal));
+    jail.cgroup = cgroup;
     jail.observed = Observation::of(jail.pid());
     jail.uid_lock = identity.lock;
     Ok(jail)
@@ -234,6 +240,34 @@ fn concede(measure: &mut Measure, forked: &Forked, identity: &Identity) {
             );
         }
         _ => {}
+    }
+}
+
+/// A control group for the jail, or the reason why there is none.
+fn cgroup(plan: &Plan) -> (Option<Cgroup>, Option<String>) {
+    if !plan.wants(Layer::Cgroup) {
+        return (None, None);
+    }
+    if let Some(errno) = plan.fault(Layer::Cgroup) {
+        return (None, Some(io::Error::from_raw_os_error(errno).to_string()));
+    }
+    match Cgroup::create(plan) {
+        Ok(cgroup) => (Some(cgroup), None),
+        Err(error) => (None, Some(error.to_string())),
+    }
+}
+
+fn cgroup_measure(plan: &Plan, forked: &Forked, cgroup: Option<&Cgroup>, refusal: Option<String>) -> Measure {
+    let layer = Layer::Cgroup;
+    match (cgroup, refusal) {
+        _ if !plan.wants(layer) => Measure::unwanted(layer),
+        (Some(cgroup), _) if forked.granted.has_cgroup() => {
+            Measure::new(layer, State::Enforced, format!("forked into {}", cgroup.path().display()))
+        }
+        (Some(_), _) => {
+            Measure::new(layer, State::Unsupported, "the fork into the control group was refused")
+        }
+        (None, refusal) => Measure::new(layer, State::Unsupported, refusal.unwrap_or_default()),
     }
 }
 

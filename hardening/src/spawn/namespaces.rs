@@ -14,6 +14,11 @@ use crate::raw::{Errno, errno};
 pub(super) struct Granted(u64);
 
 impl Granted {
+    /// Whether the fork went into the jail's control group.
+    pub(super) fn has_cgroup(self) -> bool {
+        self.0 & CLONE_INTO_CGROUP != 0
+    }
+
     pub(super) fn has(self, layer: Layer) -> bool {
         NAMESPACES.iter().any(|(candidate, flag)| *candidate == layer && self.0 & flag != 0)
     }
@@ -34,13 +39,16 @@ pub(super) fn layers() -> impl Iterator<Item = Layer> {
 }
 
 /// Forks a child that carries out `orders`: with all namespaces of the plan, else without the user namespace (which
-/// serves root), else without any.
+/// serves root), else without any; each time first into the control group.
 pub(super) fn fork(plan: &Plan, orders: &Orders<'_>) -> Result<Forked, Errno> {
     let wanted = NAMESPACES
         .iter()
         .filter(|(layer, _)| plan.wants(*layer) && plan.fault(*layer).is_none())
         .fold(0, |flags, (_, flag)| flags | flag);
-    let attempts = [wanted, wanted & !(libc::CLONE_NEWUSER as u64), 0];
+    let without_user = wanted & !(libc::CLONE_NEWUSER as u64);
+    let cgroup = if orders.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
+    // Rather without a control group than without namespaces: it is the one that bounds nothing new.
+    let attempts = [wanted | cgroup, wanted, without_user | cgroup, without_user, cgroup, 0];
 
     let mut refusal = None;
     for flags in attempts {
@@ -70,9 +78,9 @@ pub(super) fn write_maps(pid: i32, identity: &Identity) -> io::Result<()> {
 /// Forks; the child does not return.
 fn clone(flags: u64, orders: &Orders<'_>) -> Result<(i32, OwnedFd), Errno> {
     let flags = flags | libc::CLONE_PIDFD as u64;
-    let (pid, pidfd) = match clone3(flags) {
+    let (pid, pidfd) = match clone3(flags, orders.cgroup) {
         // Containers answer ENOSYS where they filter the older call by its flags and cannot look into the newer one's.
-        Err(libc::ENOSYS) => clone2(flags)?,
+        Err(libc::ENOSYS) if flags & CLONE_INTO_CGROUP == 0 => clone2(flags)?,
         answer => answer?,
     };
     if pid == 0 {
@@ -84,12 +92,14 @@ fn clone(flags: u64, orders: &Orders<'_>) -> Result<(i32, OwnedFd), Errno> {
     Ok((pid, pidfd))
 }
 
-fn clone3(flags: u64) -> Result<(i32, RawFd), Errno> {
+fn clone3(flags: u64, cgroup: Option<RawFd>) -> Result<(i32, RawFd), Errno> {
     let mut pidfd: RawFd = -1;
     let arguments = CloneArguments {
         flags,
         pidfd: &raw mut pidfd as u64,
         exit_signal: libc::SIGCHLD as u64,
+        // Looked at only with the flag.
+        cgroup: cgroup.unwrap_or(0) as u64,
         ..CloneArguments::default()
     };
     // JUSTIFICATION: std's and nix's forks know neither namespaces nor pidfds.
@@ -134,6 +144,8 @@ struct CloneArguments {
     cgroup: u64,
 }
 
+/// `linux/sched.h`; for clone3 only.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const NAMESPACES: [(Layer, u64); 7] = [
     (Layer::UserNamespace, libc::CLONE_NEWUSER as u64),
     (Layer::PidNamespace, libc::CLONE_NEWPID as u64),
