@@ -147,10 +147,14 @@ fn no_dump() -> Result<(), Errno> {
 fn hold_speculation_back() -> Result<(), Errno> {
     const STORE_BYPASS: c_ulong = 0;
     const INDIRECT_BRANCH: c_ulong = 1;
+    const L1D_FLUSH: c_ulong = 2;
+    const ENABLE: c_ulong = 1 << 1;
     const FORCE_DISABLE: c_ulong = 1 << 3;
     const NOT_AFFECTED: i64 = 0;
     const DISABLE: i64 = 1 << 2;
 
+    // Flushing the first cache on every switch is for processors that need it and systems that allow it.
+    let _ = raw::prctl(Prctl::SetSpeculation, [L1D_FLUSH, ENABLE, 0, 0]);
     for kind in [STORE_BYPASS, INDIRECT_BRANCH] {
         let set = raw::prctl(Prctl::SetSpeculation, [kind, FORCE_DISABLE, 0, 0]);
         let now = raw::prctl(Prctl::GetSpeculation, [kind, 0, 0, 0])?;

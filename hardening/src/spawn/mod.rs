@@ -41,6 +41,17 @@ pub(crate) use identity::UidLock;
 /// # Source
 /// clone(2), user_namespaces(7), capabilities(7), landlock(7), execveat(2).
 pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
+    match try_spawn(image, plan, None) {
+        // Some hosts grant a user namespace and then refuse it its ids; the jail is complete without it.
+        Err(SpawnError::Maps(error)) => {
+            try_spawn(image, plan, Some(error.raw_os_error().unwrap_or(libc::EPERM)))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Spawns; with `user_refusal`, without trying a user namespace.
+fn try_spawn(image: &SealedImage, plan: &Plan, user_refusal: Option<i32>) -> Result<Jail, SpawnError> {
     if let Some(errno) = plan.fault(Layer::Socket) {
         return Err(SpawnError::Socket(io::Error::from_raw_os_error(errno)));
     }
@@ -66,7 +77,7 @@ pub fn spawn(image: &SealedImage, plan: &Plan) -> Result<Jail, SpawnError> {
         announces: !nix::unistd::geteuid().is_root(),
     };
 
-    let forked = namespaces::fork(plan, &orders)
+    let forked = namespaces::fork(plan, &orders, user_refusal)
         .map_err(|errno| SpawnError::Fork(io::Error::from_raw_os_error(errno)))?;
     // From here on the child is killed and reaped on every way out, by the drop of this.
     let mut jail = Jail::new(forked.pid, clone_fd(&forked.pidfd)?, socket);

@@ -40,17 +40,20 @@ pub(super) fn layers() -> impl Iterator<Item = Layer> {
 
 /// Forks a child that carries out `orders`: with all namespaces of the plan, else without the user namespace (which
 /// serves root), else without any; each time first into the control group.
-pub(super) fn fork(plan: &Plan, orders: &Orders<'_>) -> Result<Forked, Errno> {
+///
+/// `user_refusal` says why a user namespace is not tried at all.
+pub(super) fn fork(plan: &Plan, orders: &Orders<'_>, user_refusal: Option<Errno>) -> Result<Forked, Errno> {
     let wanted = NAMESPACES
         .iter()
         .filter(|(layer, _)| plan.wants(*layer) && plan.fault(*layer).is_none())
         .fold(0, |flags, (_, flag)| flags | flag);
     let without_user = wanted & !(libc::CLONE_NEWUSER as u64);
+    let wanted = if user_refusal.is_some() { without_user } else { wanted };
     let cgroup = if orders.cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 };
     // Rather without a control group than without namespaces: it is the one that bounds nothing new.
     let attempts = [wanted | cgroup, wanted, without_user | cgroup, without_user, cgroup, 0];
 
-    let mut refusal = None;
+    let mut refusal = user_refusal;
     for flags in attempts {
         match clone(flags, orders) {
             Ok((pid, pidfd)) => {
