@@ -109,3 +109,142 @@ fn cut(text: &str, most_bytes: usize) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+    use std::rc::Rc;
+
+    use rex_ipc::control::{Argument, Outcome, ScriptEnd};
+    use rex_ipc::limits::MAX_FRAME_BYTES;
+
+    use super::*;
+    use crate::link::Link;
+
+    /// Hands out prepared frames and keeps what is sent.
+    #[derive(Default)]
+    struct Tape {
+        inbound: VecDeque<Vec<u8>>,
+        sent: Rc<RefCell<Vec<Vec<u8>>>>,
+        out: Vec<u8>,
+        last: Vec<u8>,
+    }
+
+    impl Link for Tape {
+        fn out(&mut self) -> &mut [u8] {
+            self.out.resize(MAX_FRAME_BYTES, 0);
+            &mut self.out
+        }
+
+        fn send(&mut self, frame_bytes: usize) {
+            self.sent.borrow_mut().push(self.out[..frame_bytes].to_vec());
+        }
+
+        fn receive(&mut self) -> &[u8] {
+            self.last = self.inbound.pop_front().unwrap();
+            &self.last
+        }
+    }
+
+    fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0; HEADER_BYTES];
+        frame.extend_from_slice(body);
+        Header::finish(kind, 0, body.len(), &mut frame).unwrap();
+        frame
+    }
+
+    fn encoded<T: serde::Serialize>(kind: Kind, value: &T) -> Vec<u8> {
+        let mut body = vec![0; MAX_BODY_BYTES];
+        let length = codec::encode(value, &mut body).unwrap();
+        frame(kind, &body[..length])
+    }
+
+    fn frames(inbound: Vec<Vec<u8>>) -> (Frames, Rc<RefCell<Vec<Vec<u8>>>>) {
+        let tape = Tape { inbound: inbound.into(), ..Tape::default() };
+        let sent = Rc::clone(&tape.sent);
+        (Frames::new(Box::new(tape)), sent)
+    }
+
+    #[test]
+    fn script_and_arguments_arrive_in_pieces() {
+        let arguments = Arguments { values: vec![("n".into(), Argument::Integer(7))] };
+        let encoded_arguments = codec::encode_large(&arguments).unwrap();
+        let bytes = [b"let x = n; x".as_slice(), &encoded_arguments].concat();
+        let begin = LoadBegin { script_bytes: 12, arguments_bytes: encoded_arguments.len() as u32 };
+        let piece =
+            |part: &[u8]| encoded(Kind::LoadChunk, &Piece { bytes: Bytes::new(part.to_vec()).unwrap() });
+        let (mut frames, _) = frames(vec![
+            encoded(Kind::LoadBegin, &begin),
+            piece(&bytes[..5]),
+            piece(&bytes[5..]),
+            frame(Kind::LoadEnd, &[]),
+        ]);
+
+        let program = receive_program(&mut frames);
+
+        assert_eq!(program.script, "let x = n; x");
+        assert_eq!(program.arguments, arguments);
+    }
+
+    #[test]
+    fn a_text_leaves_in_pieces_and_the_outcome_after_it() {
+        let text = "é".repeat(PIECE_BYTES);
+        let (mut frames, sent) = frames(vec![frame(Kind::Ack, &[]); 4]);
+        let ended = Ended { text: text.clone(), outcome: Outcome { end: ScriptEnd::Value, ended_by: None } };
+
+        send_outcome(&mut frames, &ended);
+
+        let sent = sent.borrow();
+        let split: Vec<_> = sent.iter().map(|frame| Header::split(frame).unwrap()).collect();
+        let kinds: Vec<_> = split.iter().map(|(header, _)| header.kind).collect();
+        assert_eq!(
+            kinds,
+            [Kind::OutputBegin, Kind::OutputChunk, Kind::OutputChunk, Kind::OutputEnd, Kind::Result]
+        );
+        assert!(split.iter().zip(0..).all(|((header, _), sequence)| header.sequence == sequence));
+        let received: Vec<u8> = split[1..3]
+            .iter()
+            .flat_map(|(_, body)| codec::decode_exactly::<Piece>(body).unwrap().bytes.into_vec())
+            .collect();
+        assert_eq!(received, text.as_bytes());
+    }
+
+    #[test]
+    fn an_empty_text_has_no_pieces() {
+        let (mut frames, sent) = frames(vec![frame(Kind::Ack, &[]); 2]);
+
+        send_outcome(
+            &mut frames,
+            &Ended { text: String::new(), outcome: Outcome { end: ScriptEnd::Error, ended_by: None } },
+        );
+
+        assert_eq!(sent.borrow().len(), 3);
+    }
+
+    #[test]
+    fn a_broker_with_another_table_is_refused() {
+        let hello = |fingerprint| Hello {
+            fingerprint,
+            lockdown_bits: 0,
+            arena_bytes: 1 << 20,
+            log_threshold: rex_ipc::runtime::LogLevel::Info,
+            limits: crate::testing::LIMITS,
+        };
+
+        let (mut same, _) = frames(vec![encoded(Kind::Hello, &hello(FINGERPRINT))]);
+        assert!(receive_hello(&mut same).is_ok());
+        let (mut other, _) = frames(vec![encoded(Kind::Hello, &hello(1))]);
+        assert!(receive_hello(&mut other).unwrap_err().contains("0000000000000001"));
+    }
+
+    #[test]
+    fn the_last_frame_of_an_exhausted_jail_is_short_and_well_formed() {
+        let frame = exhaustion_frame();
+
+        let (header, body) = Header::split(&frame).unwrap();
+        let fatal: Fatal = codec::decode_exactly(body).unwrap();
+        assert_eq!((header.kind, fatal.cause), (Kind::Fatal, FatalCause::Arena));
+        assert!(frame.len() <= 512);
+    }
+}

@@ -103,3 +103,37 @@ impl<'e> Registrar<'e> {
         self.entries
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::testing::Bench;
+
+    #[test]
+    fn every_entry_is_described_and_listed_once() {
+        let entries = Bench::new().entries();
+
+        let mut seen = BTreeSet::new();
+        for entry in &entries {
+            assert!(entry.doc.ends_with('.'), "{entry:?}");
+            assert!(entry.signature == "constant" || entry.signature.starts_with('('), "{entry:?}");
+            assert!(!entry.returns.is_empty() && !entry.actions.is_empty(), "{entry:?}");
+            assert!(seen.insert((entry.module, entry.name, entry.signature)), "{entry:?}");
+        }
+        assert!(entries.len() > 200, "{}", entries.len());
+    }
+
+    #[test]
+    fn nothing_that_writes_or_executes_is_registered() {
+        let entries = Bench::new().entries();
+
+        for name in ["write", "rm", "cp", "mv", "mkdir", "touch", "sed", "du", "execute", "delete", "chmod"] {
+            let is_function = |signature: &str| signature != "constant" && !signature.contains("Options");
+            assert!(
+                !entries.iter().any(|entry| entry.name == name && is_function(entry.signature)),
+                "{name}"
+            );
+        }
+    }
+}

@@ -325,3 +325,66 @@ fn read_reply<B: Batch>(
     let number = RequestNumber { frame, index: u8::try_from(completed).map_err(|_| CodecError::Malformed)? };
     Ok(Err(Failed { failure, number, index }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Bench, stop_after};
+
+    #[test]
+    fn closes_lead_the_next_frame_and_are_counted_before_a_failure() {
+        let bench = Bench::new().file("/d/a", "").denying("read", "/d/b").file("/d/b", "");
+
+        let ended = bench.run(r#"cat("/d/a"); cat("/d/b")"#);
+
+        let request = ended.outcome.ended_by.unwrap();
+        assert_eq!((request.frame, request.index), (1, 4));
+        assert_eq!(bench.asked()[1], ["close", "close", "open_dir", "open_file", "read_chunk"]);
+    }
+
+    #[test]
+    fn what_a_failed_batch_had_opened_is_not_closed_again() {
+        let bench = Bench::new().file("/d/b", "").denying("read", "/d/b");
+
+        bench.output(r#"for i in 0..3 { try { cat("/d/b") } catch (e) { } } info("x");"#);
+
+        assert!(bench.asked().iter().flatten().all(|name| *name != "close"));
+    }
+
+    #[test]
+    fn many_closes_are_spread_over_frames() {
+        let bench = Bench::new().dir("/d");
+
+        bench.output(
+            r#"let all = [];
+               for i in 0..40 { all.push(DirConfig().path("/d").build().open(OpenDirOptions().build())) }
+               all = 0;
+               for i in 0..4 { info("x") }"#,
+        );
+
+        assert!(bench.world.borrow().opened.is_empty());
+        assert!(bench.asked().iter().all(|frame| frame.len() <= 16));
+    }
+
+    #[test]
+    fn each_call_claims_the_line_it_was_made_from() {
+        let bench = Bench::new().file("/d/a", "");
+
+        bench.output("cat(\"/d/a\");\n\nfn f() {\n cat(\"/d/a\")\n}\nf();");
+
+        let lines: Vec<u32> = bench.world.borrow().calls.iter().map(|call| call.line).collect();
+        assert_eq!(lines, [1, 4]);
+    }
+
+    #[test]
+    fn a_limit_of_the_run_ends_the_script_whatever_it_catches() {
+        for script in [
+            r#"loop { try { info("x") } catch (e) { } }"#,
+            r#"try { [1].map(|x| { loop { info("x") } }) } catch (e) { } 1"#,
+        ] {
+            let ended = stop_after(&Bench::new(), 3, script);
+
+            assert!(ended.text.starts_with("Script terminated: too many lines"), "{}", ended.text);
+            assert_eq!(ended.outcome.ended_by.map(|request| request.frame), Some(3));
+        }
+    }
+}

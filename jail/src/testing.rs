@@ -17,6 +17,7 @@ use rex_ipc::runtime::{Alarm, Clocks, Log, LogLevel, Metric, Randomness};
 
 use crate::engine;
 use crate::link::{Frames, Link};
+use crate::registry;
 use crate::run::{self, Ended};
 use crate::session::Session;
 
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub slept_ms: u64,
     pub opened: BTreeMap<u32, Opened>,
     pub spent: u32,
+    pub lines_left: Option<usize>,
     random: u64,
 }
 
@@ -133,14 +135,23 @@ impl Bench {
 
     /// Runs a script to its end.
     pub(crate) fn run(&self, script: &str) -> Ended {
-        // Each run has a jail of its own, whose handles are numbered from the start.
+        let session = self.session();
+        let ready = engine::build(&session);
+        run::run(&ready.engine, &session, script, self.arguments.clone())
+    }
+
+    /// What scripts can call.
+    pub(crate) fn entries(&self) -> Vec<registry::Entry> {
+        engine::build(&self.session()).entries
+    }
+
+    /// A session of a new jail, whose handles are numbered from the start.
+    fn session(&self) -> Session {
         self.world.borrow_mut().opened.clear();
         self.world.borrow_mut().spent = 0;
         let link =
             FakeLink { world: Rc::clone(&self.world), out: vec![0; MAX_FRAME_BYTES], reply: Vec::new() };
-        let session = Session::new(Frames::new(Box::new(link)), self.limits, self.log_threshold);
-        let ready = engine::build(&session);
-        run::run(&ready.engine, &session, script, self.arguments.clone())
+        Session::new(Frames::new(Box::new(link)), self.limits, self.log_threshold)
     }
 
     /// The output of a script that must end with a value.
@@ -224,6 +235,13 @@ impl World {
                 writer.push(&Randomness { bytes: Bytes::new(bytes).unwrap() }).unwrap();
             }
             Request::Log(log) => {
+                if let Some(left) = self.lines_left {
+                    self.lines_left = Some(left.checked_sub(1).ok_or_else(|| Failure {
+                        class: FailureClass::Limit,
+                        kind: ErrorKind::Other,
+                        message: Text::cut("too many lines"),
+                    })?);
+                }
                 self.logs.push(log.clone());
                 writer.push(&()).unwrap();
             }
@@ -476,6 +494,12 @@ impl World {
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 56) as u8
     }
+}
+
+/// Runs a script under a broker that ends the run at the log line after so many.
+pub(crate) fn stop_after(bench: &Bench, lines: usize, script: &str) -> Ended {
+    bench.world.borrow_mut().lines_left = Some(lines);
+    bench.run(script)
 }
 
 /// Runs a test with the stack that a deep script needs in a build without optimization.

@@ -84,7 +84,7 @@ fn register_dir(registrar: &mut Registrar<'_>) {
             "(DirHandle, FindOptions, FnPtr)",
             "()",
             "read Dir(best effort), per subdirectory: open Dir(best effort), read Dir(best effort); [per entry with \
-             size/time filters: open + stat]; follow_symlinks: stat Dir(root)(best effort), per entry open + stat(best effort)",
+             size/time filters: open + stat]; follow_symlinks: stat Dir(root)(best effort), open + stat per entry(best effort)",
             "Calls a function with each entry below that the options let through.",
         ),
         |context: NativeCallContext, dir: DirHandle, options: FindOptions, callback: FnPtr| {
