@@ -7,8 +7,9 @@ mod acts;
 mod call;
 pub mod instruction;
 pub mod probe;
+pub mod stage;
 mod targets;
 
-pub use acts::{Act, Class, all, find};
+pub use acts::{Act, Class, all, find, use_inherited};
 pub use call::Errno;
 pub use targets::Targets;

@@ -61,7 +61,7 @@ pub fn probe(filter: Option<&Filter>, socket: BorrowedFd<'_>, probe: &Probe) -> 
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => victim(filter, socket, probe),
-        pid => wait(pid as i32),
+        pid => wait(pid as i32, probe.number as c_long == libc::SYS_exit_group),
     }
 }
 
@@ -80,6 +80,9 @@ fn victim(filter: Option<&Filter>, socket: i32, probe: &Probe) -> ! {
         // SAFETY: takes integers only; the child owns no descriptor in the sense of the language.
         unsafe { libc::syscall(libc::SYS_dup3, socket, SOCKET_FD, 0) };
     }
+    // JUSTIFICATION: a control that hits another descriptor must not write into the output of the test.
+    // SAFETY: takes integers only; the child owns no descriptor in the sense of the language.
+    unsafe { libc::syscall(libc::SYS_close_range, 0, SOCKET_FD - 1, 0) };
     // JUSTIFICATION: an ordinary user may install a filter only after this.
     // SAFETY: takes integers only.
     unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
@@ -194,7 +197,8 @@ fn exit(code: u64) -> ! {
     }
 }
 
-fn wait(pid: i32) -> io::Result<Fate> {
+/// What a call that ends the process leaves behind is its own code, and otherwise what [`victim`] made of the answer.
+fn wait(pid: i32, ends: bool) -> io::Result<Fate> {
     let mut status = 0;
     loop {
         // JUSTIFICATION: std can wait only for children that it has started.
@@ -213,6 +217,7 @@ fn wait(pid: i32) -> io::Result<Fate> {
     }
     Ok(match libc::WEXITSTATUS(status) {
         code if code == UNFILTERED as i32 => Fate::Unfiltered,
+        code if ends => Fate::Ended(code),
         code if code == RETURNED as i32 => Fate::Returned,
         code @ 1.. if i64::from(code) <= HIGHEST_ERRNO => Fate::Refused(code),
         code => Fate::Ended(code),

@@ -1,2 +1,55 @@
-//! Placeholder.
-fn main() {}
+//! A jail that was taken over: the same start and the same lockdown, and then whatever the test orders.
+#![cfg_attr(not(test), no_main)]
+
+mod frames;
+mod orders;
+
+use std::panic::PanicHookInfo;
+
+use rex_hardening::arena::{self, Arena};
+use rex_hardening::channel::Channel;
+use rex_hardening::lockdown;
+use rex_hardening::{PreparePlan, jail_main};
+use rex_ipc::control::FatalCause;
+
+use crate::frames::Frames;
+
+#[global_allocator]
+static ARENA: Arena = Arena::new();
+
+jail_main!(run);
+
+/// The start of a jail, in its order; only the engine is missing.
+fn run() -> i32 {
+    let Some(channel) = Channel::take() else { return SETUP_FAILED };
+    let mut frames = Frames::new(channel);
+    let Some(hello) = frames.receive_hello() else { return SETUP_FAILED };
+    let taken = usize::try_from(hello.arena_bytes).is_ok_and(|bytes| ARENA.init(bytes).is_ok());
+    if !taken || arena::set_exhaustion_frame(&frames::fatal(FatalCause::Arena, "used up")).is_err() {
+        return SETUP_FAILED;
+    }
+    std::panic::set_hook(Box::new(report_panic));
+
+    let plan = PreparePlan::from_bits(hello.lockdown_bits);
+    let report = lockdown::prepare(&plan);
+    if lockdown::seal(&plan).is_err() {
+        return SETUP_FAILED;
+    }
+
+    frames.send_ready(&report);
+    let Some(order) = frames.receive_order() else { return BROKER_GONE };
+    orders::carry_out(&mut frames, &order)
+}
+
+/// The panicking code holds the channel, so the last frame goes out as the arena's, by asking for more than there can be.
+fn report_panic(_: &PanicHookInfo<'_>) {
+    let frame = frames::fatal(FatalCause::Panic, "a panic was ordered");
+    if arena::set_exhaustion_frame(&frame).is_ok() {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(isize::MAX as usize)));
+    }
+    Channel::exit(PANICKED);
+}
+
+const BROKER_GONE: i32 = 1;
+const SETUP_FAILED: i32 = 71;
+const PANICKED: i32 = 101;

@@ -17,9 +17,7 @@ pub(super) const ACTS: &[Act] = &[
     act("make_event_descriptor", Class::Descriptor, |_| {
         succeeds(libc::SYS_eventfd2, &[number(0), number(0)])
     }),
-    act("make_poll_descriptor", Class::Descriptor, |_| {
-        succeeds(libc::SYS_epoll_create1, &[number(0)])
-    }),
+    act("make_poll_descriptor", Class::Descriptor, |_| succeeds(libc::SYS_epoll_create1, &[number(0)])),
     act("make_timer_descriptor", Class::Descriptor, |_| {
         succeeds(libc::SYS_timerfd_create, &[number(libc::CLOCK_MONOTONIC), number(0)])
     }),
@@ -33,9 +31,7 @@ pub(super) const ACTS: &[Act] = &[
     act("make_process_descriptor", Class::Descriptor, |targets| {
         succeeds(libc::SYS_pidfd_open, &[number(targets.neighbour), number(0)])
     }),
-    root_act("make_fault_descriptor", Class::Descriptor, |_| {
-        succeeds(libc::SYS_userfaultfd, &[number(0)])
-    }),
+    root_act("make_fault_descriptor", Class::Descriptor, |_| succeeds(libc::SYS_userfaultfd, &[number(0)])),
     act("use_io_uring", Class::Descriptor, |_| {
         let mut parameters = [0_u32; 30];
         succeeds(libc::SYS_io_uring_setup, &[number(1), output(&mut parameters)])

@@ -19,8 +19,8 @@ pub(super) const ACTS: &[Act] = &[
             &[number(AT_FDCWD), text(PROGRAM), input(&arguments), input(&environment), number(0)],
         )
     }),
-    act("execute_own_image", Class::Exec, |_| {
-        let image = super::file::open(c"/proc/self/exe", libc::O_RDONLY)?;
+    act("execute_by_descriptor", Class::Exec, |_| {
+        let image = super::file::open(PROGRAM, libc::O_RDONLY)?;
         let (arguments, environment) = (arguments(), [0_usize]);
         let flags = number(libc::AT_EMPTY_PATH);
         succeeds(

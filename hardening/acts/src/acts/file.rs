@@ -23,10 +23,7 @@ pub(super) const ACTS: &[Act] = &[
     act("list_directory", Class::File, list_directory),
     act("stat_file", Class::File, |targets| {
         let mut stat = [0_u64; 32];
-        succeeds(
-            libc::SYS_newfstatat,
-            &[cwd(), text(&targets.path("secret")), output(&mut stat), number(0)],
-        )
+        succeeds(libc::SYS_newfstatat, &[cwd(), text(&targets.path("secret")), output(&mut stat), number(0)])
     }),
     act("read_link", Class::File, |targets| {
         let mut link = [0_u8; 64];

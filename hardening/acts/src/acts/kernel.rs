@@ -89,7 +89,10 @@ fn loosen_filter(_: &Targets) -> Result<(), Errno> {
     const SET_MODE_FILTER: i32 = 1;
     const NEW_LISTENER: i32 = 1 << 3;
 
-    succeeds(libc::SYS_prctl, &[number(libc::PR_SET_NO_NEW_PRIVS), number(1), number(0), number(0), number(0)])?;
+    succeeds(
+        libc::SYS_prctl,
+        &[number(libc::PR_SET_NO_NEW_PRIVS), number(1), number(0), number(0), number(0)],
+    )?;
     // `struct sock_filter`: return SECCOMP_RET_ALLOW.
     let program = [0x7fff_0000_0000_0006_u64];
     let filter = [1_usize, program.as_ptr() as usize];

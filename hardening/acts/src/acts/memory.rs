@@ -1,6 +1,8 @@
 //! Executable memory, sealed memory, much memory.
 
-use libc::{MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE};
+use libc::{
+    MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
+};
 
 use super::{Act, Class, act, root_act};
 use crate::call::{Errno, address, call, number, succeeds};
@@ -16,9 +18,7 @@ pub(super) const ACTS: &[Act] = &[
         protect(code, PROT_READ | PROT_WRITE | PROT_EXEC)
     }),
     act("make_data_executable", Class::Memory, |_| protect(pad(), PROT_READ | PROT_EXEC)),
-    act("unmap_program", Class::Memory, |_| {
-        succeeds(libc::SYS_munmap, &[address(pad()), address(PAGE)])
-    }),
+    act("unmap_program", Class::Memory, |_| succeeds(libc::SYS_munmap, &[address(pad()), address(PAGE)])),
     act("map_over_program", Class::Memory, |_| map(pad(), PAGE, PROT_NONE, MAP_FIXED).map(drop)),
     act("move_program", Class::Memory, |_| {
         let flags = number(libc::MREMAP_MAYMOVE | MREMAP_DONTUNMAP);

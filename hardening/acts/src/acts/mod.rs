@@ -15,6 +15,8 @@ mod time;
 
 use std::fmt;
 
+pub use descriptor::use_inherited;
+
 use crate::call::Errno;
 use crate::targets::Targets;
 
@@ -62,7 +64,7 @@ pub enum Class {
 
 impl fmt::Display for Class {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{self:?}")
+        formatter.pad(&format!("{self:?}"))
     }
 }
 

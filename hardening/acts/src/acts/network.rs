@@ -41,15 +41,10 @@ pub(super) const ACTS: &[Act] = &[
     }),
     act("make_socket_pair", Class::Network, |_| {
         let mut pair = [0_i32; 2];
-        succeeds(
-            libc::SYS_socketpair,
-            &[number(AF_UNIX), number(SOCK_STREAM), number(0), output(&mut pair)],
-        )
+        succeeds(libc::SYS_socketpair, &[number(AF_UNIX), number(SOCK_STREAM), number(0), output(&mut pair)])
     }),
     act("make_netlink_socket", Class::Network, |_| socket(AF_NETLINK, SOCK_RAW, 0).map(drop)),
-    root_act("make_raw_socket", Class::Network, |_| {
-        socket(AF_INET, SOCK_RAW, libc::IPPROTO_ICMP).map(drop)
-    }),
+    root_act("make_raw_socket", Class::Network, |_| socket(AF_INET, SOCK_RAW, libc::IPPROTO_ICMP).map(drop)),
     root_act("make_packet_socket", Class::Network, |_| socket(AF_PACKET, SOCK_RAW, 0).map(drop)),
     act("pass_descriptor", Class::Network, pass_descriptor),
     act("take_brokers_pidfd", Class::Network, |_| {
@@ -80,13 +75,7 @@ fn ask_socket<T>(option: i32, answer: &mut T) -> Result<(), Errno> {
     let mut room = size_of::<T>() as u32;
     succeeds(
         libc::SYS_getsockopt,
-        &[
-            number(SOCKET_FD),
-            number(libc::SOL_SOCKET),
-            number(option),
-            output(answer),
-            output(&mut room),
-        ],
+        &[number(SOCKET_FD), number(libc::SOL_SOCKET), number(option), output(answer), output(&mut room)],
     )
 }
 

@@ -9,9 +9,7 @@ pub(super) const ACTS: &[Act] = &[
         let none = number(0);
         succeeds(libc::SYS_ptrace, &[number(PTRACE_SEIZE), number(targets.neighbour), none, none])
     }),
-    root_act("read_brokers_memory", Class::Process, |targets| {
-        copy_word(libc::SYS_process_vm_readv, targets)
-    }),
+    root_act("read_brokers_memory", Class::Process, |targets| copy_word(libc::SYS_process_vm_readv, targets)),
     root_act("write_brokers_memory", Class::Process, |targets| {
         copy_word(libc::SYS_process_vm_writev, targets)
     }),

@@ -1,0 +1,59 @@
+//! What the acts need to find: System V objects and a key.
+
+use crate::call::{Errno, call, input, length, number, text};
+
+/// System V shared memory, message queue and semaphore of one name; removed when dropped.
+#[derive(Debug)]
+pub struct SystemV {
+    shared_memory: i64,
+    queue: i64,
+    semaphores: i64,
+}
+
+impl SystemV {
+    /// Makes the three objects, open to everybody.
+    ///
+    /// # Errors
+    /// The errno of the first call that failed.
+    pub fn create(key: i32) -> Result<Self, Errno> {
+        let flags = number(libc::IPC_CREAT | 0o666);
+        let shared_memory = call(libc::SYS_shmget, &[number(key), number(4096), flags])? as i64;
+        let queue = call(libc::SYS_msgget, &[number(key), flags])? as i64;
+        let semaphores = call(libc::SYS_semget, &[number(key), number(1), flags])? as i64;
+        Ok(Self { shared_memory, queue, semaphores })
+    }
+}
+
+impl Drop for SystemV {
+    fn drop(&mut self) {
+        let (remove, none) = (number(libc::IPC_RMID), number(0));
+        // What cannot be removed stays until the machine restarts; there is nobody to tell.
+        let _ = call(libc::SYS_shmctl, &[number(self.shared_memory), remove, none]);
+        let _ = call(libc::SYS_msgctl, &[number(self.queue), remove, none]);
+        let _ = call(libc::SYS_semctl, &[number(self.semaphores), none, remove, none]);
+    }
+}
+
+/// Puts a key into a new session keyring of this thread and into the user keyring, and gives its number.
+///
+/// Whoever is started by this thread inherits the session keyring.
+///
+/// # Errors
+/// The errno of the first call that failed.
+pub fn add_key() -> Result<i32, Errno> {
+    call(libc::SYS_keyctl, &[number(JOIN_SESSION_KEYRING), number(0)])?;
+    let secret = *b"secret";
+    let (kind, name) = (text(c"user"), text(c"rex-containment"));
+    let session = number(SESSION_KEYRING);
+    let key = call(libc::SYS_add_key, &[kind, name, input(&secret), length(&secret), session])? as i64;
+    call(libc::SYS_keyctl, &[number(LINK), number(key), number(USER_KEYRING)])?;
+    // All rights for its possessor and its user, so that nothing but who asks is in the way.
+    call(libc::SYS_keyctl, &[number(SETPERM), number(key), number(0x3f3f_0000)])?;
+    Ok(key as i32)
+}
+
+const JOIN_SESSION_KEYRING: i32 = 1;
+const SETPERM: i32 = 5;
+const LINK: i32 = 8;
+const SESSION_KEYRING: i32 = -3;
+const USER_KEYRING: i32 = -4;

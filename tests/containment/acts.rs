@@ -1,0 +1,216 @@
+//! Each forbidden act: it works unconfined, it is death in a jail, and without the filter another layer stops it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::libc;
+use rex_acts::stage::{SystemV, add_key};
+use rex_acts::{Act, Targets};
+use rex_hardening::{Layer, Plan};
+use rex_tests::jailed::{End, Jailed, full_plan, unconfined_plan};
+
+use crate::exceptions::EXCEPTIONS;
+
+#[test]
+fn every_act_is_stopped_by_the_filter_and_by_another_layer() {
+    let stage = Stage::new();
+    let without_filter = full_plan().without(Layer::Seccomp);
+    let mut report = Report::default();
+
+    for act in rex_acts::all() {
+        if act.needs_root && !nix::unistd::geteuid().is_root() {
+            report.skipped.push(act.name);
+            continue;
+        }
+        match stage.attempt(act, &unconfined_plan()) {
+            Attempt::Done => {}
+            other => {
+                report.uncontrolled.push((act.name, other));
+                continue;
+            }
+        }
+        let confined = stage.attempt(act, &full_plan());
+        let ablated = stage.attempt(act, &without_filter);
+        report.judge(act, confined, ablated);
+    }
+
+    report.print();
+    report.check();
+}
+
+// Landlock is the layer that is meant to hold where the filter does not; the rest must hold where neither does.
+#[test]
+fn every_file_act_is_stopped_without_filter_and_landlock() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root has a mount namespace and a user of its own for certain");
+        return;
+    }
+    let stage = Stage::new();
+    let plan = full_plan().without(Layer::Seccomp).without(Layer::Landlock);
+
+    for act in rex_acts::all().filter(|act| act.class == rex_acts::Class::File) {
+        let attempt = stage.attempt(act, &plan);
+        assert!(matches!(attempt, Attempt::Refused(_)), "{}: {attempt:?}", act.name);
+    }
+}
+
+/// What became of an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Done,
+    Refused(i32),
+    Killed(i32),
+    Strange,
+}
+
+/// What the acts aim at, alive as long as this.
+struct Stage {
+    targets: Targets,
+    neighbour: Child,
+    _listener: TcpListener,
+    _system_v: SystemV,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let neighbour = Command::new("sleep").arg("3600").stdin(Stdio::null()).spawn().unwrap();
+        let ipc_key = i32::try_from(std::process::id()).unwrap() | 0x5245_0000;
+        let targets = Targets {
+            directory: String::new(),
+            broker: i32::try_from(std::process::id()).unwrap(),
+            neighbour: i32::try_from(neighbour.id()).unwrap(),
+            address: (&raw const WORD) as u64,
+            port: listener.local_addr().unwrap().port(),
+            ipc_key,
+            key: add_key().unwrap_or(0),
+        };
+        let system_v = SystemV::create(ipc_key).unwrap();
+        Self { targets, neighbour, _listener: listener, _system_v: system_v }
+    }
+
+    /// Has a fresh jail under `plan` attempt `act` in a fresh directory.
+    fn attempt(&self, act: &Act, plan: &Plan) -> Attempt {
+        let directory = Scene::new();
+        let targets = Targets { directory: directory.path.clone(), ..self.targets.clone() };
+        let mut jailed = Jailed::ready(plan);
+        jailed.order(&format!("act {} {}", act.name, targets.to_text()));
+        match jailed.end() {
+            End::Said(answer) if answer == "done" => Attempt::Done,
+            End::Said(answer) => match answer.strip_prefix("errno ").map(str::parse) {
+                Some(Ok(errno)) => Attempt::Refused(errno),
+                _ => panic!("{}: {answer}", act.name),
+            },
+            // Another program has taken the jail's place and ended.
+            End::Exited(0) => Attempt::Done,
+            // What the broker refuses to take did leave the jail.
+            End::Broke(_) => Attempt::Done,
+            End::Killed(signal) => Attempt::Killed(signal),
+            End::Fatal(_) | End::Exited(_) => Attempt::Strange,
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.neighbour.kill();
+        let _ = self.neighbour.wait();
+    }
+}
+
+/// A directory that anybody may change, with what the acts look for.
+struct Scene {
+    path: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("rex-acts-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::create_dir(path.join("mount")).unwrap();
+        fs::write(path.join("secret"), "secret").unwrap();
+        fs::set_permissions(path.join("secret"), fs::Permissions::from_mode(0o666)).unwrap();
+        symlink("secret", path.join("link")).unwrap();
+        Self { path: path.into_os_string().into_string().unwrap() }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    judged: BTreeMap<rex_acts::Class, Vec<(&'static str, Attempt, Attempt)>>,
+    skipped: Vec<&'static str>,
+    uncontrolled: Vec<(&'static str, Attempt)>,
+    failures: Vec<String>,
+}
+
+impl Report {
+    fn judge(&mut self, act: &Act, confined: Attempt, ablated: Attempt) {
+        self.judged.entry(act.class).or_default().push((act.name, confined, ablated));
+        if confined != Attempt::Killed(libc::SIGSYS) {
+            self.failures.push(format!("{}: {confined:?} in a jail with every layer", act.name));
+        }
+        let is_exception = EXCEPTIONS.iter().any(|(name, _)| *name == act.name);
+        let is_stopped = matches!(ablated, Attempt::Refused(_) | Attempt::Killed(_));
+        if is_stopped == is_exception {
+            let what = if is_exception { "is an exception and need not be" } else { "has one layer only" };
+            self.failures.push(format!("{}: {what}: {ablated:?} without the filter", act.name));
+        }
+    }
+
+    fn print(&self) {
+        for (class, acts) in &self.judged {
+            for (name, confined, ablated) in acts {
+                println!("{class:<14}{name:<32}{confined:?}, without the filter {ablated:?}");
+            }
+        }
+        for (name, attempt) in &self.uncontrolled {
+            println!("not possible on this system even unconfined: {name} ({attempt:?})");
+        }
+        println!("skipped because they need root: {:?}", self.skipped);
+    }
+
+    fn check(&self) {
+        let judged: usize = self.judged.values().map(Vec::len).sum();
+        assert!(self.failures.is_empty(), "{:#?}", self.failures);
+        if nix::unistd::geteuid().is_root() {
+            assert!(judged >= 60, "only {judged} acts work here even unconfined: {:?}", self.uncontrolled);
+            assert_eq!(self.judged.len(), 12, "a class without an act");
+        }
+    }
+}
+
+// Not one of the table, because no program that is started gets a descriptor but the socket, whatever the plan.
+#[test]
+fn no_descriptor_is_inherited() {
+    let mut jailed = Jailed::ready(&full_plan().without(Layer::Seccomp));
+    jailed.order("inherited");
+
+    assert_eq!(rex_acts::use_inherited(&Targets::default()), Ok(()));
+    assert_eq!(jailed.end(), End::Said(format!("errno {}", libc::EBADF)));
+}
+
+#[test]
+fn at_most_five_exceptions_each_an_act_and_with_a_reason() {
+    assert!(EXCEPTIONS.len() <= 5);
+    for (name, reason) in EXCEPTIONS {
+        assert!(rex_acts::find(name).is_some(), "{name}");
+        assert!(reason.len() > 40, "{name}");
+    }
+}
+
+/// What an act reads and writes back; it knows the value.
+static WORD: AtomicU64 = AtomicU64::new(0x6578_6563_7265_7473);
