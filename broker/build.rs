@@ -1,10 +1,21 @@
 //! Builds the jail's program, which the broker carries inside itself, and names it by its digest.
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 
 fn main() {
-    let image = rex_image::build("rex-jail", "REX_JAIL_IMAGE");
-    let bytes = std::fs::read(&image).unwrap_or_else(|error| panic!("cannot read {}: {error}", image.display()));
-    let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo:rustc-env=REX_JAIL_IMAGE_SHA256={digest}");
+    carry("rex-jail", "REX_JAIL_IMAGE");
+    // The program with which `doctor --prove` shows what a jail cannot do.
+    carry("rex-hostile", "REX_PROVER_IMAGE");
+}
+
+fn carry(package: &str, variable: &str) {
+    let image = rex_image::build(package, variable);
+    println!("cargo:rustc-env={variable}_SHA256={}", digest(&image));
+}
+
+fn digest(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

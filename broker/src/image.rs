@@ -12,3 +12,8 @@ pub struct Image<'a> {
 /// The program that runs scripts. The command line knows no other.
 pub const JAIL: Image<'static> =
     Image { bytes: include_bytes!(env!("REX_JAIL_IMAGE")), sha256: env!("REX_JAIL_IMAGE_SHA256") };
+
+/// The program with which `doctor --prove` shows what a jail cannot do: the same start and the same lockdown, and
+/// instead of an interpreter a list of forbidden acts. It runs no script, and nothing but `doctor` starts it.
+pub const PROVER: Image<'static> =
+    Image { bytes: include_bytes!(env!("REX_PROVER_IMAGE")), sha256: env!("REX_PROVER_IMAGE_SHA256") };

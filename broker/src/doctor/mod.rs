@@ -1,5 +1,7 @@
 //! What this host can protect against: a jail is started and looked at, and on request made to try what it must not.
 
+mod prove;
+
 use std::io::Write;
 
 use rex_hardening::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, spawn, verify};
@@ -7,6 +9,8 @@ use rex_ipc::control::Hello;
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::runtime::LogLevel;
 use serde_json::json;
+
+use prove::Proof;
 
 use crate::cli::{DoctorArguments, Exit, Limits};
 use crate::image;
@@ -23,13 +27,21 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
             return Exit::JailNotEstablished.code(false);
         }
     };
+    let proofs = match arguments.prove.then(|| prove::all(requirement)).transpose() {
+        Ok(proofs) => proofs.unwrap_or_default(),
+        Err(reason) => {
+            eprintln!("error: cannot prove anything: {reason}");
+            return Exit::JailNotEstablished.code(false);
+        }
+    };
     let missing: Vec<&str> = posture.missing(requirement).iter().map(|measure| measure.id).collect();
-    let written = if arguments.json { write_json(&posture, &missing) } else { write_text(&posture, &missing) };
+    let written = if arguments.json { write_json(&posture, &missing, &proofs) } else { write_text(&posture, &missing, &proofs) };
     if let Err(error) = written {
         eprintln!("error: cannot write the report: {error}");
         return Exit::OutputNotWritten.code(false);
     }
-    if missing.is_empty() { Exit::Done.code(false) } else { Exit::JailNotEstablished.code(false) }
+    let holds = missing.is_empty() && proofs.iter().all(Proof::holds);
+    if holds { Exit::Done.code(false) } else { Exit::JailNotEstablished.code(false) }
 }
 
 /// A jail of the plan that a run would have, locked down and verified, and then thrown away.
@@ -55,19 +67,20 @@ fn examine(requirement: &Requirement) -> Result<Posture, String> {
     Ok(posture)
 }
 
-fn write_json(posture: &Posture, missing: &[&str]) -> std::io::Result<()> {
+fn write_json(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io::Result<()> {
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "image_sha256": posture.image_sha256,
         "measures": posture.measures,
         "missing": missing,
+        "proofs": proofs,
     });
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, &report)?;
     writeln!(stdout)
 }
 
-fn write_text(posture: &Posture, missing: &[&str]) -> std::io::Result<()> {
+fn write_text(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     for measure in &posture.measures {
         writeln!(stdout, "{:<12} {:<11} {}", measure.id, state(measure), measure.evidence)?;
@@ -76,6 +89,10 @@ fn write_text(posture: &Posture, missing: &[&str]) -> std::io::Result<()> {
         }
     }
     writeln!(stdout, "image        {}", posture.image_sha256)?;
+    for proof in proofs {
+        let verdict = if proof.holds() { "fails" } else { "WORKS" };
+        writeln!(stdout, "{:<34} {verdict}  {}; without seccomp: {}", proof.claim, proof.confined, proof.second)?;
+    }
     match missing {
         [] => writeln!(stdout, "everything that is required is in force"),
         missing => writeln!(stdout, "required and missing: {}", missing.join(", ")),
