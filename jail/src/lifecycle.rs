@@ -154,9 +154,9 @@ mod tests {
         frame
     }
 
-    fn encoded<T: serde::Serialize>(kind: Kind, value: &T) -> Vec<u8> {
+    fn encoded(kind: Kind, write: impl FnOnce(&mut [u8]) -> Result<usize, codec::CodecError>) -> Vec<u8> {
         let mut body = vec![0; MAX_BODY_BYTES];
-        let length = codec::encode(value, &mut body).unwrap();
+        let length = write(&mut body).unwrap();
         frame(kind, &body[..length])
     }
 
@@ -172,10 +172,12 @@ mod tests {
         let encoded_arguments = codec::encode_large(&arguments).unwrap();
         let bytes = [b"let x = n; x".as_slice(), &encoded_arguments].concat();
         let begin = LoadBegin { script_bytes: 12, arguments_bytes: encoded_arguments.len() as u32 };
-        let piece =
-            |part: &[u8]| encoded(Kind::LoadChunk, &Piece { bytes: Bytes::new(part.to_vec()).unwrap() });
+        let piece = |part: &[u8]| {
+            let piece = Piece { bytes: Bytes::new(part.to_vec()).unwrap() };
+            encoded(Kind::LoadChunk, |body| codec::encode(&piece, body))
+        };
         let (mut frames, _) = frames(vec![
-            encoded(Kind::LoadBegin, &begin),
+            encoded(Kind::LoadBegin, |body| codec::encode(&begin, body)),
             piece(&bytes[..5]),
             piece(&bytes[5..]),
             frame(Kind::LoadEnd, &[]),
@@ -232,9 +234,10 @@ mod tests {
             limits: crate::testing::LIMITS,
         };
 
-        let (mut same, _) = frames(vec![encoded(Kind::Hello, &hello(FINGERPRINT))]);
+        let (mut same, _) =
+            frames(vec![encoded(Kind::Hello, |body| codec::encode(&hello(FINGERPRINT), body))]);
         assert!(receive_hello(&mut same).is_ok());
-        let (mut other, _) = frames(vec![encoded(Kind::Hello, &hello(1))]);
+        let (mut other, _) = frames(vec![encoded(Kind::Hello, |body| codec::encode(&hello(1), body))]);
         assert!(receive_hello(&mut other).unwrap_err().contains("0000000000000001"));
     }
 

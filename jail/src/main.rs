@@ -1,5 +1,7 @@
 //! The start of a jail: read the limits, take the memory, build the engine, give up all rights, run one script, end.
-#![cfg_attr(not(test), no_main)]
+// It has no tests, and under the test harness, which brings a `main` of its own, it is empty.
+#![cfg(not(test))]
+#![no_main]
 
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
