@@ -96,7 +96,10 @@ fn claim(layer: Layer, jail: &Jail, report: &SelfReport, plan: &Plan) -> Measure
         return Measure::unwanted(layer);
     }
     match (step, report.outcome(layer)) {
-        (Some(step), None | Some(0) | Some(SelfReport::SKIPPED)) => step.clone(),
+        (Some(step), None | Some(SelfReport::SKIPPED)) => step.clone(),
+        (Some(step), Some(0)) => {
+            Measure { evidence: format!("{}; the jail has looked, too", step.evidence), ..step.clone() }
+        }
         // What failed before stays as it is: its reason is the first one.
         (Some(step), Some(_)) if step.state != State::Enforced => step.clone(),
         (None, Some(SelfReport::SKIPPED)) => Measure::unwanted(layer),

@@ -127,7 +127,8 @@ impl Status {
     }
 
     fn compare(&self, name: &str, holds: bool) -> Finding {
-        let seen = format!("{name} {} in /proc/PID/status", self.field(name).unwrap_or("missing"));
+        let value = self.field(name).unwrap_or("missing").replace('\t', " ");
+        let seen = format!("{name} {value} in /proc/PID/status");
         match holds {
             true => Finding::Confirmed(seen),
             false => Finding::Refuted(seen),
