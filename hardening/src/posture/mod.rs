@@ -98,7 +98,9 @@ fn claim(layer: Layer, jail: &Jail, report: &SelfReport, plan: &Plan) -> Measure
     match (step, report.outcome(layer)) {
         (Some(step), None | Some(SelfReport::SKIPPED)) => step.clone(),
         (Some(step), Some(0)) => {
-            Measure { evidence: format!("{}; the jail has looked, too", step.evidence), ..step.clone() }
+            let mut step = step.clone();
+            step.evidence.push_str("; the jail has looked, too");
+            step
         }
         // What failed before stays as it is: its reason is the first one.
         (Some(step), Some(_)) if step.state != State::Enforced => step.clone(),
