@@ -1,84 +1,83 @@
-//! Which records are counted instead of written, because they repeat the one before.
+//! Which requests are counted instead of written, because they repeat the one before.
 
 use std::time::{Duration, SystemTime};
 
-/// A decision that may be repeated.
+use rex_ipc::control::RequestNumber;
+
+/// What the current request has left so far: its decisions, and at last its outcome, each as a line of fields.
+///
+/// As long as all of it is what the request before left, nothing of it is written.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    pub(super) text: String,
+    /// Where the decisions end, and the outcome begins.
+    pub(super) decisions_end: usize,
+    /// How much of the text stands in records already.
+    pub(super) recorded: usize,
+    /// The last record, when it is about this request.
+    pub(super) last: Option<u64>,
+    pub(super) request: Option<RequestNumber>,
+    /// Whether an act was permitted that has to be recorded by itself.
+    pub(super) is_single: bool,
+}
+
+/// The request before, and how often it was repeated.
 #[derive(Debug)]
-pub(super) struct Repeats {
-    /// What the decision says, all but its request and time.
-    pub(super) body: String,
+pub(super) struct Previous {
+    pub(super) text: String,
     /// The record that stands for all.
     pub(super) of: u64,
     /// How many more there were since the last record about them.
     pub(super) count: u64,
-    pub(super) since: SystemTime,
-}
-
-/// The pieces of one open file's content that followed the first one.
-#[derive(Debug)]
-pub(super) struct Chunks {
-    /// The record of the first piece.
-    pub(super) of: u64,
-    pub(super) operation: String,
-    pub(super) handle: u64,
-    pub(super) count: u64,
     pub(super) bytes: u64,
     pub(super) duration_us: u64,
-    pub(super) since: SystemTime,
+    since: SystemTime,
 }
 
-/// The two kinds of folding that may be under way.
-#[derive(Debug, Default)]
-pub(super) struct Folds {
-    pub(super) repeats: Option<Repeats>,
-    pub(super) chunks: Option<Chunks>,
+impl Turn {
+    /// Whether everything so far is what the request before left.
+    pub(super) fn repeats(&self, previous: Option<&Previous>) -> bool {
+        !self.is_single
+            && self.recorded == 0
+            && previous.is_some_and(|previous| previous.text.starts_with(&self.text))
+    }
+
+    /// The decisions that have not been recorded yet, one a line.
+    pub(super) fn pending(&self) -> &str {
+        self.text.get(self.recorded..self.decisions_end).unwrap_or_default()
+    }
+
+    /// Makes room for the next request.
+    pub(super) fn clear(&mut self) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        *self = Self { text, ..Self::default() };
+    }
 }
 
-impl Folds {
-    /// Counts a decision if it repeats the last one.
-    pub(super) fn takes_decision(&mut self, body: &str, now: SystemTime) -> bool {
-        match &mut self.repeats {
-            Some(repeats) if repeats.body == body => {
-                if repeats.count == 0 {
-                    repeats.since = now;
-                }
-                repeats.count += 1;
-                true
-            }
-            _ => false,
-        }
+impl Previous {
+    pub(super) fn new(text: String, of: u64, now: SystemTime) -> Self {
+        Self { text, of, count: 0, bytes: 0, duration_us: 0, since: now }
     }
 
-    /// Counts a piece if it continues the last one.
-    pub(super) fn takes_chunk(
-        &mut self,
-        operation: &str,
-        handle: u64,
-        bytes: u64,
-        duration_us: u64,
-        now: SystemTime,
-    ) -> bool {
-        match &mut self.chunks {
-            Some(chunks) if chunks.handle == handle && chunks.operation == operation => {
-                if chunks.count == 0 {
-                    chunks.since = now;
-                }
-                chunks.count += 1;
-                chunks.bytes = chunks.bytes.saturating_add(bytes);
-                chunks.duration_us = chunks.duration_us.saturating_add(duration_us);
-                true
-            }
-            _ => false,
-        }
+    /// Starts counting anew, for the same records.
+    pub(super) fn reset(&mut self, now: SystemTime) {
+        *self = Self::new(std::mem::take(&mut self.text), self.of, now);
     }
 
-    /// Whether something has been counted for so long that it should be written.
+    /// Counts a repetition.
+    pub(super) fn add(&mut self, bytes: u64, duration_us: u64, now: SystemTime) {
+        if self.count == 0 {
+            self.since = now;
+        }
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.duration_us = self.duration_us.saturating_add(duration_us);
+    }
+
+    /// Whether repetitions have been counted for so long that they should be written.
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
-        let due = |count: u64, since: SystemTime| {
-            count > 0 && now.duration_since(since).is_ok_and(|age| age >= LONGEST_FOLD)
-        };
-        self.repeats.as_ref().is_some_and(|repeats| due(repeats.count, repeats.since))
-            || self.chunks.as_ref().is_some_and(|chunks| due(chunks.count, chunks.since))
+        self.count > 0 && now.duration_since(self.since).is_ok_and(|age| age >= LONGEST_FOLD)
     }
 }
 

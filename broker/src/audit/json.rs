@@ -36,20 +36,23 @@ impl Fields<'_> {
 
     /// Appends fields that are JSON already.
     pub(super) fn raw(&mut self, fields: &str) {
-        if !self.0.is_empty() && !self.0.ends_with('{') {
-            self.0.push(',');
-        }
+        self.separate();
         self.0.push_str(fields);
     }
 
     /// Begins a field; the names are ours and need no escapes.
     pub(super) fn name(&mut self, name: &str) {
-        if !self.0.is_empty() && !self.0.ends_with('{') {
-            self.0.push(',');
-        }
+        self.separate();
         self.0.push('"');
         self.0.push_str(name);
         self.0.push_str("\":");
+    }
+
+    /// A comma, unless this is the first field of an object or of a line.
+    fn separate(&mut self) {
+        if !self.0.is_empty() && !self.0.ends_with(['{', '\n']) {
+            self.0.push(',');
+        }
     }
 }
 
@@ -58,12 +61,22 @@ impl Fields<'_> {
 /// Beyond what JSON demands, it escapes what a terminal would obey, so that a log can be looked at.
 pub(super) fn push_text(out: &mut String, text: &str) {
     out.push('"');
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
-        out.push_str(text);
-    } else {
-        text.chars().for_each(|character| push_character(out, character));
+    let mut rest = text;
+    while let Some(plain) = rest.bytes().position(|byte| !is_plain(byte)) {
+        // The byte begins a character: everything before it is ASCII.
+        let (before, after) = rest.split_at(plain);
+        let mut after = after.chars();
+        out.push_str(before);
+        after.by_ref().take(1).for_each(|character| push_character(out, character));
+        rest = after.as_str();
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// Whether the byte is a character that stands for itself.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 fn push_character(out: &mut String, character: char) {

@@ -6,6 +6,7 @@ mod error;
 mod fold;
 mod journal;
 mod json;
+mod lines;
 mod open;
 mod place;
 mod record;
@@ -18,7 +19,8 @@ use std::io;
 use rex_ipc::control::RequestNumber;
 
 pub use error::AuditError;
-pub use journal::{Identity, Journal, JournalLimits};
+pub use journal::{Identity, Journal};
+pub use lines::JournalLimits;
 pub use open::{Lines, Log, open};
 pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
 

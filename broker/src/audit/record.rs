@@ -62,7 +62,7 @@ pub struct Decision<'a> {
 pub struct Outcome<'a> {
     /// The operation's name in the interface table.
     pub operation: &'a str,
-    /// The handle, when the request moved a part of an open file's content. Consecutive ones fold.
+    /// The handle, when the request moved a part of an open file's content.
     pub chunk_of: Option<u64>,
     /// Nothing when it was done, else the kind of the failure as scripts know it.
     pub failure: Option<&'a str>,
@@ -138,7 +138,7 @@ impl Start<'_> {
 }
 
 impl Decision<'_> {
-    /// Everything but the request, so that two decisions that differ only in that can be folded.
+    /// Everything but the request, so that two decisions that differ only in that can be counted as one.
     pub(super) fn write(&self, fields: &mut Fields<'_>) {
         fields.text("operation", self.operation);
         fields.number("claimed_line", self.claimed_line.into());
@@ -156,16 +156,22 @@ impl Decision<'_> {
         }
     }
 
-    /// Whether a repetition may be counted instead of written. Each effect is recorded by itself, but the pieces of
-    /// one file's new content count as one.
-    pub(super) fn may_fold(&self) -> bool {
-        !self.effect || !self.permitted || self.action == ActionId::FileSystemWrite
+    /// Whether the act has to be recorded by itself, however often it is repeated. The pieces of one file's new
+    /// content count as one act.
+    pub(super) fn is_single(&self) -> bool {
+        self.effect && self.permitted && self.action != ActionId::FileSystemWrite
     }
 }
 
 impl Outcome<'_> {
     pub(super) fn write(&self, fields: &mut Fields<'_>) {
-        fields.text("operation", self.operation);
+        self.write_kind(fields);
+        fields.number("bytes", self.bytes);
+        fields.number("duration_us", self.duration_us);
+    }
+
+    /// Everything but the measures, so that two outcomes that differ only in these can be counted as one.
+    pub(super) fn write_kind(&self, fields: &mut Fields<'_>) {
         if let Some(handle) = self.chunk_of {
             fields.number("handle", handle);
         }
@@ -174,8 +180,6 @@ impl Outcome<'_> {
         if let Some(errno) = self.errno {
             fields.number("errno", errno.into());
         }
-        fields.number("bytes", self.bytes);
-        fields.number("duration_us", self.duration_us);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lines, their order, and what happens when they cannot be written.
 
+mod folding;
 mod opening;
 mod page;
 mod recording;

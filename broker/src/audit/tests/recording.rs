@@ -71,98 +71,28 @@ fn sequence_numbers_have_no_gaps() {
 }
 
 #[test]
-fn identical_decisions_fold_into_one_with_a_count() {
+fn an_outcome_stands_in_the_record_of_its_decision() {
     let (mut journal, memory) = journal();
 
-    for frame in 0..4 {
-        journal.request(RequestNumber { frame, index: 0 });
-        journal.before(&decision("/a")).unwrap();
-        journal.commit().unwrap();
-    }
-    journal.before(&decision("/b")).unwrap();
-    journal.note(&end()).unwrap();
-
-    assert_eq!(memory.events(), ["decision", "repeat", "decision", "end"]);
-    assert_eq!((&memory.records()[1]["of"], &memory.records()[1]["count"]), (&0.into(), &3.into()));
-    assert_eq!(memory.records()[3]["decisions"], 5);
-}
-
-#[test]
-fn decisions_that_differ_in_anything_do_not_fold() {
-    let (mut journal, memory) = journal();
-    let policies = ["p".to_owned()];
-    let context = Value::String("x".to_owned());
-
-    for decision in [
-        decision("/a"),
-        Decision { claimed_line: 4, ..decision("/a") },
-        Decision { permitted: false, ..decision("/a") },
-        Decision { action: ActionId::FileSystemStat, ..decision("/a") },
-        Decision { resource_kind: ResourceKind::Dir, ..decision("/a") },
-        Decision { policies: &policies, ..decision("/a") },
-        Decision { errors: &policies, ..decision("/a") },
-        Decision { context: Some(&context), ..decision("/a") },
-        Decision { operation: "stat", ..decision("/a") },
-    ] {
-        journal.before(&decision).unwrap();
-    }
+    journal.before(&decision("/a")).unwrap();
+    journal.after(&Outcome { bytes: 10, ..outcome("open_file") }).unwrap();
     journal.commit().unwrap();
 
-    assert_eq!(memory.records().len(), 9);
+    let records = memory.records();
+    assert_eq!(memory.events(), ["decision"]);
+    assert_eq!((&records[0]["outcome"], &records[0]["bytes"]), (&"done".into(), &10.into()));
 }
 
 #[test]
-fn each_effect_is_recorded_by_itself() {
+fn the_outcome_of_an_effect_has_a_record_of_its_own() {
     let (mut journal, memory) = journal();
 
-    for _ in 0..3 {
-        journal.before(&effect(ActionId::FileSystemDelete)).unwrap();
-    }
-
-    assert_eq!(memory.events(), ["decision"; 3]);
-}
-
-#[test]
-fn chunks_of_one_handle_fold_into_an_opening_and_a_closing_record() {
-    let (mut journal, memory) = journal();
-
-    for action in [ActionId::FileSystemRead, ActionId::FileSystemWrite] {
-        for _ in 0..4 {
-            journal
-                .before(&Decision { effect: action == ActionId::FileSystemWrite, ..effect(action) })
-                .unwrap();
-            journal.after(&chunk(7)).unwrap();
-            journal.commit().unwrap();
-        }
-    }
-    journal.after(&outcome("close")).unwrap();
-    journal.note(&end()).unwrap();
-
-    let events = memory.events();
-    assert_eq!(
-        events,
-        [
-            "decision", "outcome", "repeat", "chunks", "decision", "outcome", "repeat", "chunks", "outcome",
-            "end"
-        ]
-    );
-    let closing = &memory.records()[3];
-    assert_eq!((&closing["of"], &closing["count"], &closing["bytes"]), (&1.into(), &3.into(), &300.into()));
-    assert_eq!(memory.records()[9]["bytes"], 800);
-}
-
-#[test]
-fn chunks_of_two_handles_do_not_fold() {
-    let (mut journal, memory) = journal();
-
-    for handle in [1, 2, 1] {
-        journal.after(&chunk(handle)).unwrap();
-    }
-    journal.after(&Outcome { failure: Some("IoError"), errno: Some(5), ..chunk(1) }).unwrap();
+    journal.before(&effect(ActionId::FileSystemDelete)).unwrap();
+    assert_eq!(memory.events(), ["decision"]);
+    journal.after(&outcome("delete")).unwrap();
     journal.commit().unwrap();
 
-    assert_eq!(memory.events(), ["outcome"; 4]);
-    assert_eq!(memory.records()[3]["errno"], 5);
+    assert_eq!(memory.events(), ["decision", "outcome"]);
 }
 
 #[test]
