@@ -17,6 +17,7 @@ pub mod registry;
 pub mod run;
 pub mod sdk;
 pub mod session;
+pub mod sort;
 pub mod text;
 pub mod value;
 

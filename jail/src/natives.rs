@@ -10,6 +10,7 @@ use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Ma
 
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::session::Session;
+use crate::sort;
 use crate::text::{array_limit, string_limit};
 use crate::value;
 
@@ -27,6 +28,7 @@ pub fn guard(engine: &mut Engine, limits: &EngineLimits) {
     guard_replace(engine);
     guard_split(engine);
     guard_parse_json(engine, limits);
+    sort::register(engine);
 }
 
 /// `array.pad(len, item)`: the engine's own counts with sums that wrap around.
