@@ -88,6 +88,9 @@ impl Run<'_> {
         waiter.set_deadline(Some(deadline));
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
+        // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
+        rex_hardening::sys::broker_self_protection()
+            .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
         let policies = self.load_policy(&inputs)?;
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let euid = nix::unistd::geteuid().as_raw();
