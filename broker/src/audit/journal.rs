@@ -9,7 +9,7 @@ use super::error::AuditError;
 use super::fold::{Previous, Turn};
 use super::json::Fields;
 use super::lines::{JournalLimits, Writer};
-use super::open::Lines;
+use super::log::Lines;
 use super::record::{Decision, Outcome, Record, write_request};
 use crate::cli::AuditSync;
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::error::AuditError;
 use super::json::{Fields, push_number, push_text};
-use super::open::Lines;
+use super::log::Lines;
 use super::stamp::Stamp;
 use crate::cli::AuditSync;
 

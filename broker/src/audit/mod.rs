@@ -7,6 +7,7 @@ mod fold;
 mod journal;
 mod json;
 mod lines;
+mod log;
 mod open;
 mod place;
 mod record;
@@ -21,7 +22,8 @@ use rex_ipc::control::RequestNumber;
 pub use error::AuditError;
 pub use journal::{Identity, Journal};
 pub use lines::JournalLimits;
-pub use open::{Lines, Log, open};
+pub use log::{Lines, Log};
+pub use open::open;
 pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
 
 /// Takes the records of one run.

@@ -1,43 +1,18 @@
 //! How the audit log is opened, and what it must be to be trusted with records.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Uid, geteuid};
 
 use super::error::AuditError;
+use super::log::Log;
 use super::place;
 use crate::cli::AuditTarget;
-
-/// Where lines go.
-pub trait Lines {
-    /// Writes whole lines in one write(2).
-    ///
-    /// # Errors
-    /// When it fails, or takes only a part.
-    fn append(&mut self, lines: &[u8]) -> Result<(), AuditError>;
-
-    /// Forces what was written to disk.
-    ///
-    /// # Errors
-    /// When it cannot be done.
-    fn sync(&mut self) -> Result<(), AuditError>;
-}
-
-/// An open audit log.
-#[derive(Debug)]
-pub struct Log {
-    file: File,
-    place: String,
-    path: Option<PathBuf>,
-    is_regular: bool,
-    /// Whether the last line in the file is not complete, so that ours must not continue it.
-    torn: bool,
-}
 
 /// Opens the log; nothing when the operator wants none.
 ///
@@ -81,7 +56,7 @@ impl Log {
         }
         let torn = ends_within_line(&mut file)
             .map_err(|source| AuditError::Open { place: place.clone(), source })?;
-        Ok(Self { file, place, path: Some(path.to_owned()), is_regular: true, torn })
+        Ok(Self::regular(file, place, Some(path.to_owned()), torn))
     }
 
     /// The log that the caller has opened for us. What it is, is the caller's choice.
@@ -108,48 +83,11 @@ impl Log {
                 reason: "it is not a file, pipe, socket or character device",
             });
         }
-        Ok(Self { file, place, path: None, is_regular: file_type.is_file(), torn: false })
-    }
-
-    /// How messages and the result document call it.
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-
-    /// Its path, when it has one.
-    pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
-    }
-
-    /// The open file, so that it can be closed to scripts by its identity.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-}
-
-impl Lines for Log {
-    fn append(&mut self, lines: &[u8]) -> Result<(), AuditError> {
-        let before: &[u8] = if self.torn { b"\n" } else { b"" };
-        let length = before.len() + lines.len();
-        loop {
-            match self.file.write_vectored(&[IoSlice::new(before), IoSlice::new(lines)]) {
-                Ok(written) if written == length => {
-                    self.torn = false;
-                    return Ok(());
-                }
-                Ok(written) => {
-                    self.torn |= written > before.len();
-                    return Err(AuditError::Short { written, length });
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(AuditError::Write(error)),
-            }
-        }
-    }
-
-    fn sync(&mut self) -> Result<(), AuditError> {
-        // Pipes and sockets have nothing to force: fdatasync(2) answers EINVAL.
-        if self.is_regular { self.file.sync_data().map_err(AuditError::Sync) } else { Ok(()) }
+        Ok(if file_type.is_file() {
+            Self::regular(file, place, None, false)
+        } else {
+            Self::stream(file, place)
+        })
     }
 }
 

@@ -116,8 +116,10 @@ pub struct JailObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<String>,
     /// The run's identifier in the audit log.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub run: String,
-    /// Where the audit log is, or `none`.
+    /// Where the audit log is, or `none`; absent when the run ended before that was settled.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub audit_log: String,
     /// How doubtful policies were treated.
     pub policy_mode: &'static str,

@@ -146,6 +146,9 @@ impl Recorder {
         self.jail.end = meaning.jail_end;
         self.jail.end_claimed_by_jail = meaning.claimed_by_jail;
         self.jail.detail = meaning.detail;
+        if self.jail.run.is_empty() {
+            self.jail.audit_log.clear();
+        }
         let mut document = match reserved {
             Some(reserved) => self.replaced(reserved, measured),
             None => self.told(ending, meaning.error, meaning.exit, measured),

@@ -89,15 +89,33 @@ fn a_reader_that_went_away_stops_the_run() {
 }
 
 #[test]
-fn a_write_that_takes_a_part_stops_the_run() {
+fn a_reader_that_does_not_read_stops_the_run() {
     let (reader, writer) = io::pipe().unwrap();
-    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
-    let mut log = Log::inherited(writer.as_raw_fd()).unwrap();
+    let mut log = Log::inherited(writer.as_raw_fd()).unwrap().impatient();
 
     let error = log.append(&vec![b'x'; 1 << 20]).unwrap_err();
 
     drop(reader);
-    assert!(matches!(error, AuditError::Short { .. }), "{error}");
+    assert!(
+        matches!(&error, AuditError::Write(source) if source.kind() == io::ErrorKind::TimedOut),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_pipe_gets_whole_lines_in_pieces_that_cannot_be_torn() {
+    let (mut reader, writer) = io::pipe().unwrap();
+    let mut log = Log::inherited(writer.as_raw_fd()).unwrap();
+    drop(writer);
+    let lines: String =
+        (0..500).map(|number| format!("line {number} {}\n", "x".repeat(number % 90))).collect();
+    let expected = lines.clone();
+
+    let reading = std::thread::spawn(move || io::read_to_string(&mut reader).unwrap());
+    log.append(lines.as_bytes()).unwrap();
+    drop(log);
+
+    assert_eq!(reading.join().unwrap(), expected);
 }
 
 #[test]

@@ -150,3 +150,15 @@ fn the_alarm_keeps_the_whole_message() {
 
     assert_eq!(alarms(&document)[0].1.len(), "Failed to execute script: ".len() + 5000);
 }
+
+#[test]
+fn the_audit_log_is_not_called_none_before_that_is_settled() {
+    let ending = || Ending::NotStarted(NotStarted::Audit("x".to_owned()));
+    let unsettled = recorder().finish(ending(), &ALL);
+    let mut recorder = recorder();
+    recorder.jail.run = "4f1d".to_owned();
+    let settled = recorder.finish(ending(), &ALL);
+
+    assert_eq!(json(&unsettled)["jail"].get("audit_log"), None);
+    assert_eq!(json(&settled)["jail"]["audit_log"], "none");
+}
