@@ -13,7 +13,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 
 use super::finding::{Finding, Severity, Source};
 use super::literals;
-use super::load::Parsed;
+use super::parse::Parsed;
 use super::schema;
 use super::scope::Scope;
 use super::suggest::{did_you_mean, nearest};
@@ -40,7 +40,7 @@ pub(super) struct Report<'a> {
     texts: &'a [Source<'a>],
 }
 
-/// A byte range of the source, if Cedar knows it.
+/// A byte range of the part that Cedar saw, if Cedar knows it.
 pub(super) type Span = Option<(usize, usize)>;
 
 impl Report<'_> {
@@ -54,7 +54,8 @@ impl Report<'_> {
         hint: Option<String>,
     ) {
         let Some(source) = self.texts.get(parsed.source) else { return };
-        let mut finding = source.finding(severity, span.unwrap_or(parsed.span), message);
+        let in_source = |(start, end): (usize, usize)| (parsed.base + start, parsed.base + end);
+        let mut finding = source.finding(severity, span.map_or(parsed.span, in_source), message);
         finding.hint = hint;
         finding.policy_id = Some(parsed.id.clone());
         self.findings.push(finding);

@@ -79,18 +79,25 @@ impl fmt::Display for PolicyErrors {
 
 impl std::error::Error for PolicyErrors {}
 
-/// One source text, with its lines found.
+/// One source text, with its lines and characters counted, so that a text full of mistakes costs no more than its length.
 pub(super) struct Source<'a> {
     name: &'a str,
     text: &'a str,
     /// The byte at which each line begins.
     lines: Vec<usize>,
+    /// How many characters begin before each block of bytes.
+    blocks: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(name: &'a str, text: &'a str) -> Self {
         let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { name, text, lines: std::iter::once(0).chain(after_breaks).collect() }
+        let blocks = text.as_bytes().chunks(BLOCK_BYTES).scan(0, |before, block| {
+            let own = *before;
+            *before += characters(block);
+            Some(own)
+        });
+        Self { name, text, lines: std::iter::once(0).chain(after_breaks).collect(), blocks: blocks.collect() }
     }
 
     pub(super) fn name(&self) -> &'a str {
@@ -103,11 +110,9 @@ impl<'a> Source<'a> {
 
     /// Line and column of a byte, both counted from 1. What is no place in the text counts as its end.
     pub(super) fn position(&self, byte: usize) -> (usize, usize) {
-        let byte = byte.min(self.text.len());
-        let line = self.lines.partition_point(|start| *start <= byte);
+        let line = self.lines.partition_point(|start| *start <= byte.min(self.text.len()));
         let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
-        let column = self.text.get(start..byte).map_or(0, |before| before.chars().count()) + 1;
-        (line, column)
+        (line, self.characters_before(byte).saturating_sub(self.characters_before(start)) + 1)
     }
 
     /// A finding about the bytes from `start` to `end`.
@@ -118,8 +123,8 @@ impl<'a> Source<'a> {
         message: String,
     ) -> Finding {
         let (line, column) = self.position(start);
-        let marked = self.text.get(start..end.min(self.text.len())).unwrap_or("");
-        let length = marked.lines().next().map_or(0, |first| first.chars().count());
+        let line_end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let length = self.characters_before(end.min(line_end)).saturating_sub(self.characters_before(start));
         Finding {
             severity,
             file: self.name.to_owned(),
@@ -131,7 +136,23 @@ impl<'a> Source<'a> {
             policy_id: None,
         }
     }
+
+    fn characters_before(&self, byte: usize) -> usize {
+        let byte = byte.min(self.text.len());
+        let block = byte / BLOCK_BYTES;
+        let rest = self.text.as_bytes().get(block * BLOCK_BYTES..byte).unwrap_or_default();
+        self.blocks
+            .get(block)
+            .map_or_else(|| characters(self.text.as_bytes()), |before| before + characters(rest))
+    }
 }
+
+/// How many characters begin in these bytes.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
+const BLOCK_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -146,6 +167,20 @@ mod tests {
         assert_eq!(source.position(7), (2, 1));
         assert_eq!(source.position(13), (2, 6));
         assert_eq!(source.position(9_999), (3, 1));
+    }
+
+    #[test]
+    fn places_in_long_lines_are_those_of_counting() {
+        for text in ["é".repeat(3_000), "ab\n".repeat(1_000), "x".repeat(1024), "日\n本".repeat(900)] {
+            let source = Source::new("a.cedar", &text);
+            for byte in (0..=text.len()).filter(|byte| text.is_char_boundary(*byte)).step_by(7) {
+                let before = &text[..byte];
+                let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+                let expected = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+
+                assert_eq!(source.position(byte), expected, "{byte}");
+            }
+        }
     }
 
     #[test]

@@ -10,13 +10,19 @@ pub(super) struct TooDeep {
     pub(super) at: usize,
 }
 
-/// Finds the first place where an expression could need more stack than the limit allows.
-pub(super) fn scan(text: &str) -> Result<(), TooDeep> {
+/// Cuts a text behind semicolons into parts of at least [`PART_BYTES`], given by where each ends but for the last, or
+/// finds the first place where an expression could need more stack than the limit allows.
+pub(super) fn scan(text: &str) -> Result<Vec<usize>, TooDeep> {
+    let mut ends = Vec::new();
     // What each open bracket, with the operators since it or since the last comma, adds to the depth.
     let mut levels = vec![0_usize];
     let mut depth = 0_usize;
     let mut tokens = Tokens { text: text.as_bytes(), at: 0 };
     while let Some((at, token)) = tokens.next() {
+        // Every semicolon ends a policy, a broken one too: Cedar has no other use for it.
+        if matches!(token, Token::End) && at - ends.last().unwrap_or(&0) >= PART_BYTES {
+            ends.push(at + 1);
+        }
         match token {
             Token::Open => {
                 levels.push(COST_BRACKET);
@@ -49,8 +55,11 @@ pub(super) fn scan(text: &str) -> Result<(), TooDeep> {
             return Err(TooDeep { at });
         }
     }
-    Ok(())
+    Ok(ends)
 }
+
+/// Cedar keeps going after a mistake, and a text of nothing but mistakes would cost a thousand times its size in memory.
+const PART_BYTES: usize = 64 << 10;
 
 /// What a bracket, a conditional and another operator cost: roughly the proportion of the stack that Cedar's parser was
 /// measured to need for them (14.5, 1.8 and 0.24 KiB; four times as much when it is not optimized).
@@ -160,7 +169,7 @@ mod tests {
     fn brackets_are_counted_and_the_place_is_told() {
         let most = LIMIT_DEPTH / COST_BRACKET - 1;
 
-        assert_eq!(scan(&nested(most)), Ok(()));
+        assert_eq!(scan(&nested(most)), Ok(Vec::new()));
         let deep = scan(&nested(20_000)).unwrap_err();
         assert_eq!(deep.at, "permit(principal,action,resource) when { ".len() + most);
     }
@@ -172,7 +181,7 @@ mod tests {
             "(".repeat(5_000)
         );
 
-        assert_eq!(scan(&text), Ok(()));
+        assert!(scan(&text).is_ok());
     }
 
     #[test]
@@ -185,20 +194,31 @@ mod tests {
         );
 
         assert!(scan(&chain).is_err());
-        assert_eq!(scan(&list), Ok(()));
+        assert!(scan(&list).is_ok());
     }
 
     #[test]
     fn each_policy_starts_from_nothing() {
         let text = "permit(principal,action,resource) when { 1 + 1 == 2 };\n".repeat(10_000);
 
-        assert_eq!(scan(&text), Ok(()));
+        assert!(scan(&text).is_ok());
+    }
+
+    #[test]
+    fn long_texts_are_cut_behind_semicolons() {
+        let policy = "permit(principal,action,resource) when { \";\" like \";*\" }; // ;\n";
+        let text = policy.repeat(5_000);
+
+        let ends = scan(&text).unwrap();
+
+        assert_eq!(ends.len(), text.len() / PART_BYTES);
+        assert!(ends.iter().all(|end| text[*end..].starts_with(" // ;")));
     }
 
     #[test]
     fn torn_texts_end() {
         for text in ["\"", "\"\\", "/", "//", "((", "))", "}];", "\u{10ffff}\"\u{10ff01}"] {
-            assert_eq!(scan(text), Ok(()), "{text:?}");
+            assert_eq!(scan(text), Ok(Vec::new()), "{text:?}");
         }
     }
 }

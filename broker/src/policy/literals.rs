@@ -8,7 +8,7 @@ use rex_ipc::action::ResourceKind;
 
 use super::check::{self, Report, Span};
 use super::finding::Severity;
-use super::load::Parsed;
+use super::parse::Parsed;
 use super::vocabulary::Vocabulary;
 
 /// Looks at every literal of a policy.

@@ -1,15 +1,13 @@
 //! How policy texts become policies, or the reasons why not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use cedar_policy_core::ast::{AnyId, PolicyID, Template};
-use cedar_policy_core::parser;
-use miette::Diagnostic;
+use cedar_policy_core::ast::{AnyId, PolicyID};
 use sha2::{Digest, Sha256};
 
 use super::check;
 use super::finding::{Finding, PolicyErrors, Severity, Source};
-use super::guard;
+use super::parse::{Parsed, parse};
 use super::policies::{Place, Policies, Rule};
 use super::vocabulary::Vocabulary;
 
@@ -41,16 +39,6 @@ pub struct Loaded {
     pub policies: Policies,
     /// In the order of the text.
     pub warnings: Vec<Finding>,
-}
-
-/// A policy that parsed.
-pub(super) struct Parsed {
-    pub(super) policy: Template,
-    /// The position of its source.
-    pub(super) source: usize,
-    /// Its first and last byte there.
-    pub(super) span: (usize, usize),
-    pub(super) id: String,
 }
 
 impl Policies {
@@ -87,66 +75,10 @@ impl Policies {
     }
 }
 
-/// Parses every source, or tells everything that keeps them from it.
-fn parse(texts: &[Source<'_>]) -> Result<Vec<Parsed>, PolicyErrors> {
-    let mut policies = Vec::new();
-    let mut errors = PolicyErrors { findings: Vec::new(), cedar_reason: None };
-    let mut total_bytes = 0_usize;
-    for (position, source) in texts.iter().enumerate() {
-        total_bytes = total_bytes.saturating_add(source.text().len());
-        if total_bytes > LIMIT_BYTES {
-            let message = format!("the policies are longer than {LIMIT_BYTES} bytes");
-            errors.findings.push(source.finding(Severity::Error, (0, 0), message));
-            break;
-        }
-        if let Err(deep) = guard::scan(source.text()) {
-            let message = "the expression is nested too deeply".to_owned();
-            let mut finding = source.finding(Severity::Error, (deep.at, deep.at + 1), message);
-            finding.hint = Some("write several smaller policies".to_owned());
-            errors.findings.push(finding);
-            continue;
-        }
-        match parser::parse_policyset(source.text()) {
-            Ok(set) => {
-                let mut own: Vec<Parsed> =
-                    set.all_templates().map(|policy| Parsed::new(policy, position)).collect();
-                own.sort_by_key(|parsed| parsed.span);
-                policies.append(&mut own);
-            }
-            Err(reasons) => {
-                errors.cedar_reason.get_or_insert_with(|| reasons.to_string());
-                errors.findings.extend(reasons.iter().map(|reason| parse_finding(source, reason)));
-            }
-        }
-    }
-    if policies.len() > LIMIT_POLICIES {
-        let message = format!("there are more than {LIMIT_POLICIES} policies");
-        let beyond =
-            policies.get(LIMIT_POLICIES).and_then(|policy| Some((texts.get(policy.source)?, policy.span)));
-        errors.findings.extend(beyond.map(|(source, span)| source.finding(Severity::Error, span, message)));
-    }
-    if errors.findings.is_empty() { Ok(policies) } else { Err(errors) }
-}
-
-impl Parsed {
-    fn new(policy: &Template, source: usize) -> Self {
-        let span = policy.loc().map_or((0, 0), |loc| (loc.start(), loc.end()));
-        Self { policy: policy.clone(), source, span, id: String::new() }
-    }
-}
-
-fn parse_finding(source: &Source<'_>, reason: &parser::err::ParseError) -> Finding {
-    let label = reason.labels().and_then(|mut labels| labels.next());
-    let span = label.map_or((0, 0), |label| (label.offset(), label.offset() + label.len()));
-    let mut finding = source.finding(Severity::Error, span, reason.to_string());
-    finding.hint = reason.help().map(|help| help.to_string());
-    finding
-}
-
 /// Gives each policy its id: the `@id` annotation if it has one that is free, else `policyN`.
 fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut taken: HashMap<String, usize> = HashMap::new();
+    let mut taken: HashSet<String> = HashSet::new();
     let annotation = "id".parse::<AnyId>().ok();
     for (number, parsed) in parsed.iter_mut().enumerate() {
         let given = annotation
@@ -154,7 +86,10 @@ fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
             .and_then(|key| parsed.policy.annotation(key))
             .map(|value| value.val.to_string());
         let wanted = given.unwrap_or_else(|| format!("policy{number}"));
-        parsed.id = if taken.contains_key(&wanted) { format!("{wanted}#{number}") } else { wanted.clone() };
+        parsed.id = wanted.clone();
+        while taken.contains(&parsed.id) {
+            parsed.id += &format!("#{number}");
+        }
         if parsed.id != wanted
             && let Some(source) = texts.get(parsed.source)
         {
@@ -164,7 +99,7 @@ fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
             finding.policy_id = Some(parsed.id.clone());
             findings.push(finding);
         }
-        taken.insert(parsed.id.clone(), number);
+        taken.insert(parsed.id.clone());
         parsed.policy = parsed.policy.new_id(PolicyID::from_string(&parsed.id));
     }
     findings
@@ -196,7 +131,3 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
-
-/// Of all sources together.
-const LIMIT_BYTES: usize = 16 << 20;
-const LIMIT_POLICIES: usize = 100_000;

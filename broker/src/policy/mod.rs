@@ -11,6 +11,7 @@ mod guard;
 mod literals;
 mod load;
 mod narrow;
+mod parse;
 mod permit;
 mod policies;
 mod question;

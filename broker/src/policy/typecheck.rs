@@ -12,7 +12,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 
 use super::check::{Report, Span, list, span, without_prefix};
 use super::finding::Severity;
-use super::load::Parsed;
+use super::parse::Parsed;
 use super::suggest::{did_you_mean, nearest};
 use super::vocabulary::{KINDS, Vocabulary};
 

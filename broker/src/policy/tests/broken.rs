@@ -244,6 +244,39 @@ fn cedars_own_reason_is_kept_for_texts_that_do_not_parse() {
 }
 
 #[test]
+fn places_are_right_far_into_a_long_text() {
+    let good = "permit(principal, action, resource in file_system::Dir::\"/é\"); // ;\n".repeat(10_000);
+    let names = format!("{good}\n permit(principal, action == Action::\"x\", resource);");
+    let syntax = format!("{good}\n permit(principal, action resource);\n{good}");
+
+    for text in [names, syntax] {
+        let errors = refused(&text, Mode::Standard);
+        let [only] = errors.findings() else { panic!("{errors}") };
+        assert_eq!((only.line, only.column), (10_002, if text.len() > good.len() + 100 { 27 } else { 30 }));
+    }
+    assert_eq!(
+        load(&good, Mode::Strict).unwrap().policies.places().last().map(|(id, place)| (id, place.line)),
+        Some(("policy9999", 10_000))
+    );
+}
+
+#[test]
+fn nothing_but_mistakes_is_refused_in_good_time() {
+    for mistake in [
+        ";",
+        "permit;",
+        "permit();",
+        "@",
+        "permit(principal,action,resource) when {a};",
+        "forbid(principal == x, action, resource);",
+    ] {
+        let errors = refused(&mistake.repeat(40_000), Mode::Rex);
+
+        assert!(errors.findings().len() <= 100, "{mistake}");
+    }
+}
+
+#[test]
 fn findings_stand_in_the_order_of_the_text() {
     let text = "permit(principal, action == Action::\"x\", resource is Y);\nforbid(principal, action, resource) when { resource.zzz == 1 || resource.aaa == 2 };";
 
