@@ -132,7 +132,7 @@ pub(crate) fn exit(code: c_int) -> ! {
 /// Gives the default action back to every signal, and unblocks all of them.
 pub(crate) fn reset_signals() {
     for signal in 1..=SIGNALS {
-        // SIGKILL and SIGSTOP answer EINVAL, and so do the two that the C library keeps: nothing to undo there.
+        // SIGKILL and SIGSTOP answer EINVAL: nothing to undo there.
         let _ = default_action(signal);
     }
     let none = nix::sys::signal::SigSet::empty();
@@ -142,13 +142,21 @@ pub(crate) fn reset_signals() {
 
 /// Gives the default action back to `signal`.
 pub(crate) fn default_action(signal: c_int) -> Result<(), Errno> {
-    // JUSTIFICATION: nix has no value for the real-time signals.
-    // SAFETY: SIG_DFL names no function of ours.
-    let previous = unsafe { libc::signal(signal, libc::SIG_DFL) };
-    if previous == libc::SIG_ERR {
-        return Err(last_errno());
-    }
-    Ok(())
+    // `struct sigaction` of the kernel: handler SIG_DFL, no flags, no restorer, an empty mask.
+    let default = [0_u64; 4];
+    // JUSTIFICATION: the C library refuses the two signals it uses itself, and a parent that came from posix_spawn(3) has
+    // them ignored.
+    // SAFETY: the kernel reads one structure of at most four words; the old one is not asked for.
+    let status = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            default.as_ptr(),
+            std::ptr::null::<u64>(),
+            size_of::<u64>(),
+        )
+    };
+    errno(status).map(drop)
 }
 
 /// No alternative stack for signal handlers.
