@@ -1,5 +1,8 @@
 //! What a jail that was taken over tries, and what stops it.
 
 mod acts;
+mod death;
 mod exceptions;
+mod faults;
+mod posture;
 mod sweep;

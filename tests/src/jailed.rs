@@ -107,10 +107,15 @@ impl Jailed {
     /// Sends an order in the place of a script.
     pub fn order(&mut self, order: &str) {
         let length = u32::try_from(order.len()).expect("orders are short");
-        self.send(Kind::LoadBegin, &LoadBegin { script_bytes: length, arguments_bytes: 0 });
+        self.begin_order(length);
         let bytes = Bytes::new(order.as_bytes().to_vec()).expect("orders fit a frame");
         self.send(Kind::LoadChunk, &Piece { bytes });
         self.send_empty(Kind::LoadEnd);
+    }
+
+    /// Announces an order of this length and sends nothing of it.
+    pub fn begin_order(&mut self, script_bytes: u32) {
+        self.send(Kind::LoadBegin, &LoadBegin { script_bytes, arguments_bytes: 0 });
     }
 
     /// Serves the jail until it has ended, and says how.
