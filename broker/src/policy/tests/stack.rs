@@ -69,7 +69,7 @@ fn survives(shape: Shape, count: usize) -> bool {
 fn no_nesting_overflows_the_stack() {
     for (position, shape) in SHAPES.iter().enumerate() {
         // Around what the guard lets through, and far beyond it.
-        for count in [10, 30, 33, 50, 64, 67, 250, 370, 490, 740, 1_490, 20_000] {
+        for count in [33, 64, 67, 250, 490, 740, 1_490, 10_000] {
             assert!(survives(*shape, count), "shape {position} at {count}");
         }
     }
