@@ -177,6 +177,10 @@ fn publish_metric(context: NativeCallContext, builder: MetricBuilder) -> Fallibl
         .iter()
         .map(|(key, value)| Dimension { key: Text::cut(key), value: Text::cut(value) })
         .collect();
+    let texts = builder.dimensions.0.iter().map(|(key, value)| key.len().saturating_add(value.len()));
+    if texts.fold(0, usize::saturating_add) > MAX_DIMENSION_TEXT_BYTES {
+        return Err(text_error("a metric has too many dimensions"));
+    }
     let metric = Metric {
         name: Text::cut(&name),
         value_bits: number.to_bits(),
@@ -185,6 +189,9 @@ fn publish_metric(context: NativeCallContext, builder: MetricBuilder) -> Fallibl
     };
     Ok(Session::of(&context).ask(value::line(&context), metric)?)
 }
+
+/// Most bytes of all keys and values of a metric, so that it fits a frame together with its name.
+const MAX_DIMENSION_TEXT_BYTES: usize = 32 * 1024;
 
 fn required<T>(field: Option<T>, name: &str) -> Fallible<T> {
     field.ok_or_else(|| text_error(format!("`{name}` must be initialized")))
@@ -231,6 +238,24 @@ mod tests {
         let dimensions: Vec<_> =
             metric.dimensions.as_slice().iter().map(|d| (d.key.as_str(), d.value.as_str())).collect();
         assert_eq!(dimensions, [("mount", "/b")]);
+    }
+
+    #[test]
+    fn a_metric_that_fits_no_frame_is_refused() {
+        let script = |count: usize, length: usize| {
+            format!(
+                r#"let d = MetricDimensionsBuilder();
+                   for i in 0..{count} {{ let v = ""; v.pad({length}, "x"); d = d.add(`k${{i}}`, v); }}
+                   MetricBuilder().name("n").value(1.0).unit(MetricUnitType::COUNT).dimensions(d.build()).publish();"#
+            )
+        };
+
+        assert_eq!(Bench::new().output(&script(60, 500)), "");
+        for (count, length) in [(65, 1), (40, 1000)] {
+            assert!(
+                Bench::new().failure(&script(count, length)).contains("a metric has too many dimensions")
+            );
+        }
     }
 
     #[test]
