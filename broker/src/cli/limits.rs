@@ -26,22 +26,16 @@ pub struct Limits {
     #[arg(
         long = "max-output",
         value_name = "BYTES",
-        default_value_t = 16 * MIB,
+        default_value_t = 8 * MIB,
         value_parser = one_to(MAX_OUTPUT_BYTES as u64)
     )]
     pub max_output_bytes: u64,
     /// Files and directories open at one time
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = one_to(1_000_000))]
     pub max_open_handles: u64,
-    /// Bytes read from files in the whole run
+    /// Bytes read from files and directories in the whole run
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * MIB, value_parser = one_to(u64::MAX))]
     pub max_read_bytes: u64,
-    /// Directory entries listed in the whole run
-    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = one_to(u64::MAX))]
-    pub max_entries: u64,
-    /// Bytes written to files in the whole run
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * MIB, value_parser = one_to(u64::MAX))]
-    pub max_write_bytes: u64,
     /// Log lines sent in the whole run; the result shows the last 1000
     #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = one_to(u64::MAX))]
     pub max_log_lines: u64,
@@ -75,11 +69,9 @@ impl Default for Limits {
             memory_mib: 256,
             max_operations: 1_000_000_000,
             max_calls: 100_000_000,
-            max_output_bytes: 16 * MIB,
+            max_output_bytes: 8 * MIB,
             max_open_handles: 1024,
             max_read_bytes: 64 * 1024 * MIB,
-            max_entries: 100_000_000,
-            max_write_bytes: 64 * 1024 * MIB,
             max_log_lines: 10_000_000,
             max_signals: 100_000,
             max_audit_records: 2_000_000,
