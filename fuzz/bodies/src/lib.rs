@@ -1,0 +1,82 @@
+//! What each fuzz target does with its bytes: a property that has to hold for every input.
+//!
+//! The targets in `fuzz/fuzz_targets` give the fuzzer's bytes to these functions; the tests here give them seeds, so
+//! that they keep compiling and keep passing.
+
+mod documents;
+mod frames;
+mod paths;
+mod policies;
+mod session;
+
+pub use documents::{argument_files, result_documents};
+pub use frames::{canonical_round_trip, frame_from_broker, frame_from_jail};
+pub use paths::path_resolution;
+pub use policies::policy_loading;
+pub use session::session;
+
+#[cfg(test)]
+mod tests {
+    /// Bytes without an order, the same in every run.
+    fn noise(seed: u64, length: usize) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        (0..length)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state as u8
+            })
+            .collect()
+    }
+
+    fn feed(body: fn(&[u8]), rounds: u64) {
+        body(b"");
+        for seed in 0..rounds {
+            body(&noise(seed, (seed as usize * 7) % 400));
+        }
+    }
+
+    #[test]
+    fn frames_from_the_jail_never_panic_and_round_trip() {
+        feed(super::frame_from_jail, 2000);
+    }
+
+    #[test]
+    fn frames_from_the_broker_never_panic() {
+        feed(super::frame_from_broker, 2000);
+    }
+
+    #[test]
+    fn both_codecs_agree() {
+        feed(super::canonical_round_trip, 2000);
+    }
+
+    #[test]
+    fn nothing_happens_without_a_permit() {
+        feed(super::session, 200);
+    }
+
+    #[test]
+    fn every_path_has_one_name() {
+        feed(super::path_resolution, 2000);
+        super::path_resolution("/a//b/./c/\u{10FF2F}x".as_bytes());
+    }
+
+    #[test]
+    fn no_policy_brings_the_loader_down() {
+        feed(super::policy_loading, 100);
+        super::policy_loading(b"permit(principal, action, resource) when { resource.path like \"/a*\" };");
+    }
+
+    #[test]
+    fn no_arguments_file_brings_the_reader_down() {
+        feed(super::argument_files, 300);
+        super::argument_files(br#"{"a": {"listValue": [{"integerValue": 1}]}}"#);
+    }
+
+    #[test]
+    fn every_result_is_a_document() {
+        feed(super::result_documents, 300);
+    }
+}
