@@ -75,9 +75,11 @@ impl Error {
     /// What crosses the boundary, when the script may go on after it.
     pub fn to_failure(&self) -> Option<Failure> {
         let (class, kind, message) = match self {
-            Self::Denied(denial) if denial.undecided => {
-                (FailureClass::Undecided, ErrorKind::AuthorizationError, "Authorization check failed".to_owned())
-            }
+            Self::Denied(denial) if denial.undecided => (
+                FailureClass::Undecided,
+                ErrorKind::AuthorizationError,
+                "Authorization check failed".to_owned(),
+            ),
             Self::Denied(denial) => (FailureClass::Denied, ErrorKind::PermissionDenied, denial.message()),
             Self::Failed { kind, message, errno } => {
                 let class = match errno.and_then(|errno| u16::try_from(errno).ok()) {

@@ -32,7 +32,10 @@ impl PathName {
         let canonical = if given.is_ascii() { None } else { Some(name::to_text(&name::to_bytes(given))) };
         let text = canonical.as_deref().unwrap_or(given);
         if text.contains('\0') {
-            return Err(Error::invalid(ErrorKind::Other, format!("Path contains invalid characters {given}")));
+            return Err(Error::invalid(
+                ErrorKind::Other,
+                format!("Path contains invalid characters {given}"),
+            ));
         }
         if !text.starts_with('/') {
             return Err(Error::invalid(ErrorKind::Other, format!("Path is not absolute {given}")));

@@ -42,7 +42,9 @@ impl Dictionary {
         };
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-        file.take(MAX_DICTIONARY_BYTES).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+        file.take(MAX_DICTIONARY_BYTES)
+            .read_to_string(&mut text)
+            .map_err(|error| failed(error.to_string()))?;
         Ok(Self::parse(&text))
     }
 
@@ -86,8 +88,7 @@ where
         Err(error) => return Err(error),
     };
     if file.name.as_str() == DICTIONARY_PATH {
-        let message =
-            "Unsupported Operation error: Trying to redacted_read the redaction dictionary is not supported/allowed";
+        let message = "Unsupported Operation error: Trying to redacted_read the redaction dictionary is not supported/allowed";
         return Err(Error::invalid(ErrorKind::UnsupportedOperationError, message));
     }
     if !file.readable {
@@ -120,7 +121,10 @@ fn whole<O>(
         gate.services.count_read_bytes(count)?;
         content.extend_from_slice(space.get(..count).unwrap_or_default());
         if content.len() > MAX_REDACTED_BYTES {
-            return Err(Error::Limit(LimitReached { name: "redacted-file-bytes", value: MAX_REDACTED_BYTES as u64 }));
+            return Err(Error::Limit(LimitReached {
+                name: "redacted-file-bytes",
+                value: MAX_REDACTED_BYTES as u64,
+            }));
         }
         if end {
             break;
@@ -136,7 +140,8 @@ fn pattern(line: &str) -> Option<Regex> {
     let mut rest = line;
     while let Some(at) = rest.find('%') {
         expression.push_str(&regex::escape(&rest[..at]));
-        let conversion = rest[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || "#-+ .*".contains(c));
+        let conversion =
+            rest[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || "#-+ .*".contains(c));
         let conversion = conversion.trim_start_matches(['z', 'l']);
         let mut characters = conversion.chars();
         expression.push_str(match characters.next() {

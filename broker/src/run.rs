@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use rex_hardening::violation::Watch;
-use rex_hardening::{Jail, JailExit, Plan, Posture, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify};
+use rex_hardening::{
+    Jail, JailExit, Plan, Posture, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify,
+};
 use rex_ipc::control::{FatalCause, Hello, ScriptEnd};
 use rex_ipc::failure::FailureClass;
 use rex_ipc::interface::FINGERPRINT;
@@ -19,7 +21,9 @@ use crate::image::Image;
 use crate::input::{self, Inputs};
 use crate::limits::engine_limits;
 use crate::policy::{Engine, Loaded, Mode, Policies, PolicyText, Severity};
-use crate::result::{self, Crash, Document, Ending, ErrorClass, Form, Measured, NotStarted, Recorder, Settings};
+use crate::result::{
+    self, Crash, Document, Ending, ErrorClass, Form, Measured, NotStarted, Recorder, Settings,
+};
 use crate::services::{Places, Services};
 use crate::session::{RunEnd, Session, send_hello};
 use crate::sys;
@@ -83,7 +87,10 @@ impl Run<'_> {
         let deadline = self.started + options.limits.timeout();
         let inputs =
             input::read_before(&options.script, &options.policy, options.arguments.as_deref(), deadline)
-                .map_err(|error| NotStarted::Input { missing: error.is_missing(), message: error.to_string() })?;
+                .map_err(|error| NotStarted::Input {
+                    missing: error.is_missing(),
+                    message: error.to_string(),
+                })?;
         let mut waiter = Waiter::new().map_err(|error| internal("take over signals", &error))?;
         waiter.set_deadline(Some(deadline));
         let plan = self.plan();
@@ -236,7 +243,9 @@ impl Run<'_> {
         let report = SelfReport::from_bytes(&report).ok_or_else(|| failed("its report is damaged".into()))?;
         let watch = match self.options.jail_forensics {
             true => Some(self.watch_calls(jail, services).map_err(|error| {
-                failed(format!("--jail-forensics needs CAP_SYS_PTRACE over the jail, and a listener: {error}"))
+                failed(format!(
+                    "--jail-forensics needs CAP_SYS_PTRACE over the jail, and a listener: {error}"
+                ))
             })?),
             false => None,
         };
@@ -300,13 +309,17 @@ impl Run<'_> {
             RunEnd::JailGone => jail_gone(jail, services),
             RunEnd::ForbiddenCall => forbidden_call(watch, jail, services),
             RunEnd::Limit(limit) => {
-                let record =
-                    audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
+                let record = audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
                 if let Err(error) = services.audit.note(&Record::Limit(record)) {
                     return Ending::AuditFailed(error.to_string());
                 }
                 let claimed_by_jail = matches!(limit.name, "max-operations" | "memory");
-                Ending::Limit { name: limit.name.to_owned(), value: limit.value, line: Some(line), claimed_by_jail }
+                Ending::Limit {
+                    name: limit.name.to_owned(),
+                    value: limit.value,
+                    line: Some(line),
+                    claimed_by_jail,
+                }
             }
             RunEnd::Signal(number) => {
                 let signal = u8::try_from(number).unwrap_or(0);
@@ -325,7 +338,8 @@ impl Run<'_> {
         if !self.environment.monitoring {
             return measured;
         }
-        let (Ok(own), Ok(jail)) = (getrusage(UsageWho::RUSAGE_SELF), getrusage(UsageWho::RUSAGE_CHILDREN)) else {
+        let (Ok(own), Ok(jail)) = (getrusage(UsageWho::RUSAGE_SELF), getrusage(UsageWho::RUSAGE_CHILDREN))
+        else {
             return measured;
         };
         let processor: i64 = [own.user_time(), own.system_time(), jail.user_time(), jail.system_time()]
@@ -350,7 +364,7 @@ impl Run<'_> {
         let Services { recorder, mut audit, .. } = services;
         let started = !matches!(ending, Ending::NotStarted(_));
         let mut document = recorder.finish(ending, measured);
-        let (end, claimed) = document.jail.as_ref().map_or(("", false), |jail| (jail.end, jail.end_claimed_by_jail));
+        let (end, claimed) = document.end();
         let record = audit::End {
             end,
             end_claimed_by_jail: claimed,
@@ -395,7 +409,9 @@ fn violation(services: &mut Services, detail: String) -> Ending {
 fn forbidden_call(watch: Option<&Watch>, jail: &mut Jail, services: &mut Services) -> Ending {
     let detail = match watch.map(|watch| watch.catch(jail)) {
         Some(Ok(call)) => format!("the jail called the kernel for what it may not: {call}"),
-        Some(Err(error)) => format!("the jail called the kernel for what it may not, which could not be read: {error}"),
+        Some(Err(error)) => {
+            format!("the jail called the kernel for what it may not, which could not be read: {error}")
+        }
         None => "the jail called the kernel for what it may not".to_owned(),
     };
     violation(services, detail)
@@ -416,15 +432,13 @@ fn jail_gone(jail: &mut Jail, services: &mut Services) -> Ending {
                 services,
                 "the kernel ended the jail for a system call that it does not have (SIGSYS)".to_owned(),
             ),
-            nix::libc::SIGSEGV | nix::libc::SIGBUS | nix::libc::SIGILL => {
-                Ending::Crashed { how: Crash::MemoryFault, detail: format!("signal {signal}; is the script's data nested too deep?") }
-            }
-            nix::libc::SIGXCPU => Ending::Limit {
-                name: "cpu time".to_owned(),
-                value: 0,
-                line: None,
-                claimed_by_jail: false,
+            nix::libc::SIGSEGV | nix::libc::SIGBUS | nix::libc::SIGILL => Ending::Crashed {
+                how: Crash::MemoryFault,
+                detail: format!("signal {signal}; is the script's data nested too deep?"),
             },
+            nix::libc::SIGXCPU => {
+                Ending::Limit { name: "cpu time".to_owned(), value: 0, line: None, claimed_by_jail: false }
+            }
             _ => Ending::Crashed { how: Crash::Killed, detail: format!("by signal {signal}") },
         },
         JailExit::Exited(code) => {
@@ -483,8 +497,7 @@ fn write_result(document: &Document, options: &cli::Run) -> u8 {
         to_terminal: stdout.is_terminal(),
     };
     let mut stderr = std::io::stderr().lock();
-    let written =
-        result::write(document, &form, &mut stdout, &mut stderr).and_then(|()| stdout.flush());
+    let written = result::write(document, &form, &mut stdout, &mut stderr).and_then(|()| stdout.flush());
     match written {
         Ok(()) => document.exit.code(options.compat),
         Err(error) => {

@@ -99,7 +99,10 @@ impl Places {
 
 impl Services {
     /// The state at the start of a run.
-    #[expect(clippy::too_many_arguments, reason = "each part of a run is made in its own place and handed over once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each part of a run is made in its own place and handed over once"
+    )]
     pub fn new(
         places: Places,
         engine: Engine,
@@ -215,7 +218,13 @@ impl Services {
         let resource = resource_text(&decision.question.resource);
         let kind = decision.question.resource.kind();
         if !decision.permitted {
-            self.recorder.denial(decision.question.action, kind, &resource, decision.determining, decision.line);
+            self.recorder.denial(
+                decision.question.action,
+                kind,
+                &resource,
+                decision.determining,
+                decision.line,
+            );
         }
         let record = audit::Decision {
             operation: self.operation,

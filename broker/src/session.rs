@@ -10,7 +10,8 @@ use rex_ipc::batch::{Call, ReplyWriter};
 use rex_ipc::bounded::Bytes;
 use rex_ipc::codec;
 use rex_ipc::control::{
-    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Ready, RequestNumber, ScriptEnd,
+    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Ready, RequestNumber,
+    ScriptEnd,
 };
 use rex_ipc::failure::{Failure, FailureClass};
 use rex_ipc::frame::{Header, Kind};
@@ -133,10 +134,17 @@ impl<'j> Session<'j> {
     }
 
     /// Sends script and arguments; the last frame is the order to run.
-    pub fn load(&mut self, services: &mut Services, script: &str, arguments: &Arguments) -> Result<(), RunEnd> {
+    pub fn load(
+        &mut self,
+        services: &mut Services,
+        script: &str,
+        arguments: &Arguments,
+    ) -> Result<(), RunEnd> {
         debug_assert_eq!(self.tracker.state(), State::Verified);
-        let arguments = codec::encode_large(arguments).map_err(|error| RunEnd::Internal(error.to_string()))?;
-        let length = |bytes: usize| u32::try_from(bytes).map_err(|_| RunEnd::Internal("script too long".into()));
+        let arguments =
+            codec::encode_large(arguments).map_err(|error| RunEnd::Internal(error.to_string()))?;
+        let length =
+            |bytes: usize| u32::try_from(bytes).map_err(|_| RunEnd::Internal("script too long".into()));
         let begin =
             LoadBegin { script_bytes: length(script.len())?, arguments_bytes: length(arguments.len())? };
         self.tracker.advance(State::Loaded);
@@ -247,7 +255,9 @@ impl<'j> Session<'j> {
         match self.link.receive(buffer, Wait::No) {
             Ok(Received::Nothing) => {}
             Ok(Received::Frame(_)) => {
-                return Err(RunEnd::Violation("a second frame was sent before the first was answered".into()));
+                return Err(RunEnd::Violation(
+                    "a second frame was sent before the first was answered".into(),
+                ));
             }
             Ok(Received::Closed) => return Err(RunEnd::JailGone),
             Err(error) => return Err(link_end(&error)),
@@ -326,7 +336,8 @@ impl<'j> Session<'j> {
                 Err(error) => return Err(link_end(&error)),
             };
             let datagram = buffer.get(..length).unwrap_or_default();
-            let (header, _) = Header::split(datagram).map_err(|error| RunEnd::Violation(error.to_string()))?;
+            let (header, _) =
+                Header::split(datagram).map_err(|error| RunEnd::Violation(error.to_string()))?;
             self.tracker.accept(&header).map_err(violation)?;
             return Ok((header, length));
         }

@@ -114,14 +114,18 @@ impl Waiter {
             }
             let next = [self.deadline, until].into_iter().flatten().min();
             let ready = self.poll(socket, next.map(|next| next - now))?;
-            if ready.signal && let Some(number) = self.take_signal()? {
+            if ready.signal
+                && let Some(number) = self.take_signal()?
+            {
                 return Ok(Event::Signal(number));
             }
             if ready.call {
                 return Ok(Event::ForbiddenCall);
             }
             // What the jail sent before it ended is read first.
-            if ready.socket && let Some((_, _, event)) = socket {
+            if ready.socket
+                && let Some((_, _, event)) = socket
+            {
                 return Ok(event);
             }
             if ready.jail {
@@ -155,9 +159,8 @@ impl Waiter {
         let timeout = timeout.map(|timeout| timeout.as_millis().saturating_add(1));
         let timeout = match timeout {
             None => PollTimeout::NONE,
-            Some(milliseconds) => {
-                PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
-            }
+            Some(milliseconds) => PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(i32::MAX))
+                .unwrap_or(PollTimeout::MAX),
         };
         match nix::poll::poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}

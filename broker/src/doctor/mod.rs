@@ -35,7 +35,11 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
         }
     };
     let missing: Vec<&str> = posture.missing(requirement).iter().map(|measure| measure.id).collect();
-    let written = if arguments.json { write_json(&posture, &missing, &proofs) } else { write_text(&posture, &missing, &proofs) };
+    let written = if arguments.json {
+        write_json(&posture, &missing, &proofs)
+    } else {
+        write_text(&posture, &missing, &proofs)
+    };
     if let Err(error) = written {
         eprintln!("error: cannot write the report: {error}");
         return Exit::OutputNotWritten.code(false);
@@ -91,7 +95,11 @@ fn write_text(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io:
     writeln!(stdout, "image        {}", posture.image_sha256)?;
     for proof in proofs {
         let verdict = if proof.holds() { "fails" } else { "WORKS" };
-        writeln!(stdout, "{:<34} {verdict}  {}; without seccomp: {}", proof.claim, proof.confined, proof.second)?;
+        writeln!(
+            stdout,
+            "{:<34} {verdict}  {}; without seccomp: {}",
+            proof.claim, proof.confined, proof.second
+        )?;
     }
     match missing {
         [] => writeln!(stdout, "everything that is required is in force"),

@@ -125,7 +125,13 @@ impl<'req, O> Gate<'req, O> {
         })
     }
 
-    fn refused(&mut self, question: &Question<'_>, determining: &[String], errors: &[String], failed: bool) -> Error {
+    fn refused(
+        &mut self,
+        question: &Question<'_>,
+        determining: &[String],
+        errors: &[String],
+        failed: bool,
+    ) -> Error {
         let recorded = self.services.record(Decision {
             question,
             permitted: false,

@@ -25,9 +25,9 @@ mod vocabulary;
 mod tests;
 
 pub use engine::{Engine, Verdict};
-pub use gate::{Gate, changes_host, is_path, resource_text};
-pub use permit::{Allows, Permit, Resource};
 pub use finding::{Finding, PolicyErrors, Severity};
+pub use gate::{Gate, changes_host, is_path, resource_text};
 pub use load::{Loaded, Mode, PolicyText};
+pub use permit::{Allows, Permit, Resource};
 pub use policies::{Place, Policies};
 pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};

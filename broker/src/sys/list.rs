@@ -72,7 +72,8 @@ fn parse(records: &[u8], at: usize) -> io::Result<Option<(RawEntry<'_>, usize)>>
     let Some(record) = records.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     let inode = record.first_chunk::<8>().map(|bytes| u64::from_ne_bytes(*bytes)).ok_or_else(damaged)?;
-    let length = record.get(16..18).and_then(|two| two.try_into().ok()).map(u16::from_ne_bytes).ok_or_else(damaged)?;
+    let length =
+        record.get(16..18).and_then(|two| two.try_into().ok()).map(u16::from_ne_bytes).ok_or_else(damaged)?;
     let length = usize::from(length);
     let name = record.get(19..length).ok_or_else(damaged)?;
     let name = name.split(|&byte| byte == 0).next().ok_or_else(damaged)?;

@@ -10,9 +10,9 @@ pub mod stat;
 pub mod unguarded;
 pub mod walk;
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::ffi::CStr;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
@@ -21,7 +21,13 @@ use nix::sys::stat::Mode;
 /// openat2(2), tried again a few times when a concurrent rename made the answer uncertain.
 ///
 /// Links are never followed by the kernel: neither the ones on disk nor those of `/proc`.
-fn openat2(directory: impl AsFd, path: &CStr, flags: OFlag, mode: Mode, resolve: ResolveFlag) -> io::Result<OwnedFd> {
+fn openat2(
+    directory: impl AsFd,
+    path: &CStr,
+    flags: OFlag,
+    mode: Mode,
+    resolve: ResolveFlag,
+) -> io::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
         .mode(mode)

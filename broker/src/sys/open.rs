@@ -68,7 +68,8 @@ pub fn create_file<R: Resource>(
         (false, true) => OFlag::O_WRONLY,
         _ => return Err(Errno::EINVAL.into()),
     };
-    let flags = flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+    let flags =
+        flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     let fd = openat2(parent.fd.as_fd(), entry.as_c_str(), flags, mode, ResolveFlag::RESOLVE_BENEATH)?;
     let stat = fstat(&fd)?;
     Ok(file(fd, path.clone(), &stat, access))

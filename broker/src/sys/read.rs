@@ -10,7 +10,11 @@ use crate::object::{File, FileAt};
 use crate::policy::Permit;
 
 /// Reads at most `space.len()` bytes at `offset_bytes`; gives the count and whether the file ends there.
-pub fn at(permit: &Permit<'_, Read, Rc<File>>, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, bool)> {
+pub fn at(
+    permit: &Permit<'_, Read, Rc<File>>,
+    offset_bytes: u64,
+    space: &mut [u8],
+) -> io::Result<(usize, bool)> {
     fill(permit.resource(), offset_bytes, space)
 }
 

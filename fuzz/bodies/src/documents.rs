@@ -45,7 +45,8 @@ pub fn result_documents(bytes: &[u8]) {
         max_log_lines: 100,
         max_signals: 100,
     });
-    let log = Log { level: LogLevel::Info, line, message: Text::cut(&text), cut: kind & 4 != 0, function: None };
+    let log =
+        Log { level: LogLevel::Info, line, message: Text::cut(&text), cut: kind & 4 != 0, function: None };
     let _ = recorder.log(&log);
     let _ = recorder.alarm(Alarm { alarm_type: Text::cut(&text), details: Some(Text::cut(&text)) });
     recorder.denial(ActionId::FileSystemOpen, ResourceKind::File, &text, &[text.as_str()], line);

@@ -17,7 +17,11 @@ pub fn path_resolution(bytes: &[u8]) {
         assert!(named == "/" || !named.ends_with('/'), "{named:?}");
         assert!(named.split('/').all(|part| part != "." && part != ".."), "{named:?}");
         assert_eq!(PathName::parse(named).ok().as_ref(), Some(&path), "a name is its own name");
-        assert_eq!(PathName::from_os(&path.to_os()), path, "a name survives the way through the kernel's form");
+        assert_eq!(
+            PathName::from_os(&path.to_os()),
+            path,
+            "a name survives the way through the kernel's form"
+        );
         let rebuilt = path.components().fold(PathName::root(), |path, part| path.join(&part));
         assert_eq!(rebuilt, path, "a name is made of its components");
         assert!(path.is_within(&path.parent()), "a name is within its parent");

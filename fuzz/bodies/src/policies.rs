@@ -7,7 +7,9 @@ use rex_ipc::action::ActionId;
 pub fn policy_loading(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for mode in [Mode::Standard, Mode::Strict, Mode::Rex] {
-        let Ok(loaded) = Policies::load(&[PolicyText { name: "fuzz.cedar", text: &text }], mode) else { continue };
+        let Ok(loaded) = Policies::load(&[PolicyText { name: "fuzz.cedar", text: &text }], mode) else {
+            continue;
+        };
         let empty = loaded.policies.is_empty();
         let mut engine = Engine::new(loaded.policies, "nobody");
         for action in [ActionId::FileSystemOpen, ActionId::FileSystemRead, ActionId::FileSystemDelete] {

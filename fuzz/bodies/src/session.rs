@@ -24,11 +24,11 @@ use rex_ipc::batch::ReplyWriter;
 use rex_ipc::bounded::Text;
 use rex_ipc::control::RequestNumber;
 use rex_ipc::file_system::{
-    ChunkLength, Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenLink, OpenListing, Permissions,
-    ReadChunk, ReadLink, Stat, StatEntry,
+    ChunkLength, Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenLink, OpenListing,
+    Permissions, ReadChunk, ReadLink, Stat, StatEntry,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
-use rex_ipc::interface::{Request, ROWS};
+use rex_ipc::interface::{ROWS, Request};
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_ipc::runtime::{LogLevel, Now, RandomBytes, RandomCount};
 
@@ -127,7 +127,8 @@ impl World {
             services.operation = request.name();
             services.handles.begin_batch();
             decisions.borrow_mut().clear();
-            let needs = ROWS.iter().find(|row| row.number == request.number()).map_or(0, |row| row.needs.len());
+            let needs =
+                ROWS.iter().find(|row| row.number == request.number()).map_or(0, |row| row.needs.len());
             let mut replies = ReplyWriter::new(&mut space);
             let result = ops::dispatch(request.clone(), &mut services, 1, &mut replies);
             let used = replies.used();
@@ -142,12 +143,16 @@ impl World {
                     let closed = format!("{}/open/closed", self.root.display());
                     let outside = format!("{}/outside", self.root.display());
                     for (_, resource) in decisions.iter().filter(|(permitted, _)| *permitted) {
-                        assert!(!resource.starts_with(&closed) && !resource.starts_with(&outside), "{resource}");
+                        assert!(
+                            !resource.starts_with(&closed) && !resource.starts_with(&outside),
+                            "{resource}"
+                        );
                     }
                 }
                 Err(Error::Violation(_) | Error::Limit(_)) => break,
                 Err(error) => {
-                    let message = error.to_failure().map(|failure| failure.message.into_string()).unwrap_or_default();
+                    let message =
+                        error.to_failure().map(|failure| failure.message.into_string()).unwrap_or_default();
                     assert!(!message.contains(SECRET), "{request:?} revealed a secret in its failure");
                 }
             }

@@ -28,7 +28,11 @@ use crate::sys::walk::{Reached, file_type};
 
 /// The path that a name in a directory spells, as the policy is asked about it before the name itself is checked.
 fn spelled(parent: &Directory, name: &str) -> Result<PathName, Error> {
-    if name.starts_with('/') { PathName::parse(name) } else { PathName::parse(&format!("{}/{name}", parent.name)) }
+    if name.starts_with('/') {
+        PathName::parse(name)
+    } else {
+        PathName::parse(&format!("{}/{name}", parent.name))
+    }
 }
 
 /// The single component that a name has to be.
@@ -38,9 +42,10 @@ fn entry_name(name: &str) -> Result<EntryName, Error> {
         None if name.is_empty() => Err(Errno::ENOENT.into()),
         None if name == "." => Err(not_a_file()),
         None if single_with_slash(name) => Err(Errno::ENOTDIR.into()),
-        None => {
-            Err(Error::invalid(ErrorKind::InvalidPath, "Invalid path: file path must contain only a filename"))
-        }
+        None => Err(Error::invalid(
+            ErrorKind::InvalidPath,
+            "Invalid path: file path must contain only a filename",
+        )),
     }
 }
 
@@ -65,7 +70,11 @@ fn refused_directory(path: &str) -> Error {
 }
 
 /// Why an object that was reached may not be opened although its name may: what it is, not what it is called.
-fn object_refusal(services: &Services, parent: Option<&Directory>, reached: &Reached) -> Option<&'static str> {
+fn object_refusal(
+    services: &Services,
+    parent: Option<&Directory>,
+    reached: &Reached,
+) -> Option<&'static str> {
     let inode = sys::walk::inode(&reached.stat);
     if let Some(reason) = services.forbidden.inode_reason(inode) {
         return Some(reason);

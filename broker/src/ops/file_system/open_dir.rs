@@ -146,7 +146,9 @@ fn create_all(gate: &mut Gate<'_, OpenDir>, name: &PathName) -> Result<Directory
         match sys::walk::directory(&permit, |path| &path.0, root.as_fd()) {
             Ok(reached) => break super::held(reached),
             Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
-                let Some((parent, entry)) = super::split(&existing) else { return Err(Error::system(&error)) };
+                let Some((parent, entry)) = super::split(&existing) else {
+                    return Err(Error::system(&error));
+                };
                 missing.push(entry);
                 existing = parent;
             }
@@ -161,7 +163,9 @@ fn create_all(gate: &mut Gate<'_, OpenDir>, name: &PathName) -> Result<Directory
     }
     while let Some(entry) = missing.pop() {
         let create = gate.authorize::<Create, _>(DirAt::new(here, entry))?;
-        here = Rc::new(sys::open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))?);
+        here = Rc::new(sys::open::create_directory(&create, |place| {
+            (&place.parent, &place.entry, &place.path)
+        })?);
     }
     let directory = Rc::try_unwrap(here).map_err(|_| Errno::EBUSY)?;
     Ok(directory)

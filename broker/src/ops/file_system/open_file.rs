@@ -125,7 +125,9 @@ impl Opening<'_> {
                 let target_parent = self.parent_of(gate, &reached.name)?;
                 self.open_object(gate, target_parent.as_deref(), &target, reached)
             }
-            Err(Error::Failed { errno: Some(errno), .. }) if errno == Errno::ENOENT as i32 && self.0.create => {
+            Err(Error::Failed { errno: Some(errno), .. })
+                if errno == Errno::ENOENT as i32 && self.0.create =>
+            {
                 let target = last.ok_or(Errno::ENOENT)?;
                 self.create_target(gate, target)
             }
@@ -153,7 +155,11 @@ impl Opening<'_> {
     }
 
     /// The directory that a followed file is in, for the question who could have linked it there.
-    fn parent_of(&self, gate: &mut Gate<'_, OpenFile>, name: &PathName) -> Result<Option<Rc<Directory>>, Error> {
+    fn parent_of(
+        &self,
+        gate: &mut Gate<'_, OpenFile>,
+        name: &PathName,
+    ) -> Result<Option<Rc<Directory>>, Error> {
         let root = Rc::clone(&gate.services.root);
         let permit = gate.authorize::<Open, _>(FilePath(name.clone()))?;
         Ok(sys::walk::parent_directory(&permit, |path| &path.0, root.as_fd()).ok().map(held))

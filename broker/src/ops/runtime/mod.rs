@@ -1,8 +1,8 @@
 //! The operations that need no permission: clock, sleep, random bytes, log, alarm, metric, close.
 
 use rex_ipc::bounded::Bytes;
-use rex_ipc::runtime::{Alarm, Clocks, Log, Metric, Now, RandomBytes, Randomness, Sleep};
 use rex_ipc::file_system::Close;
+use rex_ipc::runtime::{Alarm, Clocks, Log, Metric, Now, RandomBytes, Randomness, Sleep};
 
 use crate::error::Error;
 use crate::ops::Perform;
