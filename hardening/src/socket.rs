@@ -45,6 +45,14 @@ pub enum Received {
 }
 
 impl Link {
+    /// A socket pair without a jail, for tests and fuzzing, which put a peer of their own at the other end.
+    ///
+    /// # Errors
+    /// Those of socketpair(2) and setsockopt(2).
+    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+        pair(&Plan::full().without(Layer::PassRights)).map(|(link, peer, _)| (link, peer))
+    }
+
     /// Receives one datagram.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use rex_ipc::action::file_system::{Create, Open};
 
 use super::openat2;
 use super::walk::{self, Reached};
-use crate::object::{Directory, File};
+use crate::object::{DirPath, Directory, File};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource};
 
@@ -81,8 +81,26 @@ pub fn create_directory<R: Resource>(
     place: impl Fn(&R) -> (&Rc<Directory>, &EntryName, &PathName),
 ) -> io::Result<Directory> {
     let (parent, entry, path) = place(permit.resource());
-    nix::sys::stat::mkdirat(&parent.fd, entry.as_c_str(), Mode::from_bits_truncate(0o777))?;
-    let made = walk::hold_entry(parent.fd.as_fd(), entry, path)?;
+    make_directory(parent.fd.as_fd(), entry, path)
+}
+
+/// Makes the directory of the permit, which does not exist, beneath the held directory that it is to be in.
+pub fn create_directory_in(
+    permit: &Permit<'_, Create, DirPath>,
+    parent: &Directory,
+) -> io::Result<Directory> {
+    let path = &permit.resource().0;
+    let entry = path.file_name().and_then(EntryName::parse);
+    match entry.filter(|_| path.parent() == parent.name) {
+        Some(entry) => make_directory(parent.fd.as_fd(), &entry, path),
+        // Only a mistake of ours could ask for a directory beneath another one than its own parent.
+        None => Err(Errno::EINVAL.into()),
+    }
+}
+
+fn make_directory(parent: BorrowedFd<'_>, entry: &EntryName, path: &PathName) -> io::Result<Directory> {
+    nix::sys::stat::mkdirat(parent, entry.as_c_str(), Mode::from_bits_truncate(0o777))?;
+    let made = walk::hold_entry(parent, entry, path)?;
     if walk::file_type(&made.stat) != SFlag::S_IFDIR {
         // Somebody exchanged it between the two calls; what is there now was never permitted.
         return Err(Errno::ENOTDIR.into());

@@ -34,14 +34,13 @@ pub fn link(permit: &Permit<'_, Read, FileAt>) -> io::Result<std::path::PathBuf>
 }
 
 fn fill(file: &File, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, bool)> {
+    // Beyond the largest offset there is nothing, and the kernel refuses a read that could reach it.
+    let last =
+        offset_bytes.checked_add(space.len() as u64).and_then(|last| nix::libc::off_t::try_from(last).ok());
+    let Some(first) = last.map(|last| last - space.len() as nix::libc::off_t) else { return Ok((0, true)) };
     let mut count = 0;
     while count < space.len() {
-        // Beyond the largest offset there is nothing to read.
-        let Some(offset) =
-            offset_bytes.checked_add(count as u64).and_then(|offset| nix::libc::off_t::try_from(offset).ok())
-        else {
-            return Ok((count, true));
-        };
+        let offset = first + count as nix::libc::off_t;
         match nix::sys::uio::pread(&file.fd, &mut space[count..], offset) {
             Ok(0) => return Ok((count, true)),
             Ok(more) => {

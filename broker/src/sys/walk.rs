@@ -15,7 +15,7 @@ use rex_ipc::action::file_system::Open;
 
 use super::openat2;
 use crate::error::Error;
-use crate::object::{Directory, Inode};
+use crate::object::{DirPath, Directory, Inode};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource};
 
@@ -37,6 +37,52 @@ impl Reached {
     /// The object as a directory of the handle table.
     pub fn into_directory(self) -> Directory {
         Directory { inode: inode(&self.stat), fd: self.fd, name: self.name, listing: Default::default() }
+    }
+}
+
+/// Where links led, and the permit for it; none when there was no link, so that the first one counts.
+#[derive(Debug)]
+pub struct Led<'req, R> {
+    /// What was found.
+    pub found: Found,
+    /// The answer to the last question.
+    pub permit: Option<Permit<'req, Open, R>>,
+}
+
+/// What stands at the end of a walk.
+#[derive(Debug)]
+pub enum Found {
+    /// An object.
+    Object(Reached),
+    /// Nothing, in a directory that exists.
+    Missing {
+        /// The directory.
+        parent: Reached,
+        /// The name that is missing in it.
+        entry: EntryName,
+        /// Both together.
+        path: PathName,
+    },
+}
+
+impl Found {
+    /// The path without links.
+    pub fn name(&self) -> &PathName {
+        match self {
+            Self::Object(reached) => &reached.name,
+            Self::Missing { path, .. } => path,
+        }
+    }
+
+    /// The object.
+    ///
+    /// # Errors
+    /// `ENOENT` when it is missing.
+    pub fn object(self) -> io::Result<Reached> {
+        match self {
+            Self::Object(reached) => Ok(reached),
+            Self::Missing { .. } => Err(Errno::ENOENT.into()),
+        }
     }
 }
 
@@ -78,6 +124,32 @@ pub fn parent_directory<R: Resource>(
     Ok(Reached { fd, stat, name })
 }
 
+/// Opens the last directory that exists on the way to the permit's own, and names those that are missing behind it,
+/// the first one first.
+///
+/// A link anywhere in its path is refused with `ELOOP`.
+pub fn last_existing(
+    permit: &Permit<'_, Open, DirPath>,
+    root: BorrowedFd<'_>,
+) -> io::Result<(Reached, Vec<PathName>)> {
+    let mut name = permit.resource().0.clone();
+    let mut missing = Vec::new();
+    loop {
+        match openat2(root, &name.below_root(), O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty()) {
+            Ok(fd) => {
+                let stat = fstat(&fd)?;
+                missing.reverse();
+                return Ok((Reached { fd, stat, name }, missing));
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) && name != PathName::root() => {
+                let parent = name.parent();
+                missing.push(std::mem::replace(&mut name, parent));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Opens an entry of the permit's parent as itself: links are not followed, nothing is triggered.
 pub fn entry<R: Resource>(
     permit: &Permit<'_, Open, R>,
@@ -89,37 +161,52 @@ pub fn entry<R: Resource>(
 
 /// Goes to the place of the permit, asking for the whole path anew at every link on the way.
 ///
-/// The last component may be of any type but a link. With `from`, the walk has to pass that directory, or it fails
-/// with `ENOENT`: somebody has moved it since it was opened.
+/// The last component may be of any type but a link. With `from`, the walk has to pass that directory before its
+/// first link, or it fails with `ENOENT`: somebody has moved it since it was opened.
 pub fn follow<'req, P: Resource, R: Resource>(
     permit: &Permit<'req, Open, P>,
     path: impl Fn(&P) -> &PathName,
     root: BorrowedFd<'_>,
     from: Option<&Directory>,
     ask: AskLink<'_, 'req, R>,
-) -> Result<Reached, Error> {
+) -> Result<Led<'req, R>, Error> {
     let judged = path(permit.resource());
     let mut walk = Walk::begin(root, judged)?;
     let mut permitted = judged.clone();
-    while let Some(component) = walk.pending.pop_front() {
-        if walk.must_pass(from) {
-            return Err(Errno::ENOENT.into());
-        }
-        match walk.step(component)? {
-            Step::Entered => {}
-            Step::Link(target) => {
-                // The whole path that the link makes of ours is judged before any of it is touched.
-                permitted = walk.expand(&target)?;
-                ask(permitted.clone())?;
+    let mut last = None;
+    let mut passed = from.is_none_or(|from| from.name == PathName::root());
+    let found = loop {
+        if let Some(from) = from.filter(|_| !passed)
+            && walk.name() == from.name
+        {
+            passed = walk.entered.last().is_some_and(|here| inode(&here.stat) == from.inode);
+            if !passed {
+                return Err(Errno::ENOENT.into());
             }
         }
-    }
-    let reached = walk.end(root)?;
-    if reached.name != permitted {
+        let Some(component) = walk.pending.pop_front() else { break walk.end()? };
+        match walk.step(&component) {
+            Ok(Step::Entered) => {}
+            Ok(Step::Link(_)) if !passed => return Err(Errno::ENOENT.into()),
+            Ok(Step::Link(target)) => {
+                // The whole path that the link makes of ours is judged before any of it is touched.
+                permitted = walk.expand(&target)?;
+                last = Some(ask(permitted.clone())?);
+                for detour in walk.detours() {
+                    ask(detour)?;
+                }
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) && walk.pending.is_empty() => {
+                break walk.end_before(component)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if *found.name() != permitted {
         // A target with `..` behind a further link: where it really led has not been judged yet.
-        ask(reached.name.clone())?;
+        last = Some(ask(found.name().clone())?);
     }
-    Ok(reached)
+    Ok(Led { found, permit: last })
 }
 
 /// Where a link points, read through a descriptor on the link itself.
@@ -151,18 +238,6 @@ impl<'r> Walk<'r> {
         Ok(Self { root, entered: Vec::new(), pending: path.components().collect(), expansions: 0 })
     }
 
-    /// Whether the walk left the held directory's name without being in the held directory.
-    fn must_pass(&self, from: Option<&Directory>) -> bool {
-        let Some(from) = from else { return false };
-        if self.expansions > 0 || self.name() != from.name {
-            return false;
-        }
-        match self.entered.last() {
-            Some(here) => inode(&here.stat) != from.inode,
-            None => false,
-        }
-    }
-
     fn here(&self) -> BorrowedFd<'_> {
         self.entered.last().map_or(self.root, |entered| entered.fd.as_fd())
     }
@@ -171,18 +246,44 @@ impl<'r> Walk<'r> {
         self.entered.iter().fold(PathName::root(), |name, entered| name.join(&entered.component))
     }
 
-    fn step(&mut self, component: Vec<u8>) -> io::Result<Step> {
-        if component == b".." {
-            // Within our own list of entered directories: the parent that was walked through, not a new look-up.
-            self.entered.pop();
-            return Ok(Step::Entered);
+    /// The directories that are still to be entered only to be left again: `a/b` on the way of `a/b/../c`.
+    ///
+    /// They are not on the path that is judged, and yet whether they exist would show.
+    fn detours(&self) -> Vec<PathName> {
+        let mut detours = Vec::new();
+        let mut path = self.name();
+        let mut ahead = 0_usize;
+        for component in &self.pending {
+            match component.as_slice() {
+                b"." => {}
+                b".." => {
+                    if ahead > 0 {
+                        detours.push(path.clone());
+                    }
+                    ahead = ahead.saturating_sub(1);
+                    path = path.parent();
+                }
+                component => {
+                    ahead += 1;
+                    path = path.join(component);
+                }
+            }
         }
-        let Some(entry) = EntryName::from_bytes(component.clone()) else { return Ok(Step::Entered) };
+        detours
+    }
+
+    fn step(&mut self, component: &[u8]) -> io::Result<Step> {
         if let Some(here) = self.entered.last()
             && file_type(&here.stat) != SFlag::S_IFDIR
         {
             return Err(Errno::ENOTDIR.into());
         }
+        if component == b".." {
+            // Within our own list of entered directories: the parent that was walked through, not a new look-up.
+            self.entered.pop();
+            return Ok(Step::Entered);
+        }
+        let Some(entry) = EntryName::from_bytes(component.to_vec()) else { return Ok(Step::Entered) };
         let fd = openat2(
             self.here(),
             entry.as_c_str(),
@@ -194,7 +295,7 @@ impl<'r> Walk<'r> {
         if file_type(&stat) == SFlag::S_IFLNK {
             return Ok(Step::Link(link_target(&fd)?));
         }
-        self.entered.push(Entered { fd, stat, component });
+        self.entered.push(Entered { fd, stat, component: component.to_vec() });
         Ok(Step::Entered)
     }
 
@@ -208,6 +309,10 @@ impl<'r> Walk<'r> {
         let target = target.as_os_str().as_bytes();
         if target.is_empty() {
             return Err(Errno::ENOENT.into());
+        }
+        // path_resolution(7): a path that ends with a slash has to be that of a directory.
+        if self.pending.is_empty() && target.ends_with(b"/") {
+            self.pending.push_back(b".".to_vec());
         }
         if target.starts_with(b"/") {
             self.entered.clear();
@@ -223,12 +328,24 @@ impl<'r> Walk<'r> {
         Ok(PathName::from_os(&whole))
     }
 
-    fn end(mut self, root: BorrowedFd<'_>) -> io::Result<Reached> {
+    fn end(self) -> io::Result<Found> {
+        self.reached().map(Found::Object)
+    }
+
+    /// The end of a walk whose last component is not there.
+    fn end_before(self, component: Vec<u8>) -> io::Result<Found> {
+        let parent = self.reached()?;
+        let path = parent.name.join(&component);
+        let entry = EntryName::from_bytes(component).ok_or(Errno::ENOENT)?;
+        Ok(Found::Missing { parent, entry, path })
+    }
+
+    fn reached(mut self) -> io::Result<Reached> {
         let name = self.name();
         match self.entered.pop() {
             Some(last) => Ok(Reached { fd: last.fd, stat: last.stat, name }),
             None => {
-                let fd = openat2(root, c".", O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
+                let fd = openat2(self.root, c".", O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
                 let stat = fstat(&fd)?;
                 Ok(Reached { fd, stat, name })
             }

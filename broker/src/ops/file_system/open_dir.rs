@@ -40,12 +40,12 @@ fn open_path(gate: &mut Gate<'_, OpenDir>, request: &OpenDir, given: &str) -> Re
         CreateDir::No => {}
         CreateDir::AskOnly => drop(gate.authorize::<Create, _>(DirPath(name.clone()))?),
         CreateDir::Leaf => {
-            gate.authorize::<Create, _>(DirPath(name.clone()))?;
-            return create_leaf(gate, &name);
+            let create = gate.authorize::<Create, _>(DirPath(name))?;
+            return create_leaf(gate, &open, &create);
         }
         CreateDir::All => {
-            gate.authorize::<Create, _>(DirPath(name.clone()))?;
-            return create_all(gate, &name);
+            let create = gate.authorize::<Create, _>(DirPath(name))?;
+            return create_all(gate, &open, create, given);
         }
     }
     let root = Rc::clone(&gate.services.root);
@@ -72,9 +72,20 @@ fn open_entry(
     };
     let place = DirAt::new(Rc::clone(&parent), entry);
     let open = gate.authorize::<Open, _>(place.clone())?;
-    if matches!(request.create, CreateDir::Leaf | CreateDir::All) {
+    if request.create != CreateDir::No {
         let create = gate.authorize::<Create, _>(place)?;
-        return Ok(sys::open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))?);
+        let made = match request.create {
+            CreateDir::No | CreateDir::AskOnly => Err(Errno::EEXIST.into()),
+            CreateDir::Leaf | CreateDir::All => {
+                sys::open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))
+            }
+        };
+        match made {
+            Err(error)
+                if error.raw_os_error() == Some(Errno::EEXIST as i32)
+                    && request.create != CreateDir::Leaf => {}
+            made => return Ok(made?),
+        }
     }
     let reached = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
     let reached = match file_type(&reached.stat) {
@@ -95,7 +106,7 @@ fn follow<'req, P: crate::policy::Resource>(
 ) -> Result<Reached, Error> {
     let root = Rc::clone(&gate.services.root);
     let mut ask = |place: PathName| gate.authorize::<Open, _>(DirPath(place));
-    sys::walk::follow(open, path, root.as_fd(), from, &mut ask)
+    Ok(sys::walk::follow(open, path, root.as_fd(), from, &mut ask)?.found.object()?)
 }
 
 fn finish(gate: &mut Gate<'_, OpenDir>, reached: Reached) -> Result<Directory, Error> {
@@ -118,55 +129,46 @@ fn open_error(error: &std::io::Error, follow: bool, given: &str) -> Error {
 }
 
 /// Makes the last component beneath its parent, in which no link is followed.
-fn create_leaf(gate: &mut Gate<'_, OpenDir>, name: &PathName) -> Result<Directory, Error> {
-    let Some((parent, entry)) = super::split(name) else { return Err(Errno::EEXIST.into()) };
+fn create_leaf<'req>(
+    gate: &mut Gate<'req, OpenDir>,
+    open: &Permit<'req, Open, DirPath>,
+    create: &Permit<'req, Create, DirPath>,
+) -> Result<Directory, Error> {
+    let name = &create.resource().0;
+    if *name == PathName::root() {
+        return Err(Errno::EEXIST.into());
+    }
     let relative = name.as_str().trim_start_matches('/');
     let create_error = |reason: &str| {
         Error::invalid(ErrorKind::DirectoryOpenError, format!("Directory error: {reason}: {relative}"))
     };
-    // The question about the leaf was answered; this permit is for passing through its parent.
     let root = Rc::clone(&gate.services.root);
-    let permit = gate.authorize::<Open, _>(DirPath(parent))?;
-    let parent = sys::walk::directory(&permit, |path| &path.0, root.as_fd())
+    let parent = sys::walk::parent_directory(open, |path| &path.0, root.as_fd())
         .map_err(|_| create_error("failed to open parent"))?;
-    let place = DirAt::new(super::held(parent), entry);
-    let create = gate.authorize::<Create, _>(place)?;
-    sys::open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))
+    sys::open::create_directory_in(create, &parent.into_directory())
         .map_err(|_| create_error("failed to create directory"))
 }
 
-/// Makes each component that is missing, asking for each one.
-fn create_all(gate: &mut Gate<'_, OpenDir>, name: &PathName) -> Result<Directory, Error> {
+/// Makes each component that is missing, asking for each one before the first is made.
+fn create_all<'req>(
+    gate: &mut Gate<'req, OpenDir>,
+    open: &Permit<'req, Open, DirPath>,
+    create: Permit<'req, Create, DirPath>,
+    given: &str,
+) -> Result<Directory, Error> {
     let root = Rc::clone(&gate.services.root);
-    let mut missing = Vec::new();
-    let mut existing = name.clone();
-    let mut here = loop {
-        // Passing through what exists needs `open`, as reaching it by its own path would.
-        let permit = gate.authorize::<Open, _>(DirPath(existing.clone()))?;
-        match sys::walk::directory(&permit, |path| &path.0, root.as_fd()) {
-            Ok(reached) => break super::held(reached),
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
-                let Some((parent, entry)) = super::split(&existing) else {
-                    return Err(Error::system(&error));
-                };
-                missing.push(entry);
-                existing = parent;
-            }
-            Err(error) => return Err(open_error(&error, false, name.as_str())),
-        }
-    };
-    // Every level is asked for before the first is made.
-    let mut path = existing;
-    for entry in missing.iter().rev() {
-        path = path.join(entry.as_bytes());
-        gate.authorize::<Create, _>(DirPath(path.clone()))?;
+    let (existing, missing) =
+        sys::walk::last_existing(open, root.as_fd()).map_err(|error| open_error(&error, false, given))?;
+    // The last one is the permit's own, which was asked for first.
+    let Some((_, between)) = missing.split_last() else { return finish(gate, existing) };
+    let mut permits = Vec::with_capacity(missing.len());
+    for path in between {
+        permits.push(gate.authorize::<Create, _>(DirPath(path.clone()))?);
     }
-    while let Some(entry) = missing.pop() {
-        let create = gate.authorize::<Create, _>(DirAt::new(here, entry))?;
-        here = Rc::new(sys::open::create_directory(&create, |place| {
-            (&place.parent, &place.entry, &place.path)
-        })?);
+    permits.push(create);
+    let mut here = existing.into_directory();
+    for permit in &permits {
+        here = sys::open::create_directory_in(permit, &here)?;
     }
-    let directory = Rc::try_unwrap(here).map_err(|_| Errno::EBUSY)?;
-    Ok(directory)
+    Ok(here)
 }

@@ -9,7 +9,7 @@ use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::OpenFile;
 
-use super::{entry_name, held, not_a_file, object_refusal, refused_link, spelled, split};
+use super::{entry_name, held, not_a_file, object_refusal, refused_link, spelled};
 use crate::error::Error;
 use crate::object::{Directory, File, FileAt, FilePath};
 use crate::ops::Perform;
@@ -17,7 +17,7 @@ use crate::path::{EntryName, PathName};
 use crate::policy::{Gate, Permit, Resource};
 use crate::sys;
 use crate::sys::open::Access;
-use crate::sys::walk::{Reached, file_type};
+use crate::sys::walk::{Found, Led, Reached, file_type};
 
 impl Perform for OpenFile {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
@@ -113,38 +113,27 @@ impl Opening<'_> {
             return Err(refused_link(&link.name));
         }
         let root = Rc::clone(&gate.services.root);
-        let mut last = None;
-        let mut ask = |place: PathName| {
-            last = Some(place.clone());
-            gate.authorize::<Open, _>(FilePath(place))
-        };
-        let found = sys::walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
-        match found {
-            Ok(reached) => {
-                let target = gate.authorize::<Open, _>(FilePath(reached.name.clone()))?;
-                let target_parent = self.parent_of(gate, &reached.name)?;
-                self.open_object(gate, target_parent.as_deref(), &target, reached)
+        let mut ask = |place: PathName| gate.authorize::<Open, _>(FilePath(place));
+        let led = sys::walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
+        let Led { found, permit } = led.map_err(|error| self.renamed(error))?;
+        match (found, permit) {
+            (Found::Object(reached), Some(target)) => {
+                let target_parent = sys::walk::parent_directory(&target, |path| &path.0, root.as_fd());
+                let target_parent = target_parent.ok().map(Reached::into_directory);
+                self.open_object(gate, target_parent.as_ref(), &target, reached)
             }
-            Err(Error::Failed { errno: Some(errno), .. })
-                if errno == Errno::ENOENT as i32 && self.0.create =>
-            {
-                let target = last.ok_or(Errno::ENOENT)?;
-                self.create_target(gate, target)
+            // Somebody has replaced the link by what it led to.
+            (Found::Object(reached), None) => self.open_object(gate, Some(parent), open, reached),
+            (Found::Missing { parent, entry, .. }, Some(_)) if self.0.create => {
+                self.create_target(gate, FileAt::new(held(parent), entry))
             }
-            Err(Error::Failed { errno: Some(errno), .. }) => Err(self.system(&Errno::from_raw(errno).into())),
-            Err(error) => Err(error),
+            (Found::Missing { .. }, _) => Err(self.system(&Errno::ENOENT.into())),
         }
     }
 
     /// Makes the missing target of a link: `create` is asked for the place where it will be.
-    fn create_target(&self, gate: &mut Gate<'_, OpenFile>, target: PathName) -> Result<File, Error> {
-        let (_, entry) = split(&target).ok_or(Errno::EISDIR)?;
-        let root = Rc::clone(&gate.services.root);
-        let permit = gate.authorize::<Open, _>(FilePath(target.clone()))?;
-        gate.authorize::<Create, _>(FilePath(target))?;
-        let parent = sys::walk::parent_directory(&permit, |path| &path.0, root.as_fd())
-            .map_err(|error| self.system(&error))?;
-        let create = gate.authorize::<Create, _>(FileAt::new(held(parent), entry))?;
+    fn create_target(&self, gate: &mut Gate<'_, OpenFile>, target: FileAt) -> Result<File, Error> {
+        let create = gate.authorize::<Create, _>(target)?;
         sys::open::create_file(
             &create,
             |place| (&place.parent, &place.entry, &place.path),
@@ -154,17 +143,6 @@ impl Opening<'_> {
         .map_err(|error| self.system(&error))
     }
 
-    /// The directory that a followed file is in, for the question who could have linked it there.
-    fn parent_of(
-        &self,
-        gate: &mut Gate<'_, OpenFile>,
-        name: &PathName,
-    ) -> Result<Option<Rc<Directory>>, Error> {
-        let root = Rc::clone(&gate.services.root);
-        let permit = gate.authorize::<Open, _>(FilePath(name.clone()))?;
-        Ok(sys::walk::parent_directory(&permit, |path| &path.0, root.as_fd()).ok().map(held))
-    }
-
     fn access(&self) -> Access {
         Access { read: self.0.read, write: self.0.write }
     }
@@ -172,6 +150,14 @@ impl Opening<'_> {
     fn mode(&self) -> Mode {
         let default = if self.0.follow { 0o644 } else { 0o666 };
         Mode::from_bits_truncate(self.0.permissions.map_or(default, |bits| bits.bits().into()))
+    }
+
+    /// The same for a failure on the way.
+    fn renamed(&self, error: Error) -> Error {
+        match error {
+            Error::Failed { errno: Some(errno), .. } => self.system(&Errno::from_raw(errno).into()),
+            error => error,
+        }
     }
 
     /// Rex names failures of the system after another library when links are followed; scripts may compare it.

@@ -30,14 +30,16 @@ impl Perform for OpenListing {
         let given = self.path.as_str();
         let path = PathName::parse(given)?;
         let may_list = gate.would_permit::<Open, _>(&DirPath(path.clone()));
-        let as_link = split(&path).filter(|_| !given.ends_with('/'));
+        let as_link = split(&path).filter(|_| !names_a_directory(given));
         let may_see_link = as_link.as_ref().is_some_and(|(parent, _)| {
             gate.would_permit::<Open, _>(&DirPath(parent.clone()))
                 && gate.would_permit::<Open, _>(&FilePath(path.clone()))
         });
         if may_see_link && let Some((parent, entry)) = as_link {
             let permit = gate.authorize::<Open, _>(DirPath(parent))?;
-            let parent = held(reach(gate, &permit)?);
+            let parent = reach(gate, &permit)?;
+            refuse_own(gate, &parent)?;
+            let parent = held(parent);
             let place = FileAt::new(Rc::clone(&parent), entry);
             let open = gate.authorize::<Open, _>(place)?;
             let found = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
@@ -66,9 +68,7 @@ impl Perform for OpenListing {
         if file_type(&reached.stat) != SFlag::S_IFDIR {
             return Err(Errno::ENOTDIR.into());
         }
-        if let Some(reason) = object_refusal(gate.services, None, &reached) {
-            return Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
-        }
+        refuse_own(gate, &reached)?;
         gate.services.handles.keep_dir(self.id, reached.into_directory());
         Ok(Listing::Directory)
     }
@@ -84,10 +84,23 @@ fn reach<'req>(
         Ok(reached) => Ok(reached),
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
             let mut ask = |place: PathName| gate.authorize::<Open, _>(DirPath(place));
-            sys::walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)
+            Ok(sys::walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
         }
         Err(error) => Err(Error::system(&error)),
     }
+}
+
+/// Refuses a directory for what it is, whatever it is called.
+fn refuse_own(gate: &mut Gate<'_, OpenListing>, reached: &Reached) -> Result<(), Error> {
+    match object_refusal(gate.services, None, reached) {
+        Some(reason) => Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
+        None => Ok(()),
+    }
+}
+
+/// path_resolution(7): a path that ends like this means the directory that a link leads to, and never the link.
+fn names_a_directory(given: &str) -> bool {
+    given.ends_with('/') || given.ends_with("/.")
 }
 
 /// A second descriptor for a directory that a permit still holds.

@@ -1,6 +1,8 @@
 //! Describes an entry that cannot be opened: a FIFO, a socket, a device.
 
+use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::Stat as StatAction;
+use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Metadata, StatEntry};
 
 use super::{entry_name, metadata};
@@ -9,6 +11,7 @@ use crate::object::FileAt;
 use crate::ops::Perform;
 use crate::policy::Gate;
 use crate::sys;
+use crate::sys::walk::file_type;
 
 impl Perform for StatEntry {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Metadata, Error> {
@@ -16,6 +19,17 @@ impl Perform for StatEntry {
         let place = FileAt::new(parent, entry_name(self.name.as_str())?);
         let permit = gate.authorize::<StatAction, _>(place)?;
         let stat = sys::stat::entry(&permit)?;
-        Ok(metadata(gate.services, &stat))
+        // What can be opened has to be, as what it is: a directory asked for as a file would slip past its own rules.
+        match file_type(&stat) {
+            SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFLNK => Err(can_be_opened()),
+            _ => Ok(metadata(gate.services, &stat)),
+        }
     }
+}
+
+fn can_be_opened() -> Error {
+    Error::invalid(
+        ErrorKind::ValidationError,
+        "Validation error: argument is a file, a directory or a symlink",
+    )
 }

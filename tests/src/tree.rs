@@ -1,0 +1,153 @@
+//! A temporary directory with files, links and worse, and what it looked like before.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::stat::{Mode, SFlag, mknod};
+use rex_ipc::name;
+
+/// A directory of its own for one test; gone when the test ends.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// An empty directory, owned by the user who runs the tests and writable by nobody else.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let base = std::env::temp_dir().canonicalize().expect("there is a directory for temporary files");
+        let root = base.join(format!("rex-tests-{}-{number}", std::process::id()));
+        fs::DirBuilder::new().mode(0o755).create(&root).expect("a temporary directory can be made");
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("and its mode set");
+        Self { root }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of something in it.
+    pub fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.root.join(name.as_ref())
+    }
+
+    /// The same, as a script would spell it.
+    pub fn text(&self, name: impl AsRef<OsStr>) -> String {
+        match name.as_ref().is_empty() {
+            true => text_of(&self.root),
+            false => text_of(&self.path(name)),
+        }
+    }
+
+    /// Makes a file, and the directories it is in.
+    pub fn file(&self, name: impl AsRef<OsStr>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.place(name);
+        fs::write(&path, content).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        path
+    }
+
+    /// Makes a directory, and the directories it is in.
+    pub fn dir(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap_or_else(|error| panic!("cannot make {}: {error}", path.display()));
+        path
+    }
+
+    /// Makes a symbolic link; `{root}` in the target is the path of this tree.
+    pub fn link(&self, target: &str, name: impl AsRef<OsStr>) -> PathBuf {
+        let path = self.place(name);
+        let target = target.replace("{root}", self.root.to_str().expect("temporary names are ASCII"));
+        symlink(target, &path).unwrap_or_else(|error| panic!("cannot link {}: {error}", path.display()));
+        path
+    }
+
+    /// Makes a second name for a file.
+    pub fn hard_link(&self, original: &str, name: &str) -> PathBuf {
+        let path = self.place(name);
+        fs::hard_link(self.path(original), &path).expect("both names are on one file system");
+        path
+    }
+
+    /// Makes a FIFO.
+    pub fn fifo(&self, name: &str) -> PathBuf {
+        let path = self.place(name);
+        nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o644)).expect("a FIFO can be made");
+        path
+    }
+
+    /// Makes a device; only root can.
+    pub fn device(&self, name: &str, kind: SFlag, major: u64, minor: u64) -> PathBuf {
+        let path = self.place(name);
+        let number = nix::sys::stat::makedev(major, minor);
+        mknod(&path, kind, Mode::from_bits_truncate(0o666), number).expect("root can make devices");
+        path
+    }
+
+    /// Everything below, each with its type, mode, size and content: two equal pictures mean that nothing changed.
+    pub fn picture(&self) -> BTreeMap<PathBuf, String> {
+        let mut picture = BTreeMap::new();
+        let mut left = vec![self.root.clone()];
+        while let Some(directory) = left.pop() {
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            for entry in entries.flatten() {
+                let path = entry.path();
+                let Ok(metadata) = path.symlink_metadata() else { continue };
+                if metadata.is_dir() {
+                    left.push(path.clone());
+                }
+                let content =
+                    if metadata.is_file() { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+                let text = format!("{:o} {} {content:?}", metadata.mode(), metadata.ino());
+                picture.insert(path, text);
+            }
+        }
+        picture
+    }
+
+    fn place(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        let path = self.path(name);
+        let parent = path.parent().expect("a name in the tree has a parent");
+        fs::create_dir_all(parent)
+            .unwrap_or_else(|error| panic!("cannot make {}: {error}", parent.display()));
+        path
+    }
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // What a test closed for others is opened again, so that it can be removed by an ordinary user, too.
+        if fs::remove_dir_all(&self.root).is_err() {
+            let _ = std::process::Command::new("chmod").args(["-R", "u+rwx"]).arg(&self.root).status();
+            let _ = fs::remove_dir_all(&self.root);
+        }
+    }
+}
+
+/// A path as a script would spell it.
+pub fn text_of(path: &Path) -> String {
+    name::to_text(path.as_os_str().as_bytes())
+}
+
+/// Whether the tests run as root; says so on standard error when what follows is skipped.
+pub fn is_root() -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        eprintln!("skipped: only root can do this");
+    }
+    is_root
+}
