@@ -1,0 +1,14 @@
+//! Do the table, the golden bytes, the wire document, the schema and an independent peer agree?
+//!
+//! `REX_GOLDEN=write cargo test -p rex-tests --test interface` writes what is generated: `tests/golden/wire/`,
+//! `ipc/protocol.json` and the marked parts of `docs/wire.md`. Read the difference before it is committed.
+
+mod control;
+mod document;
+mod golden;
+mod peer;
+mod protocol;
+mod refused;
+mod rows;
+mod shape;
+mod table;

@@ -1,0 +1,209 @@
+//! Does `ipc/protocol.json`, which `rex-broker protocol --json` prints, say what the code does?
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rex_ipc::batch::Call;
+use rex_ipc::control::{Arguments, Fatal, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready};
+use rex_ipc::failure::Failure;
+use rex_ipc::file_system::*;
+use rex_ipc::frame::{Kind, MAGIC, Sender, VERSION};
+use rex_ipc::interface::{FINGERPRINT, Operation, RETIRED, ROWS};
+use rex_ipc::limits::*;
+use rex_ipc::runtime::*;
+use rex_ipc::state::State;
+use serde_json::{Map, Value, json};
+
+use crate::golden::{self, root};
+use crate::shape::{Types, trace};
+
+#[test]
+fn the_description_of_the_protocol_is_that_of_the_code() {
+    let text = serde_json::to_string_pretty(&description()).expect("a description can be written");
+
+    golden::check("ipc/protocol.json", &(text + "\n"));
+}
+
+#[test]
+fn every_limit_is_described() {
+    let source = fs::read_to_string(root().join("ipc/src/limits.rs")).expect("the limits are there");
+    let declared: Vec<&str> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "))
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    let described: Vec<&str> = LIMITS.iter().map(|(name, _)| *name).collect();
+
+    assert_eq!(described, declared);
+}
+
+// What the jail may send only once, and the broker too; the state machine's own tests show that it holds them to it.
+#[test]
+fn calls_are_permitted_only_while_the_script_runs() {
+    let permitting: Vec<_> =
+        State::ALL.iter().filter(|state| state.permits().contains(&Kind::Call)).collect();
+
+    assert_eq!(permitting, [&State::Running]);
+    assert!(Call::decode(&[]).is_err());
+}
+
+/// Every limit, in the order of its file.
+pub(crate) const LIMITS: &[(&str, u64)] = &[
+    ("MAX_FRAME_BYTES", MAX_FRAME_BYTES as u64),
+    ("HEADER_BYTES", HEADER_BYTES as u64),
+    ("MAX_BODY_BYTES", MAX_BODY_BYTES as u64),
+    ("MAX_BATCH", MAX_BATCH as u64),
+    ("MAX_CHUNK_BYTES", MAX_CHUNK_BYTES as u64),
+    ("MAX_REPLY_BYTES", MAX_REPLY_BYTES as u64),
+    ("MAX_PATH_TEXT_BYTES", MAX_PATH_TEXT_BYTES as u64),
+    ("MAX_NAME_TEXT_BYTES", MAX_NAME_TEXT_BYTES as u64),
+    ("MAX_MESSAGE_BYTES", MAX_MESSAGE_BYTES as u64),
+    ("MAX_LOG_BYTES", MAX_LOG_BYTES as u64),
+    ("MAX_SIGNAL_TEXT_BYTES", MAX_SIGNAL_TEXT_BYTES as u64),
+    ("MAX_DIMENSIONS", MAX_DIMENSIONS as u64),
+    ("MAX_PAGE_ENTRIES", MAX_PAGE_ENTRIES as u64),
+    ("MAX_RANDOM_BYTES", MAX_RANDOM_BYTES as u64),
+    ("MAX_SLEEP_MS", MAX_SLEEP_MS as u64),
+    ("MAX_LOAD_BYTES", MAX_LOAD_BYTES as u64),
+    ("MAX_OUTPUT_BYTES", MAX_OUTPUT_BYTES as u64),
+];
+
+/// What a frame of this kind carries. A kind that is not listed does not compile.
+pub(crate) const fn body(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Hello => "Hello",
+        Kind::Ready => "Ready",
+        Kind::LoadBegin => "LoadBegin",
+        Kind::LoadChunk | Kind::OutputChunk => "Piece",
+        Kind::OutputBegin => "OutputBegin",
+        Kind::LoadEnd | Kind::OutputEnd | Kind::Ack => "nothing",
+        Kind::Call => "call",
+        Kind::Reply => "reply",
+        Kind::Result => "Outcome",
+        Kind::Fatal => "Fatal",
+    }
+}
+
+/// Whether a run has at most one frame of this kind.
+pub(crate) const fn is_once(kind: Kind) -> bool {
+    !matches!(kind, Kind::Call | Kind::Reply | Kind::Ack | Kind::LoadChunk | Kind::OutputChunk)
+}
+
+/// What the other side sends next.
+pub(crate) const fn answer(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Hello => "Ready",
+        Kind::Call => "Reply",
+        Kind::OutputBegin | Kind::OutputChunk | Kind::OutputEnd => "Ack",
+        _ => "nothing",
+    }
+}
+
+/// The states in which this kind may be sent.
+pub(crate) fn states(kind: Kind) -> Vec<&'static str> {
+    let permitted = |state: &&State| match kind {
+        // The jail's kinds as the tracker has them.
+        _ if matches!(kind.sender(), Sender::Jail) => state.permits().contains(&kind),
+        Kind::Hello => **state == State::Spawned,
+        Kind::LoadBegin | Kind::LoadChunk | Kind::LoadEnd => **state == State::Loaded,
+        _ => **state == State::Running,
+    };
+    State::ALL.iter().filter(permitted).map(|state| state.name()).collect()
+}
+
+/// The shapes of every type of the boundary, and the request and reply of each row.
+pub(crate) fn types() -> (Types, BTreeMap<u16, (String, String)>) {
+    let mut types = Types::new();
+    let mut rows = BTreeMap::new();
+    macro_rules! each_row {
+        ($($group:ident {
+            $($number:literal $name:ident: $request:ident -> $reply:ty, needs [$($needed:tt)*];)+
+        })+) => {
+            $($(rows.insert(
+                $number,
+                (trace::<$request>(&mut types), trace::<<$request as Operation>::Reply>(&mut types)),
+            );)+)+
+        };
+    }
+    rex_ipc::interface!(each_row);
+    trace::<Failure>(&mut types);
+    trace::<Hello>(&mut types);
+    trace::<Ready>(&mut types);
+    trace::<LoadBegin>(&mut types);
+    trace::<Piece>(&mut types);
+    trace::<Arguments>(&mut types);
+    trace::<OutputBegin>(&mut types);
+    trace::<Outcome>(&mut types);
+    trace::<Fatal>(&mut types);
+    (types, rows)
+}
+
+fn description() -> Value {
+    let (types, shapes) = types();
+    let operations: Vec<Value> = ROWS
+        .iter()
+        .map(|row| {
+            let (request, reply) = &shapes[&row.number];
+            let actions: Vec<_> = row.needs.iter().map(|action| action.uid()).collect();
+            json!({
+                "number": format!("0x{:04x}", row.number),
+                "group": row.group,
+                "name": row.name,
+                "request": request,
+                "reply": reply,
+                "actions": actions,
+                "states": states(Kind::Call),
+            })
+        })
+        .collect();
+    let kinds: Vec<Value> = Kind::ALL
+        .iter()
+        .map(|&kind| {
+            json!({
+                "number": format!("0x{:02x}", kind.number()),
+                "name": kind.name(),
+                "sender": sender(kind),
+                "once": is_once(kind),
+                "states": states(kind),
+                "body": body(kind),
+                "answered_by": answer(kind),
+            })
+        })
+        .collect();
+    let states: Map<String, Value> = State::ALL
+        .iter()
+        .map(|state| {
+            let permitted: Vec<_> = state.permits().iter().map(|kind| kind.name()).collect();
+            (state.name().into(), json!(permitted))
+        })
+        .collect();
+    let limits: Map<String, Value> =
+        LIMITS.iter().map(|(name, value)| ((*name).into(), json!(value))).collect();
+    let retired: Vec<_> = RETIRED.iter().map(|number| format!("0x{number:04x}")).collect();
+    json!({
+        "version": VERSION,
+        "fingerprint": format!("0x{FINGERPRINT:016x}"),
+        "header": [
+            { "offset": 0, "bytes": 2, "field": "magic", "value": format!("0x{MAGIC:04x}") },
+            { "offset": 2, "bytes": 1, "field": "version", "value": VERSION },
+            { "offset": 3, "bytes": 1, "field": "kind" },
+            { "offset": 4, "bytes": 4, "field": "sequence" },
+            { "offset": 8, "bytes": 4, "field": "body_bytes" },
+            { "offset": 12, "bytes": 4, "field": "reserved", "value": 0 },
+        ],
+        "limits": limits,
+        "kinds": kinds,
+        "states_permit_the_jail": states,
+        "operations": operations,
+        "retired_numbers": retired,
+        "types": types,
+    })
+}
+
+/// The name of the side that sends this kind.
+pub(crate) const fn sender(kind: Kind) -> &'static str {
+    match kind.sender() {
+        Sender::Jail => "jail",
+        Sender::Broker => "broker",
+    }
+}
