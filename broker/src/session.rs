@@ -153,9 +153,24 @@ impl<'j> Session<'j> {
             let piece = Piece { bytes: Bytes::new(piece.to_vec()).unwrap_or_default() };
             self.send_control(&mut services.waiter, Kind::LoadChunk, &piece)?;
         }
+        self.expect_silence()?;
         // From here on the jail may send: it runs as soon as it has this frame.
         self.tracker.advance(State::Running);
         self.send(&mut services.waiter, Kind::LoadEnd, 0, &mut [0; HEADER_BYTES])
+    }
+
+    /// Demands that the jail has said nothing since it was ready, but perhaps that it cannot go on.
+    fn expect_silence(&mut self) -> Result<(), RunEnd> {
+        let mut buffer = new_buffer();
+        match self.link.receive(&mut buffer, Wait::No) {
+            Ok(Received::Nothing) => Ok(()),
+            Ok(Received::Frame(length)) => {
+                self.accept(&buffer, length)?;
+                Err(RunEnd::Fatal(decode(body(&buffer, length))?))
+            }
+            Ok(Received::Closed) => Err(RunEnd::JailGone),
+            Err(error) => Err(link_end(&error)),
+        }
     }
 
     /// Serves the script until it ends, one way or the other.
@@ -335,12 +350,16 @@ impl<'j> Session<'j> {
                 Ok(Received::Closed) => return Err(RunEnd::JailGone),
                 Err(error) => return Err(link_end(&error)),
             };
-            let datagram = buffer.get(..length).unwrap_or_default();
-            let (header, _) =
-                Header::split(datagram).map_err(|error| RunEnd::Violation(error.to_string()))?;
-            self.tracker.accept(&header).map_err(violation)?;
-            return Ok((header, length));
+            return Ok((self.accept(buffer, length)?, length));
         }
+    }
+
+    /// Checks a datagram against header rules and state.
+    fn accept(&mut self, buffer: &[u8; RECEIVE_BYTES], length: usize) -> Result<Header, RunEnd> {
+        let datagram = buffer.get(..length).unwrap_or_default();
+        let (header, _) = Header::split(datagram).map_err(|error| RunEnd::Violation(error.to_string()))?;
+        self.tracker.accept(&header).map_err(violation)?;
+        Ok(header)
     }
 
     fn on_signal(&mut self, waiter: &mut Waiter, number: i32) -> Result<(), RunEnd> {
