@@ -5,4 +5,5 @@ mod death;
 mod exceptions;
 mod faults;
 mod posture;
+mod protocol;
 mod sweep;

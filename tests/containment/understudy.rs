@@ -3,8 +3,13 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use rex_hardening::{Layer, Plan};
+use rex_broker::session::RunEnd;
+use rex_hardening::{Layer, Link, Plan};
+use rex_ipc::frame::Kind;
+use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
+use rex_tests::bench::{self, Peer};
 use rex_tests::jailed::{Jailed, full_plan};
+use rex_tests::malformed::{self, Malformed, Numbers, WAYS};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,6 +17,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["posture", without @ ..] => posture(&refused(without)),
         ["hold", state, without @ ..] => hold(state, &left_out(without)),
+        ["malformed", peers, jails] => malformed(number(peers), number(jails)),
         _ => ExitCode::from(64),
     }
 }
@@ -54,6 +60,91 @@ fn hold(state: &str, plan: &Plan) -> ExitCode {
     let mut ignored = Vec::new();
     let _ = std::io::stdin().read_to_end(&mut ignored);
     ExitCode::SUCCESS
+}
+
+/// Serves so many peers and so many real jails, each of which breaks the protocol once, and prints what that cost.
+fn malformed(peers: u64, jails: u64) -> ExitCode {
+    let mut numbers = Numbers::new(0x7265_7862_726f_6b65);
+    // What is made once and kept is made before anything is counted.
+    let mut failures: Vec<String> = (0..WAYS).filter_map(|way| serve_peer(way, &mut numbers)).collect();
+    failures.extend(serve_jail(1, &mut numbers));
+    let before = Resources::now();
+
+    failures.extend((0..peers).filter_map(|turn| serve_peer(turn % WAYS, &mut numbers)));
+    failures.extend((0..jails).filter_map(|turn| serve_jail(turn % WAYS, &mut numbers)));
+
+    let after = Resources::now();
+    println!("{} {} {} {}", before.descriptors, after.descriptors, before.resident_kib, after.resident_kib);
+    for failure in &failures {
+        println!("{failure}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Serves a peer in this process, and says what went wrong.
+fn serve_peer(way: u64, numbers: &mut Numbers) -> Option<String> {
+    let (link, socket) = Link::pair().expect("a socket pair can be made");
+    let mut peer = Peer::new(socket);
+    let wrong = malformed::malformed(way, &mut peer, numbers);
+    let mut services = bench::services(bench::ALLOW_ALL);
+    let end = bench::serve_after(&link, &mut services, || {
+        for (index, datagram) in wrong.datagrams.iter().enumerate() {
+            match wrong.with_descriptor && index == 0 {
+                true => peer.send_with_descriptor(datagram),
+                false => peer.send_raw(datagram),
+            }
+        }
+        // So that a session that takes the frame for a good one ends, too, and is noticed.
+        peer.hang_up();
+    });
+    violation(&wrong, &end)
+}
+
+/// Serves a real jail, which can send whole frames only, because its filter kills it for anything else.
+fn serve_jail(way: u64, numbers: &mut Numbers) -> Option<String> {
+    let mut peer = Peer::new(Link::pair().expect("a socket pair can be made").1);
+    // The first frame of a jail is that it is ready.
+    peer.frame_of_bytes(Kind::Ready, &[]);
+    let wrong = malformed::malformed(way, &mut peer, numbers);
+    // Of two datagrams the second might come after the answer to the first, which is allowed.
+    let [datagram] = wrong.datagrams.as_slice() else { return None };
+    if wrong.with_descriptor || !(HEADER_BYTES..=MAX_FRAME_BYTES).contains(&datagram.len()) {
+        return None;
+    }
+    let jailed = Jailed::start(&full_plan());
+    let hexadecimal: String = datagram.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut services = bench::services(bench::ALLOW_ALL);
+    let order = format!("frame {hexadecimal}");
+    violation(&wrong, &bench::run(&jailed.jail.socket, &mut services, &order))
+}
+
+/// A run that did not end by this violation.
+fn violation(wrong: &Malformed, end: &RunEnd) -> Option<String> {
+    match end {
+        RunEnd::Violation(reason) if reason.contains(wrong.reason) => None,
+        end => Some(format!("{}: {end:?}: {:02x?}", wrong.how, wrong.datagrams)),
+    }
+}
+
+struct Resources {
+    descriptors: usize,
+    resident_kib: u64,
+}
+
+impl Resources {
+    fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok());
+        Self {
+            descriptors: std::fs::read_dir("/proc/self/fd").expect("/proc is mounted").count(),
+            resident_kib: resident.expect("the kernel says how much memory this process has"),
+        }
+    }
+}
+
+fn number(word: &str) -> u64 {
+    word.parse().expect("a number was given")
 }
 
 /// The full plan on a system that refuses these steps.

@@ -1,7 +1,12 @@
 //! Helpers shared by the tests.
 
+pub mod bench;
 pub mod jailed;
+pub mod malformed;
 pub mod peer;
+pub mod program;
 pub mod records;
+pub mod runs;
+pub mod scratch;
 pub mod session;
 pub mod tree;
