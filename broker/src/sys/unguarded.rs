@@ -4,10 +4,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{FileStat, Mode};
 use nix::time::{ClockId, clock_gettime};
 use rex_ipc::file_system::Instant;
 use rex_ipc::runtime::Clocks;
+
+use crate::object::Directory;
 
 /// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
 pub fn root() -> io::Result<OwnedFd> {
@@ -20,6 +22,11 @@ pub fn root() -> io::Result<OwnedFd> {
 pub fn own_fds() -> io::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(nix::fcntl::open("/proc/self/fd", flags, Mode::empty())?)
+}
+
+/// Owner and mode of a directory that is held open. Only the hard-link rule looks at them, and no script sees them.
+pub fn status_of(directory: &Directory) -> io::Result<FileStat> {
+    Ok(nix::sys::stat::fstat(&directory.fd)?)
 }
 
 /// The time. Row `now` needs no permission: it says nothing about the host's data.
