@@ -1,0 +1,43 @@
+//! The start of a jail, with the program that scripts run in.
+
+use criterion::{BatchSize, Criterion};
+use rex_broker::image::JAIL;
+use rex_broker::limits::{Limits, engine_limits};
+use rex_broker::session::{Session, send_hello};
+use rex_broker::wait::Waiter;
+use rex_hardening::{Jail, Plan, Requirement, SealedImage, spawn};
+use rex_ipc::control::Hello;
+use rex_ipc::interface::FINGERPRINT;
+use rex_ipc::runtime::LogLevel;
+
+pub(crate) fn benches(criterion: &mut Criterion) {
+    let image = seal();
+    let mut plan = Plan::for_requirement(&Requirement::core());
+    plan.arena_bytes = Limits::default().memory_bytes();
+    let mut waiter = Waiter::new().expect("signals can be taken over");
+    let mut group = criterion.benchmark_group("start of a jail");
+    group.bench_function("seal the program", |bencher| bencher.iter_with_large_drop(seal));
+    group.bench_function("from spawn to ready", |bencher| {
+        // What is left of the jail is ended outside the measurement.
+        bencher.iter_batched(|| (), |()| ready(&image, &plan, &mut waiter), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+fn seal() -> SealedImage {
+    SealedImage::new(JAIL.bytes).expect("programs in memory are allowed here")
+}
+
+fn ready(image: &SealedImage, plan: &Plan, waiter: &mut Waiter) -> Jail {
+    let jail = spawn(image, plan).expect("a jail can be spawned");
+    let hello = Hello {
+        fingerprint: FINGERPRINT,
+        lockdown_bits: plan.prepare_plan().to_bits(),
+        arena_bytes: plan.arena_bytes,
+        log_threshold: LogLevel::Info,
+        limits: engine_limits(&Limits::default()),
+    };
+    send_hello(&jail.socket, waiter, &hello).expect("the jail takes its first frame");
+    Session::new(&jail.socket, None).await_ready(waiter).expect("the jail locks itself down");
+    jail
+}
