@@ -6,4 +6,5 @@ mod exceptions;
 mod faults;
 mod posture;
 mod protocol;
+mod races;
 mod sweep;

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use rex_broker::session::RunEnd;
 use rex_hardening::{Layer, Link, Plan};
 use rex_ipc::frame::Kind;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["posture", without @ ..] => posture(&refused(without)),
         ["hold", state, without @ ..] => hold(state, &left_out(without)),
+        ["exchange", pairs @ ..] => exchange(pairs),
         ["malformed", peers, jails] => malformed(number(peers), number(jails)),
         _ => ExitCode::from(64),
     }
@@ -116,6 +118,17 @@ fn serve_jail(way: u64, numbers: &mut Numbers) -> Option<String> {
     let mut services = bench::services(bench::ALLOW_ALL);
     let order = format!("frame {hexadecimal}");
     violation(&wrong, &bench::run(&jailed.jail.socket, &mut services, &order))
+}
+
+/// Exchanges the paths of each pair, one pair after the other, until somebody ends it.
+fn exchange(pairs: &[&str]) -> ExitCode {
+    println!("begun");
+    loop {
+        for pair in pairs.chunks_exact(2) {
+            // A pair whose parent was just exchanged is not there; the next turn finds it again.
+            let _ = renameat2(AT_FDCWD, pair[0], AT_FDCWD, pair[1], RenameFlags::RENAME_EXCHANGE);
+        }
+    }
 }
 
 /// A run that did not end by this violation.

@@ -1,0 +1,25 @@
+//! The program as its callers see it: words in, documents, records and exit status out.
+
+mod abuse;
+mod documents;
+mod ends;
+mod exit_status;
+mod policies;
+mod recording;
+mod signals;
+mod usage;
+mod users;
+
+/// Denies one path to a script that may do everything else, so that a denial marks a place in the run.
+const ALL_BUT_DENIED: &str = r#"
+permit(principal, action, resource);
+@id("marked")
+forbid(principal, action, resource == file_system::File::"/denied");
+"#;
+
+/// Leaves a log line, an alarm and a denial behind.
+const TRACES: &str = r#"
+info("seen");
+AlarmBuilder().type("Seen").details("before the end").publish();
+try { cat("/denied") } catch (e) {}
+"#;

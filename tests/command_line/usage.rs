@@ -1,0 +1,118 @@
+use std::process::{Command, Output, Stdio};
+
+use rex_tests::program;
+use rex_tests::runs::Run;
+
+fn call(words: &[&str]) -> Output {
+    Command::new(program::path())
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program can be started")
+}
+
+#[test]
+fn a_wrong_command_line_is_answered_on_standard_error() {
+    let table: [(&[&str], &str); 6] = [
+        (&[], "required arguments were not provided"),
+        (&["--jail"], "--script-file"),
+        (&["-s", "x", "-p", "y"], "There is no unjailed mode."),
+        (
+            &["--jail", "-s", "x", "-p", "y", "-o", "bad"],
+            "invalid value 'bad' for '--output-format <OUTPUT_FORMAT>'",
+        ),
+        (&["--jail", "-s", "a", "-s", "b", "-p", "c"], "cannot be used multiple times"),
+        (&["--jail", "-s", "a", "-p", "b", "--require", "nonsense"], "nonsense"),
+    ];
+
+    for (words, piece) in table {
+        let output = call(words);
+
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {stderr}");
+        assert!(stderr.contains(piece), "{words:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+}
+
+// Rex: "--version" is no option, and a usage error has status 2.
+#[test]
+fn rex_answers_a_wrong_command_line_with_2() {
+    for words in
+        [&["--rex-compat"] as &[&str], &["--rex-compat", "--version"], &["--rex-compat", "--jail", "-s", "x"]]
+    {
+        let output = call(words);
+
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for words in [&["--help"], &["-h"], &["--version"]] {
+        let output = call(words);
+
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("rex-broker"), "{words:?}");
+        assert!(output.stderr.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn the_help_lists_every_exit_status() {
+    let help = call(&["--help"]);
+
+    let help = String::from_utf8_lossy(&help.stdout);
+    for status in ["64", "65", "66", "70", "71", "73", "74", "75", "77", "78", "124", "128+n"] {
+        assert!(help.contains(status), "{status}: {help}");
+    }
+}
+
+#[test]
+fn glued_and_long_forms_mean_the_same() {
+    for option in
+        [&["-ohuman"] as &[&str], &["-o", "human"], &["--output-format=human"], &["--output-format", "human"]]
+    {
+        let ended = Run::of("40 + 2").options(option).finish();
+
+        assert_eq!(ended.text(), "42\n", "{option:?}");
+    }
+}
+
+// Issue: the name `rex-runner` implies `--rex-compat`, and Rex has no `--jail`.
+#[test]
+fn the_name_rex_runner_is_rex() {
+    let run = Run::of("throw 1");
+    let name = run.scratch.path().join("rex-runner");
+    std::os::unix::fs::symlink(program::path(), &name).expect("a link can be made");
+
+    let ended = run.program(name).finish();
+
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    assert_eq!(ended.document()["status"], "ERROR");
+    assert_eq!(ended.document()["jail"]["policy_mode"], "rex");
+}
+
+#[test]
+fn doctor_says_what_is_in_force() {
+    let plain = call(&["doctor"]);
+    let json = call(&["doctor", "--json"]);
+
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("the report is JSON");
+    assert_eq!(plain.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&plain.stdout).contains("everything that is required is in force"));
+    assert_eq!(json.status.code(), Some(0));
+    let measures = report["measures"].as_array().expect("it lists measures");
+    let seccomp = measures.iter().find(|measure| measure["id"] == "seccomp3").expect("one is the filter");
+    assert_eq!(seccomp["state"], "enforced");
+}
+
+#[test]
+fn protocol_prints_the_table() {
+    let output = call(&["protocol", "--json"]);
+
+    let table: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the table is JSON");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(table.to_string().contains("open_file"));
+}

@@ -1,0 +1,164 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::geteuid;
+use rex_tests::program;
+use rex_tests::runs::{Run, records};
+
+use crate::ends::assert_end;
+use crate::{ALL_BUT_DENIED, TRACES};
+
+const SOMEBODY: u32 = 12345;
+
+/// A run by an ordinary user, with a home of their own and a copy of the program that they can reach. As root it is
+/// by a user without a name; else by whoever runs the tests.
+fn by_a_user(script: &str) -> (Run, PathBuf) {
+    let run = Run::of(script).usual_audit_log();
+    let home = run.scratch.path().join("home");
+    fs::create_dir(&home).expect("a directory can be made");
+    let copy = run.scratch.path().join("rex-broker");
+    fs::copy(program::path(), &copy).expect("the program can be copied");
+    let run = run.program(copy);
+    if !geteuid().is_root() {
+        return (run, home);
+    }
+    chown(&home, Some(SOMEBODY), Some(SOMEBODY)).expect("root can give things away");
+    (run.user(SOMEBODY), home)
+}
+
+#[test]
+fn an_ordinary_user_has_a_record_in_their_state_directory() {
+    let (run, home) = by_a_user("cat(\"/proc/version\")");
+
+    let ended = run.variable("HOME", &home).finish();
+
+    assert_eq!(ended.code(), Some(0), "{} {}", ended.text(), ended.stderr);
+    let log = home.join(".local/state/rex-broker/audit.jsonl");
+    assert_eq!(ended.document()["jail"]["audit_log"], log.to_str().expect("it is text"));
+    assert!(records(&log).iter().any(|record| record["resource"] == "/proc/version"));
+    assert_eq!(fs::metadata(log).expect("it is there").permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_state_directory_may_be_elsewhere() {
+    let (run, home) = by_a_user("1");
+
+    let ended = run.variable("HOME", "/nonexistent").variable("XDG_STATE_HOME", &home).finish();
+
+    assert_eq!(ended.code(), Some(0), "{} {}", ended.text(), ended.stderr);
+    assert_eq!(records(&home.join("rex-broker/audit.jsonl")).len(), 2);
+}
+
+#[test]
+fn without_a_place_for_the_record_nothing_runs() {
+    let (run, _home) = by_a_user("1");
+
+    let ended = run.finish();
+
+    assert_eq!(ended.code(), Some(74), "{}", ended.text());
+    assert!(ended.message().ends_with("name one with --audit-log PATH|fd:N|none"), "{}", ended.message());
+}
+
+#[test]
+fn an_ordinary_user_can_do_what_the_user_may_do() {
+    let (run, home) =
+        by_a_user("let why = \"\"; try { cat(\"/etc/shadow\") } catch (e) { why = e.message; } why");
+
+    let ended = run.variable("HOME", &home).finish();
+
+    assert!(ended.document()["output"].to_string().contains("os error 13"), "{}", ended.text());
+    assert!(ended.document().get("denials").is_none(), "the policy denied nothing");
+}
+
+#[test]
+fn a_user_without_namespaces_has_the_rest_of_the_jail() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can make a user namespace that allows no further ones");
+        return;
+    }
+    let (run, home) = by_a_user("cat(\"/proc/version\")");
+    let outer = Namespace::new();
+
+    let ended = outer.around(run).variable("HOME", &home).finish();
+
+    assert_eq!(ended.code(), Some(0), "{} {}", ended.text(), ended.stderr);
+    let document = ended.document();
+    let posture = document["jail"]["posture"].as_array().expect("it lists measures");
+    let state = |id: &str| {
+        let measure = posture.iter().find(|measure| measure["id"] == id);
+        measure.map(|measure| measure["state"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(state("userns").as_deref(), Some("unsupported"));
+    for id in ["seccomp3", "landlock", "nnp", "rlimits", "fds"] {
+        assert_eq!(state(id).as_deref(), Some("enforced"), "{id}");
+    }
+}
+
+// signal(7): a process that the filter kills dies of SIGSYS. So does one that gets it from an operator, unless it is the
+// first of its process namespace, which the kernel spares all but SIGKILL.
+#[test]
+fn a_forbidden_system_call_is_a_violation() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can make a user namespace that allows no further ones");
+        return;
+    }
+    let (run, home) = by_a_user(&format!("{TRACES} sleep(1000);"));
+    let log = home.join("audit.jsonl");
+    let outer = Namespace::new();
+    let run = run.policy(ALL_BUT_DENIED).audit_log(log).variable("HOME", &home);
+    let started = outer.around(run).start();
+    started.wait_for_record("/denied");
+
+    kill(started.jail(), Signal::SIGSYS).expect("the jail runs");
+    let ended = started.wait();
+
+    assert_end(&ended, "violation", 70);
+    assert!(ended.records().iter().any(|record| record["event"] == "violation"));
+}
+
+/// A user namespace in which every number is what it is outside.
+struct Namespace(Child);
+
+impl Namespace {
+    fn new() -> Self {
+        let child = Command::new("unshare")
+            .args(["--user", "sleep", "infinity"])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("util-linux is there");
+        let namespace = Self(child);
+        let path = |name: &str| format!("/proc/{}/{name}", namespace.0.id());
+        let ours = fs::read_link("/proc/self/ns/user").expect("there are namespaces");
+        rex_tests::runs::eventually("it is in its namespace", || {
+            (fs::read_link(path("ns/user")).ok()? != ours).then_some(())
+        });
+        for map in ["uid_map", "gid_map"] {
+            fs::write(path(map), "0 0 65536\n").expect("root can map everybody");
+        }
+        namespace
+    }
+}
+
+impl Namespace {
+    /// The run in this namespace, where it may make no other, by a user who is nobody there.
+    fn around(&self, run: Run) -> Run {
+        let target = self.0.id().to_string();
+        run.behind(
+            ["nsenter", "--user", "--setuid", "0", "--setgid", "0", "--target", &target]
+                .into_iter()
+                .chain(["sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"", "sh"])
+                .chain(["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups"]),
+        )
+        .user(0)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
