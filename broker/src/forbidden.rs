@@ -16,12 +16,15 @@ use crate::policy::{Question, ResourceRef};
 pub struct Forbidden {
     trees: Vec<(PathName, &'static str)>,
     inodes: Vec<(Inode, &'static str)>,
+    /// The redaction dictionary, which has rules of its own.
+    dictionary: Option<Inode>,
 }
 
 impl Forbidden {
     /// The entries of `/proc` that lead to this process, to the jail, and to whoever asks.
     pub fn new() -> Self {
-        let mut forbidden = Self::default();
+        let dictionary = stat(crate::redaction::DICTIONARY_PATH).ok().map(|stat| inode(&stat));
+        let mut forbidden = Self { dictionary, ..Self::default() };
         forbidden.add_tree("/proc/self", OWN_PROC);
         forbidden.add_tree("/proc/thread-self", OWN_PROC);
         forbidden.add_process(std::process::id());
@@ -64,17 +67,20 @@ impl Forbidden {
     /// Why this question is answered with no, before the policy is asked.
     pub fn reason(&self, question: &Question<'_>, inode: Option<Inode>) -> Option<&'static str> {
         let (ResourceRef::File(path) | ResourceRef::Dir(path)) = question.resource else { return None };
-        // The dictionary may be opened, as in Rex, to be told that it is not given away; that reveals nothing.
-        let harmless = matches!(question.action, ActionId::FileSystemOpen | ActionId::FileSystemRedactedRead);
-        if harmless && path == crate::redaction::DICTIONARY_PATH {
-            return None;
-        }
-        if path == crate::redaction::DICTIONARY_PATH {
-            return Some(DICTIONARY);
+        if self.is_dictionary(path, inode) {
+            // It may be opened, as in Rex, to be told that it is not given away; that reveals nothing.
+            let harmless =
+                matches!(question.action, ActionId::FileSystemOpen | ActionId::FileSystemRedactedRead);
+            return if harmless { None } else { Some(DICTIONARY) };
         }
         let by_path = self.trees.iter().find(|(tree, _)| within(path, tree.as_str()));
         let by_inode = || inode.and_then(|inode| self.inodes.iter().find(|(closed, _)| *closed == inode));
         by_path.map(|(_, reason)| *reason).or_else(|| by_inode().map(|(_, reason)| *reason))
+    }
+
+    /// Whether this is the redaction dictionary, under its own name or another.
+    pub fn is_dictionary(&self, path: &str, inode: Option<Inode>) -> bool {
+        path == crate::redaction::DICTIONARY_PATH || (inode.is_some() && inode == self.dictionary)
     }
 
     /// Why this object may not be opened, whatever it is called.

@@ -1,7 +1,7 @@
 //! The table of open objects: numbers chosen by the jail, objects held by the broker.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use rex_ipc::handle::{AnyId, DirId, FileId};
 
@@ -15,6 +15,8 @@ pub struct Handles {
     last: Option<u32>,
     limit: usize,
     opened_in_batch: Vec<u32>,
+    /// The only file that keeps its redacted content.
+    redacted: Weak<File>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,13 @@ enum Object {
 impl Handles {
     /// No objects yet, and never more than `limit` at once.
     pub fn new(limit: usize) -> Self {
-        Self { objects: HashMap::new(), last: None, limit, opened_in_batch: Vec::new() }
+        Self {
+            objects: HashMap::new(),
+            last: None,
+            limit,
+            opened_in_batch: Vec::new(),
+            redacted: Weak::new(),
+        }
     }
 
     /// How many objects are open.
@@ -86,6 +94,16 @@ impl Handles {
             Some(Object::File(file)) => Ok(Rc::clone(file)),
             _ => Err(no_such_handle("file", id.0)),
         }
+    }
+
+    /// Keeps the redacted content of a file until another file's is kept: a jail can open many files, and each of
+    /// them can be large.
+    pub fn keep_redacted(&mut self, file: &Rc<File>, content: Rc<[u8]>) {
+        if let Some(previous) = self.redacted.upgrade() {
+            previous.redacted.take();
+        }
+        file.redacted.replace(Some(content));
+        self.redacted = Rc::downgrade(file);
     }
 
     /// Closes an object.

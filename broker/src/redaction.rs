@@ -55,7 +55,9 @@ impl Dictionary {
     }
 
     /// The text with every line redacted that matches no pattern; without a final newline, as in Rex.
-    pub fn redact(&self, text: &str) -> String {
+    ///
+    /// Nothing when it would be too long: redacted, an empty line is longer than before.
+    pub fn redact(&self, text: &str) -> Option<String> {
         let mut redacted = String::with_capacity(text.len().min(1 << 16));
         for (number, line) in text.lines().enumerate() {
             if number > 0 {
@@ -63,8 +65,11 @@ impl Dictionary {
             }
             let seen = self.patterns.iter().any(|pattern| pattern.is_match(line));
             redacted.push_str(if seen { line } else { "[REDACTED]" });
+            if redacted.len() > MAX_REDACTED_BYTES {
+                return None;
+            }
         }
-        redacted
+        Some(redacted)
     }
 }
 
@@ -87,7 +92,7 @@ where
         Err(Error::Denied(_)) => return Err(otherwise),
         Err(error) => return Err(error),
     };
-    if file.name.as_str() == DICTIONARY_PATH {
+    if gate.services.forbidden.is_dictionary(file.name.as_str(), Some(file.inode)) {
         let message = "Unsupported Operation error: Trying to redacted_read the redaction dictionary is not supported/allowed";
         return Err(Error::invalid(ErrorKind::UnsupportedOperationError, message));
     }
@@ -99,8 +104,9 @@ where
         Some(content) => content,
         None => {
             let dictionary = gate.services.dictionary()?;
-            let content: Rc<[u8]> = dictionary.redact(&whole(gate, &permit)?).into_bytes().into();
-            file.redacted.replace(Some(Rc::clone(&content)));
+            let redacted = dictionary.redact(&whole(gate, &permit)?).ok_or_else(too_long)?;
+            let content: Rc<[u8]> = redacted.into_bytes().into();
+            gate.services.handles.keep_redacted(file, Rc::clone(&content));
             content
         }
     };
@@ -121,10 +127,7 @@ fn whole<O>(
         gate.services.count_read_bytes(count)?;
         content.extend_from_slice(space.get(..count).unwrap_or_default());
         if content.len() > MAX_REDACTED_BYTES {
-            return Err(Error::Limit(LimitReached {
-                name: "redacted-file-bytes",
-                value: MAX_REDACTED_BYTES as u64,
-            }));
+            return Err(too_long());
         }
         if end {
             break;
@@ -132,6 +135,10 @@ fn whole<O>(
     }
     String::from_utf8(content)
         .map_err(|_| Error::invalid(ErrorKind::IoError, "stream did not contain valid UTF-8"))
+}
+
+fn too_long() -> Error {
+    Error::Limit(LimitReached { name: "redacted-file-bytes", value: MAX_REDACTED_BYTES as u64 })
 }
 
 /// A printf pattern as an anchored regular expression; nothing when it has a conversion that is not known.
@@ -160,7 +167,7 @@ fn pattern(line: &str) -> Option<Regex> {
 }
 
 const MAX_DICTIONARY_BYTES: u64 = 1 << 20;
-/// A redacted file is held as a whole while it is open.
+/// A redacted file is held as a whole, one at a time.
 const MAX_REDACTED_BYTES: usize = 16 << 20;
 
 #[cfg(test)]
@@ -173,20 +180,27 @@ mod tests {
 
         let seen = dictionary.redact("connection from 10.0.0.1\npassword=x connection from 10.0.0.1 token=y");
 
-        assert_eq!(seen, "connection from 10.0.0.1\n[REDACTED]");
+        assert_eq!(seen.unwrap(), "connection from 10.0.0.1\n[REDACTED]");
     }
 
     #[test]
     fn literal_text_is_no_regular_expression() {
         let dictionary = Dictionary::parse("a.b %d\n# comment\n\n100%% sure\n");
 
-        assert_eq!(dictionary.redact("a.b -5\naXb 5\n100% sure"), "a.b -5\n[REDACTED]\n[REDACTED]");
+        assert_eq!(dictionary.redact("a.b -5\naXb 5\n100% sure").unwrap(), "a.b -5\n[REDACTED]\n[REDACTED]");
     }
 
     #[test]
     fn flags_width_and_length_are_skipped() {
         let dictionary = Dictionary::parse("n=%-08ld m=%zu t=%m.\n");
 
-        assert_eq!(dictionary.redact("n=-12 m=7 t=any text.\n"), "n=-12 m=7 t=any text.");
+        assert_eq!(dictionary.redact("n=-12 m=7 t=any text.\n").unwrap(), "n=-12 m=7 t=any text.");
+    }
+
+    #[test]
+    fn a_text_that_redaction_makes_too_long_is_refused() {
+        let dictionary = Dictionary::parse("");
+
+        assert_eq!(dictionary.redact(&"\n".repeat(MAX_REDACTED_BYTES / 4)), None);
     }
 }

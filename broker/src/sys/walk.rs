@@ -19,8 +19,9 @@ use crate::object::{DirPath, Directory, Inode};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource};
 
-/// Asks for the place that a link leads to; gives the permit to go there.
-pub type AskLink<'a, 'req, R> = &'a mut dyn FnMut(PathName) -> Result<Permit<'req, Open, R>, Error>;
+/// Asks for the place that a link leads to, when there is one; gives the permit to go there.
+pub type AskLink<'a, 'req, R> =
+    &'a mut dyn FnMut(Option<&Reached>, PathName) -> Result<Permit<'req, Open, R>, Error>;
 
 /// An object that was reached, held with `O_PATH`.
 #[derive(Debug)]
@@ -188,12 +189,12 @@ pub fn follow<'req, P: Resource, R: Resource>(
         match walk.step(&component) {
             Ok(Step::Entered) => {}
             Ok(Step::Link(_)) if !passed => return Err(Errno::ENOENT.into()),
-            Ok(Step::Link(target)) => {
+            Ok(Step::Link(link)) => {
                 // The whole path that the link makes of ours is judged before any of it is touched.
-                permitted = walk.expand(&target)?;
-                last = Some(ask(permitted.clone())?);
+                permitted = walk.expand(&link_target(&link.fd)?)?;
+                last = Some(ask(Some(&link), permitted.clone())?);
                 for detour in walk.detours() {
-                    ask(detour)?;
+                    ask(None, detour)?;
                 }
             }
             Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) && walk.pending.is_empty() => {
@@ -204,13 +205,13 @@ pub fn follow<'req, P: Resource, R: Resource>(
     };
     if *found.name() != permitted {
         // A target with `..` behind a further link: where it really led has not been judged yet.
-        last = Some(ask(found.name().clone())?);
+        last = Some(ask(None, found.name().clone())?);
     }
     Ok(Led { found, permit: last })
 }
 
 /// Where a link points, read through a descriptor on the link itself.
-pub fn link_target(link: &OwnedFd) -> io::Result<PathBuf> {
+fn link_target(link: &OwnedFd) -> io::Result<PathBuf> {
     Ok(nix::fcntl::readlinkat(link, c"")?.into())
 }
 
@@ -230,7 +231,7 @@ struct Entered {
 
 enum Step {
     Entered,
-    Link(PathBuf),
+    Link(Reached),
 }
 
 impl<'r> Walk<'r> {
@@ -293,7 +294,7 @@ impl<'r> Walk<'r> {
         )?;
         let stat = fstat(&fd)?;
         if file_type(&stat) == SFlag::S_IFLNK {
-            return Ok(Step::Link(link_target(&fd)?));
+            return Ok(Step::Link(Reached { fd, stat, name: self.name().join(component) }));
         }
         self.entered.push(Entered { fd, stat, component: component.to_vec() });
         Ok(Step::Entered)

@@ -14,14 +14,17 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
+use rex_ipc::action::file_system::Open;
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Identity, Instant, Metadata, PathText};
+use rex_ipc::interface::Needs;
 use rex_ipc::name;
 
 use crate::error::Error;
-use crate::object::Directory;
+use crate::object::{Directory, FilePath};
 use crate::path::{EntryName, PathName};
+use crate::policy::{Allows, Gate, Permit};
 use crate::services::Services;
 use crate::sys;
 use crate::sys::walk::{Reached, file_type};
@@ -85,6 +88,25 @@ fn object_refusal(
     let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
     (several_links && !services.hard_links && foreign_link_possible(services, parent, reached))
         .then_some("built-in: a file with several hard links, one of which somebody else could have made")
+}
+
+/// Asks for the place that a link leads to, unless the link itself is closed to every script.
+fn ask_through<'req, O, R>(
+    gate: &mut Gate<'req, O>,
+    link: Option<&Reached>,
+    place: R,
+) -> Result<Permit<'req, Open, R>, Error>
+where
+    O: Needs<Open>,
+    R: Allows<Open>,
+{
+    // The links of our own entry of /proc tell about us by where they lead.
+    if let Some(link) = link
+        && let Some(reason) = object_refusal(gate.services, None, link)
+    {
+        return Err(gate.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
+    }
+    gate.authorize::<Open, _>(place)
 }
 
 /// Whether somebody else than root and the broker's user could have made this name for the file.

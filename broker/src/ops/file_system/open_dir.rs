@@ -9,7 +9,7 @@ use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir};
 
-use super::{entry_name, object_refusal, refused_directory, spelled};
+use super::{ask_through, entry_name, object_refusal, refused_directory, spelled};
 use crate::error::Error;
 use crate::object::{DirAt, DirPath, Directory};
 use crate::ops::Perform;
@@ -105,7 +105,7 @@ fn follow<'req, P: crate::policy::Resource>(
     from: Option<&Directory>,
 ) -> Result<Reached, Error> {
     let root = Rc::clone(&gate.services.root);
-    let mut ask = |place: PathName| gate.authorize::<Open, _>(DirPath(place));
+    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
     Ok(sys::walk::follow(open, path, root.as_fd(), from, &mut ask)?.found.object()?)
 }
 

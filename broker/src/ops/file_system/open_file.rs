@@ -9,7 +9,7 @@ use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::OpenFile;
 
-use super::{entry_name, held, not_a_file, object_refusal, refused_link, spelled};
+use super::{ask_through, entry_name, held, not_a_file, object_refusal, refused_link, spelled};
 use crate::error::Error;
 use crate::object::{Directory, File, FileAt, FilePath};
 use crate::ops::Perform;
@@ -113,7 +113,7 @@ impl Opening<'_> {
             return Err(refused_link(&link.name));
         }
         let root = Rc::clone(&gate.services.root);
-        let mut ask = |place: PathName| gate.authorize::<Open, _>(FilePath(place));
+        let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, FilePath(place));
         let led = sys::walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
         let Led { found, permit } = led.map_err(|error| self.renamed(error))?;
         match (found, permit) {

@@ -15,7 +15,7 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Entry, EntryType, Listing, OpenListing};
 use rex_ipc::name;
 
-use super::{held, object_refusal, split};
+use super::{ask_through, held, object_refusal, split};
 use crate::error::Error;
 use crate::object::{DirPath, Directory, FileAt, FilePath};
 use crate::ops::Perform;
@@ -83,7 +83,7 @@ fn reach<'req>(
     match sys::walk::directory(permit, |path| &path.0, root.as_fd()) {
         Ok(reached) => Ok(reached),
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-            let mut ask = |place: PathName| gate.authorize::<Open, _>(DirPath(place));
+            let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
             Ok(sys::walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
         }
         Err(error) => Err(Error::system(&error)),
