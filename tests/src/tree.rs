@@ -1,5 +1,6 @@
 //! A temporary directory with files, links and worse, and what it looked like before.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -8,6 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::CloneFlags;
 use nix::sys::stat::{Mode, SFlag, mknod};
 use rex_ipc::name;
 
@@ -15,6 +18,7 @@ use rex_ipc::name;
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
+    mounts: RefCell<Vec<PathBuf>>,
 }
 
 impl Tree {
@@ -24,10 +28,10 @@ impl Tree {
 
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let base = std::env::temp_dir().canonicalize().expect("there is a directory for temporary files");
-        let root = base.join(format!("rex-tests-{}-{number}", std::process::id()));
+        let root = base.join(format!("rex-tree-{}-{number}", std::process::id()));
         fs::DirBuilder::new().mode(0o755).create(&root).expect("a temporary directory can be made");
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("and its mode set");
-        Self { root }
+        Self { root, mounts: RefCell::default() }
     }
 
     /// The directory itself.
@@ -92,6 +96,20 @@ impl Tree {
         path
     }
 
+    /// Mounts a new file system of this type on a directory of this name, within [`with_mounts`].
+    pub fn mount_new(&self, kind: &str, name: &str) {
+        mount_new(kind, &self.dir(name));
+        self.mounts.borrow_mut().push(self.path(name));
+    }
+
+    /// Makes `name` another place for what is at `from`, within [`with_mounts`].
+    pub fn mount_bind(&self, from: impl AsRef<Path>, name: &str) {
+        let at = if from.as_ref().is_dir() { self.dir(name) } else { self.file(name, "") };
+        mount(Some(from.as_ref()), &at, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+            .expect("root can mount");
+        self.mounts.borrow_mut().push(at);
+    }
+
     /// Everything below, each with its type, mode, size and content: two equal pictures mean that nothing changed.
     pub fn picture(&self) -> BTreeMap<PathBuf, String> {
         let mut picture = BTreeMap::new();
@@ -130,9 +148,16 @@ impl Default for Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
+        // What is mounted is not ours to remove; if it cannot be unmounted, everything stays.
+        for at in self.mounts.take().iter().rev() {
+            if umount2(at, MntFlags::MNT_DETACH).is_err() {
+                return;
+            }
+        }
         // What a test closed for others is opened again, so that it can be removed by an ordinary user, too.
         if fs::remove_dir_all(&self.root).is_err() {
-            let _ = std::process::Command::new("chmod").args(["-R", "u+rwx"]).arg(&self.root).status();
+            let open = ["-xdev", "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"];
+            let _ = std::process::Command::new("find").arg(&self.root).args(open).status();
             let _ = fs::remove_dir_all(&self.root);
         }
     }
@@ -150,4 +175,26 @@ pub fn is_root() -> bool {
         eprintln!("skipped: only root can do this");
     }
     is_root
+}
+
+/// Runs `test` where it can mount what it likes without anybody else seeing it; only root can.
+///
+/// # Panics
+/// When the test does.
+pub fn with_mounts<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        // A mount namespace belongs to a thread; this one ends with the test.
+        let apart = scope.spawn(|| {
+            nix::sched::unshare(CloneFlags::CLONE_NEWNS).expect("root can have mounts of its own");
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).expect("and keep them to itself");
+            test()
+        });
+        apart.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Mounts a file system of this type, within [`with_mounts`].
+pub fn mount_new(kind: &str, at: &Path) {
+    mount(Some(kind), at, Some(kind), MsFlags::empty(), None::<&str>).expect("root can mount");
 }
