@@ -31,6 +31,19 @@ use crate::wait::{Event, Waiter};
 
 /// Runs a script and writes its result; gives the exit status.
 pub fn run(options: &cli::Run, environment: Environment, requirement: &Requirement, image: Image<'_>) -> u8 {
+    run_with(options, environment, requirement, image, &|plan| plan)
+}
+
+/// The same with another plan for the jail, for tests, which leave steps out and have steps fail.
+///
+/// What is required stays required: no plan has a script sent to a jail that lacks it.
+pub fn run_with(
+    options: &cli::Run,
+    environment: Environment,
+    requirement: &Requirement,
+    image: Image<'_>,
+    change: &dyn Fn(Plan) -> Plan,
+) -> u8 {
     let started = Instant::now();
     let mut recorder = Recorder::new(Settings {
         compat: options.compat,
@@ -43,7 +56,7 @@ pub fn run(options: &cli::Run, environment: Environment, requirement: &Requireme
     recorder.jail.require = Some(required(options).to_owned());
     recorder.jail.policy_mode = options.policy_mode.name();
     recorder.jail.image_sha256 = Some(image.sha256.to_owned());
-    let run = Run { options, environment, requirement, image, started };
+    let run = Run { options, environment, requirement, image, change, started };
     let document = match run.prepare(&mut recorder) {
         Ok(prepared) => run.serve(prepared, recorder),
         Err(reason) => recorder.finish(Ending::NotStarted(reason), &Measured::default()),
@@ -65,6 +78,7 @@ struct Run<'a> {
     environment: Environment,
     requirement: &'a Requirement,
     image: Image<'a>,
+    change: &'a dyn Fn(Plan) -> Plan,
     started: Instant,
 }
 
@@ -125,7 +139,7 @@ impl Run<'_> {
         let mut plan = Plan::for_requirement(self.requirement);
         plan.arena_bytes = self.options.limits.memory_bytes();
         plan.forensics = self.options.jail_forensics;
-        plan
+        (self.change)(plan)
     }
 
     /// Starts the jail and tells it what it has to know; it locks itself down while the policy is checked.
