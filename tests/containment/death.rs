@@ -1,14 +1,17 @@
 //! However jail or broker die, the other one knows, and no jail is left.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rex_broker::session::{RunEnd, Session};
 use rex_hardening::sys::{pidfd_open, pidfd_send_signal};
 use rex_hardening::{JailExit, Layer};
-use rex_ipc::control::FatalCause;
+use rex_ipc::control::{Arguments, FatalCause};
+use rex_tests::bench;
 use rex_tests::jailed::{End, Jailed, full_plan, wait_for};
 
 const STATES: [&str; 6] = ["spawned", "verified", "loaded", "waiting", "running", "finished"];
@@ -58,6 +61,70 @@ fn a_jail_that_is_killed_is_noticed_in_every_state() {
 
         assert_eq!(jailed.exit(), JailExit::Signaled(libc::SIGKILL), "{state}");
         assert!(matches!(jailed.end(), End::Killed(libc::SIGKILL) | End::Broke(_)), "{state}");
+    }
+}
+
+#[test]
+fn the_brokers_session_ends_with_its_jail_in_every_state() {
+    let mut services = bench::services(bench::ALLOW_ALL);
+    for state in ["spawned", "verified", "running"] {
+        let mut jail = Jailed::start(&full_plan()).jail;
+        let killer = pidfd_open(jail.pid()).unwrap();
+        let kill = || pidfd_send_signal(killer.as_fd(), libc::SIGKILL).unwrap();
+        let mut session = Session::new(&jail.socket, None);
+
+        let end = if state == "spawned" {
+            kill();
+            // It may have been ready before it was killed.
+            session
+                .await_ready(&mut services.waiter)
+                .and_then(|_| session.await_ready(&mut services.waiter))
+                .unwrap_err()
+        } else {
+            session.await_ready(&mut services.waiter).unwrap();
+            session.verified();
+            if state == "verified" {
+                kill();
+                assert!(wait_for(&[killer.as_fd()]));
+            }
+            match session.load(&mut services, "wait", &Arguments::default()) {
+                Ok(()) => {
+                    kill();
+                    session.serve(&mut services)
+                }
+                Err(end) => end,
+            }
+        };
+
+        assert!(matches!(end, RunEnd::JailGone), "{state}: {end:?}");
+        assert_eq!(jail.wait().unwrap(), JailExit::Signaled(libc::SIGKILL), "{state}");
+    }
+}
+
+// The broker itself this time, killed as soon as it has a child, whatever that has become by then.
+#[test]
+fn a_killed_broker_leaves_no_jail() {
+    for _ in 0..10 {
+        let mut broker = crate::broker::Run::of("spin").start();
+        let children = format!("/proc/{0}/task/{0}/children", broker.id());
+        let jail = loop {
+            let Ok(text) = fs::read_to_string(&children) else {
+                eprintln!("skipped: this kernel does not tell the children of a process");
+                broker.kill();
+                return;
+            };
+            if let Some(pid) = text.split_whitespace().next().and_then(|pid| pid.parse().ok()) {
+                break pidfd_open(pid);
+            }
+            std::thread::yield_now();
+        };
+
+        broker.kill();
+
+        // One that could not even be looked at any more is gone.
+        if let Ok(jail) = jail {
+            assert!(wait_for(&[jail.as_fd()]), "the jail outlives its broker");
+        }
     }
 }
 

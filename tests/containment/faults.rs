@@ -4,6 +4,8 @@ use nix::libc;
 use rex_hardening::{Layer, Plan, Requirement, SpawnError, State, spawn};
 use rex_tests::jailed::{End, Jailed, full_plan, image};
 
+use crate::broker::Run;
+
 #[test]
 fn a_step_that_fails_is_missing_from_what_is_required() {
     let mut failures = Vec::new();
@@ -66,4 +68,33 @@ fn start(plan: &Plan, layer: Layer) -> Start {
 fn is_absent_here(layer: Layer) -> bool {
     let posture = Jailed::start(&full_plan()).posture().unwrap();
     posture.measure(layer).is_none_or(|measure| measure.state != State::Enforced)
+}
+
+// The same through the broker itself, whose jail would answer "reached" if it got a byte of script.
+#[test]
+fn the_broker_sends_no_script_to_a_jail_that_lacks_what_is_required() {
+    for layer in Requirement::core().layers() {
+        let ran = Run::of("reach").failing(layer.id(), libc::EPERM).run();
+
+        assert_eq!(ran.code, Some(71), "{layer}: {ran:?}");
+        assert_eq!(ran.end(), "not_started", "{layer}: {ran:?}");
+        assert_eq!(ran.output(), "", "{layer}");
+    }
+    for id in ["mdwe", "mseal", "tsc", "vdso", "rseq", "keyring", "landlock6", "passrights", "threads"] {
+        let layer = Layer::from_id(id).unwrap();
+        if is_absent_here(layer) {
+            println!("{layer} is not to be had here");
+            continue;
+        }
+        let require = format!("+{id}");
+        let with = |run: Run| run.option(&["--require", &require]).run();
+
+        let refused = with(Run::of("reach").failing(id, libc::EPERM));
+        let control = with(Run::of("reach"));
+
+        assert_eq!((refused.code, refused.end()), (Some(71), "not_started"), "{layer}: {refused:?}");
+        let said = refused.document.to_string();
+        assert!(said.contains(id) && said.contains(layer.hint()), "{layer}: {said}");
+        assert_eq!((control.code, control.output()), (Some(0), "reached"), "{layer}: {control:?}");
+    }
 }

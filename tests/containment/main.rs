@@ -1,7 +1,9 @@
 //! What a jail that was taken over tries, and what stops it.
 
 mod acts;
+mod broker;
 mod death;
+mod ends;
 mod exceptions;
 mod faults;
 mod posture;

@@ -1,15 +1,19 @@
 //! Stands in for a broker that is another user, or that is killed: starts a hostile jail and does what it is told.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::process::ExitCode;
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use rex_broker::cli::{self, Environment, Invocation};
+use rex_broker::image::Image;
+use rex_broker::run;
 use rex_broker::session::RunEnd;
 use rex_hardening::{Layer, Link, Plan};
 use rex_ipc::frame::Kind;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
 use rex_tests::bench::{self, Peer};
-use rex_tests::jailed::{Jailed, full_plan};
+use rex_tests::jailed::{Jailed, PROGRAM, full_plan};
 use rex_tests::malformed::{self, Malformed, Numbers, WAYS};
 
 fn main() -> ExitCode {
@@ -18,6 +22,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["posture", without @ ..] => posture(&refused(without)),
         ["hold", state, without @ ..] => hold(state, &left_out(without)),
+        ["broker", fault, errno, words @ ..] => broker(fault, errno, words),
         ["exchange", pairs @ ..] => exchange(pairs),
         ["malformed", peers, jails] => malformed(number(peers), number(jails)),
         _ => ExitCode::from(64),
@@ -62,6 +67,22 @@ fn hold(state: &str, plan: &Plan) -> ExitCode {
     let mut ignored = Vec::new();
     let _ = std::io::stdin().read_to_end(&mut ignored);
     ExitCode::SUCCESS
+}
+
+/// Is the broker, with the hostile jail in the place of the jail, and perhaps with a step that fails.
+fn broker(fault: &str, errno: &str, words: &[&str]) -> ExitCode {
+    let words = std::iter::once("rex-broker").chain(words.iter().copied()).map(OsString::from);
+    let options = match cli::parse(words) {
+        Ok(Invocation::Run(options)) => options,
+        other => panic!("the test's command line is that of a run: {other:?}"),
+    };
+    let requirement = run::requirement(options.require.as_deref()).expect("the test's requirement is one");
+    let image = Image { bytes: PROGRAM, sha256: "none" };
+    let change = |plan: Plan| match Layer::from_id(fault) {
+        Some(layer) => plan.failing(layer, errno.parse().expect("an errno was given")),
+        None => plan,
+    };
+    ExitCode::from(run::run_with(&options, Environment::current(), &requirement, image, &change))
 }
 
 /// Serves so many peers and so many real jails, each of which breaks the protocol once, and prints what that cost.

@@ -16,13 +16,13 @@ use rex_ipc::runtime::LogLevel;
 use serde::Serialize;
 
 /// The hostile jail's program.
+pub const PROGRAM: &[u8] = include_bytes!(env!("REX_HOSTILE_IMAGE"));
+
+/// The same as it is executed.
 pub fn image() -> &'static SealedImage {
     static IMAGE: OnceLock<SealedImage> = OnceLock::new();
 
-    IMAGE.get_or_init(|| {
-        SealedImage::new(include_bytes!(env!("REX_HOSTILE_IMAGE")))
-            .expect("programs in memory are allowed here")
-    })
+    IMAGE.get_or_init(|| SealedImage::new(PROGRAM).expect("programs in memory are allowed here"))
 }
 
 /// A plan with every layer and little memory, so that many jails fit side by side.

@@ -1,0 +1,55 @@
+//! Every way in which a jail can end, told apart by the document and the exit status.
+
+use rex_acts::Targets;
+
+use crate::broker::Run;
+
+#[test]
+fn an_order_that_is_carried_out_ends_in_order() {
+    let ran = Run::of("reach").run();
+
+    assert_eq!((ran.end(), ran.code, ran.output()), ("finished", Some(0), "reached"), "{ran:?}");
+}
+
+#[test]
+fn the_ends_of_a_jail_are_told_apart() {
+    let act =
+        format!("act open_file {}", Targets { directory: "/tmp".to_owned(), ..Targets::default() }.to_text());
+    let cases: [(&str, &[&str], &str, bool); 7] = [
+        ("exhaust", &["--memory", "16"], "arena", true),
+        ("panic", &[], "panic", true),
+        ("overflow", &[], "memory_fault", false),
+        (&act, &[], "violation", false),
+        // Shorter than a body, so that only the broker can say that it is no frame.
+        ("frame 00112233445566778899aabbccddeeff", &[], "violation", false),
+        ("frame", &[], "violation", false),
+        ("unknown", &[], "finished", true),
+    ];
+
+    for (order, options, end, claimed) in cases {
+        let ran = Run::of(order).option(options).run();
+        let document = &ran.document;
+
+        assert_eq!(ran.end(), end, "{order}: {ran:?}");
+        assert_eq!(document["jail"]["end_claimed_by_jail"], claimed, "{order}: {document}");
+        let is_success = document["status"] == "SUCCESS";
+        assert_eq!(is_success, end == "finished", "{order}: {document}");
+        assert_eq!(ran.code == Some(0), is_success, "{order}: {:?} {}", ran.code, ran.diagnostics);
+    }
+}
+
+#[test]
+fn a_jail_that_spins_ends_at_the_deadline() {
+    let ran = Run::of("spin").option(&["--timeout", "1"]).run();
+
+    assert_eq!(ran.code, Some(124), "{ran:?}");
+    assert_eq!(ran.document["status"], "ERROR");
+}
+
+// The jail says nothing more and waits, which costs nobody anything but time.
+#[test]
+fn a_jail_that_waits_ends_at_the_deadline() {
+    let ran = Run::of("wait").option(&["--timeout", "1"]).run();
+
+    assert_eq!(ran.code, Some(124), "{ran:?}");
+}
