@@ -40,9 +40,18 @@ pub struct Measured {
 /// The metrics by name, which is the order of the document.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    by_name: BTreeMap<String, MetricObject>,
-    /// Bytes of text that the script put in.
-    pub(super) text_bytes: u64,
+    by_name: BTreeMap<String, Entry>,
+    /// Bytes that the script's metrics take.
+    pub(super) bytes: u64,
+}
+
+/// A metric without its name. There may be many, so it is small.
+#[derive(Debug)]
+struct Entry {
+    value: f64,
+    unit: MetricUnit,
+    dimensions: BTreeMap<String, String>,
+    at: OffsetDateTime,
 }
 
 impl Metrics {
@@ -53,16 +62,16 @@ impl Metrics {
         let dimensions: BTreeMap<String, String> = dimensions
             .map(|dimension| (dimension.key.into_string(), dimension.value.into_string()))
             .collect();
-        let object = MetricObject {
-            metric_name: name.clone(),
-            metric_value: f64::from_bits(metric.value_bits),
-            metric_unit: metric.unit.name(),
-            metric_dimension: dimensions,
-            metric_timestamp: rfc_3339(OffsetDateTime::now_utc()),
+        let entry = Entry {
+            value: f64::from_bits(metric.value_bits),
+            unit: metric.unit,
+            dimensions,
+            at: OffsetDateTime::now_utc(),
         };
-        self.text_bytes = self.text_bytes.saturating_add(object.text_bytes());
-        if let Some(replaced) = self.by_name.insert(name, object) {
-            self.text_bytes = self.text_bytes.saturating_sub(replaced.text_bytes());
+        let name_bytes = name.len() as u64;
+        self.bytes = self.bytes.saturating_add(name_bytes).saturating_add(entry.bytes());
+        if let Some(replaced) = self.by_name.insert(name, entry) {
+            self.bytes = self.bytes.saturating_sub(name_bytes).saturating_sub(replaced.bytes());
         }
     }
 
@@ -96,26 +105,33 @@ impl Metrics {
     }
 
     pub(super) fn into_entries(self) -> Vec<MetricObject> {
-        self.by_name.into_values().collect()
+        self.by_name.into_iter().map(|(name, entry)| entry.named(name)).collect()
     }
 
     fn add(&mut self, name: &str, value: f64, unit: MetricUnit, info: &str) {
-        let object = MetricObject {
-            metric_name: name.to_owned(),
-            metric_value: value,
-            metric_unit: unit.name(),
-            metric_dimension: BTreeMap::from([("MetricInfo".to_owned(), info.to_owned())]),
-            metric_timestamp: rfc_3339(OffsetDateTime::now_utc()),
-        };
-        self.by_name.insert(name.to_owned(), object);
+        let dimensions = BTreeMap::from([("MetricInfo".to_owned(), info.to_owned())]);
+        self.by_name
+            .insert(name.to_owned(), Entry { value, unit, dimensions, at: OffsetDateTime::now_utc() });
     }
 }
 
-impl MetricObject {
-    fn text_bytes(&self) -> u64 {
+impl Entry {
+    fn named(self, metric_name: String) -> MetricObject {
+        MetricObject {
+            metric_name,
+            metric_value: self.value,
+            metric_unit: self.unit.name(),
+            metric_dimension: self.dimensions,
+            metric_timestamp: rfc_3339(self.at),
+        }
+    }
+
+    /// What it takes, with what the collections around it take.
+    fn bytes(&self) -> u64 {
         let dimensions: usize =
-            self.metric_dimension.iter().map(|(key, value)| key.len() + value.len()).sum();
-        (self.metric_name.len() + dimensions) as u64
+            self.dimensions.iter().map(|(key, value)| key.len() + value.len() + DIMENSION_BYTES).sum();
+        let node = if self.dimensions.is_empty() { 0 } else { NODE_BYTES };
+        (dimensions + node + ENTRY_BYTES) as u64
     }
 }
 
@@ -123,3 +139,10 @@ fn nanoseconds(duration: Duration) -> f64 {
     // Exact up to 104 days.
     duration.as_nanos() as f64
 }
+
+/// One entry in the map and then in the document, without its text.
+const ENTRY_BYTES: usize = 192;
+/// The smallest map of dimensions: a node has room for eleven.
+const NODE_BYTES: usize = 544;
+/// One dimension in a tree that is half full, with two short allocations, without its text.
+const DIMENSION_BYTES: usize = 160;

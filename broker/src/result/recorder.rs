@@ -103,7 +103,7 @@ impl Recorder {
         }
         let details = alarm.details.map(|details| details.into_string());
         let bytes = alarm_type.len() + details.as_ref().map_or(0, String::len);
-        self.alarm_bytes = self.alarm_bytes.saturating_add(bytes as u64);
+        self.alarm_bytes = self.alarm_bytes.saturating_add((bytes + ALARM_BYTES) as u64);
         self.alarms.push(AlarmObject { alarm_type, alarm_details: details });
         self.check_signal_bytes()
     }
@@ -256,7 +256,7 @@ impl Recorder {
     }
 
     fn check_signal_bytes(&self) -> Result<(), Refusal> {
-        let used = self.alarm_bytes.saturating_add(self.metrics.text_bytes);
+        let used = self.alarm_bytes.saturating_add(self.metrics.bytes);
         if used > MAX_SIGNAL_BYTES {
             return Err(Refusal::Limit { name: "bytes of alarms and metrics", value: MAX_SIGNAL_BYTES });
         }
@@ -291,4 +291,7 @@ fn shortened(message: String) -> String {
 }
 
 const MAX_MESSAGE_BYTES: usize = 1024;
-const MAX_SIGNAL_BYTES: u64 = 32 * 1024 * 1024;
+/// So that the broker stays below 64 MiB with an output of the usual length, too.
+const MAX_SIGNAL_BYTES: u64 = 24 * 1024 * 1024;
+/// One alarm, without its text.
+const ALARM_BYTES: usize = 96;
