@@ -176,8 +176,9 @@ pub fn follow<'req, P: Resource, R: Resource>(
     let mut permitted = judged.clone();
     let mut last = None;
     let mut passed = from.is_none_or(|from| from.name == PathName::root());
+    let depth = from.map_or(0, |from| from.name.components().count());
     let found = loop {
-        if let Some(from) = from.filter(|_| !passed)
+        if let Some(from) = from.filter(|_| !passed && walk.entered.len() == depth)
             && walk.name() == from.name
         {
             passed = walk.entered.last().is_some_and(|here| inode(&here.stat) == from.inode);
@@ -244,7 +245,9 @@ impl<'r> Walk<'r> {
     }
 
     fn name(&self) -> PathName {
-        self.entered.iter().fold(PathName::root(), |name, entered| name.join(&entered.component))
+        let mut path = PathBuf::from("/");
+        path.extend(self.entered.iter().map(|entered| std::ffi::OsStr::from_bytes(&entered.component)));
+        PathName::from_os(&path)
     }
 
     /// The directories that are still to be entered only to be left again: `a/b` on the way of `a/b/../c`.
