@@ -250,3 +250,17 @@ fn calls_have_a_limit() {
 
     assert!(matches!(&end, RunEnd::Limit(limit) if limit.name == "max-calls"), "{end:?}");
 }
+
+#[test]
+fn descriptions_fit_behind_a_full_reply() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("a", vec![b'x'; 100_000]);
+    let root = session.text("");
+    session.batch(vec![open_dir(7, &root), open_file(8, 7, "a")]).unwrap();
+
+    let mut requests = vec![read(8)];
+    requests.extend((1..MAX_BATCH).map(|_| Request::from(Stat { handle: AnyId::Dir(DirId(7)) })));
+    let answer = session.batch(requests).unwrap();
+
+    assert_eq!((answer.replies.len(), answer.failure), (MAX_BATCH, None));
+}

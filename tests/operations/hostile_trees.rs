@@ -4,9 +4,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile, ReadLink, Stat};
+use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, OpenFile, ReadLink, Stat};
 use rex_ipc::handle::{AnyId, DirId};
-use rex_tests::session::{ALLOW_ALL, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::tree::{Tree, as_ordinary_user, is_root, with_mounts};
 
 #[test]
 fn links_in_a_circle_end_with_an_error() {
@@ -70,18 +71,39 @@ fn remove_deep(session: &Session, name: &str) {
 
 #[test]
 fn what_the_broker_may_not_enter_is_an_error_of_the_system() {
-    if nix::unistd::geteuid().is_root() {
-        return;
-    }
-    let mut session = Session::with_policy(ALLOW_ALL);
-    session.tree.file("closed/file", "");
-    std::fs::set_permissions(session.path("closed"), PermissionsExt::from_mode(0o000)).unwrap();
-    let path = session.text("closed/file");
+    as_ordinary_user(|| {
+        let mut session = Session::with_policy(ALLOW_ALL);
+        session.tree.file("closed/file", "");
+        session.tree.file("unreadable", "");
+        let mode = |name: &str, bits| {
+            std::fs::set_permissions(session.path(name), PermissionsExt::from_mode(bits)).unwrap();
+        };
+        mode("unreadable", 0o000);
+        mode("closed", 0o000);
 
-    assert_eq!(session.cat(&path).unwrap_err().errno(), Some(13));
-    let path = session.text("closed");
-    let dir = session.open_dir(&path).unwrap();
-    assert_eq!(session.list(dir).unwrap_err().errno(), Some(13));
+        for name in ["closed/file", "unreadable"] {
+            let path = session.text(name);
+            assert_eq!(session.cat(&path).unwrap_err().errno(), Some(13), "{name}");
+        }
+        let path = session.text("closed");
+        let dir = session.open_dir(&path).unwrap();
+        assert_eq!(session.list(dir).unwrap_err().errno(), Some(13));
+        assert_eq!(session.open_file(dir, "file").unwrap_err().errno(), Some(13));
+        let request = OpenDir { create: CreateDir::Leaf, ..session.opening_entry(dir, "new") };
+        assert_eq!(session.send(request).unwrap_err().errno(), Some(13));
+    });
+}
+
+#[test]
+fn what_may_be_passed_but_not_read_is_passed() {
+    as_ordinary_user(|| {
+        let mut session = Session::with_policy(ALLOW_ALL);
+        session.tree.file("passage/file", "content");
+        std::fs::set_permissions(session.path("passage"), PermissionsExt::from_mode(0o100)).unwrap();
+        let path = session.text("passage/file");
+
+        assert_eq!(session.cat(&path).unwrap(), b"content");
+    });
 }
 
 // What was opened is acted on, whatever has its name now.
@@ -225,6 +247,31 @@ fn a_mount_point_is_a_directory_like_any_other() {
     assert!(session.list(proc).unwrap().iter().any(|entry| entry.name.as_str() == "uptime"));
 }
 
+// What is mounted over a held directory is another directory under its name.
+#[test]
+fn a_directory_that_was_mounted_over_stays_the_same_directory() {
+    if !is_root() {
+        return;
+    }
+    with_mounts(|| {
+        let tree = Tree::new();
+        tree.file("held/file", "held");
+        tree.link("file", "held/link");
+        let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
+        let path = session.text("held");
+        let dir = session.open_dir(&path).unwrap();
+        session.tree.mount_new("tmpfs", "held");
+        session.tree.file("held/file", "mounted");
+
+        let file = session.open_file(dir, "file").unwrap();
+        assert_eq!(session.read(file, 0, 10).unwrap().bytes.as_slice(), b"held");
+        let request = OpenFile { follow: true, ..session.opening_file(dir, "link") };
+        assert_eq!(session.send(request).unwrap_err().errno(), Some(2));
+        let path = session.text("held/file");
+        assert_eq!(session.cat(&path).unwrap(), b"mounted");
+    });
+}
+
 // A link's target is judged with every directory that it only passes: whether it exists would show.
 #[test]
 fn a_detour_through_the_forbidden_shows_nothing() {
@@ -256,4 +303,44 @@ fn a_thing_that_vanishes_while_it_is_held_does_no_harm() {
     assert_eq!(session.open_file(dir, "file").unwrap_err().errno(), Some(2));
     let request = OpenFile { write: true, create: true, ..session.opening_file(dir, "new") };
     assert_eq!(session.send(request).unwrap_err().errno(), Some(2));
+}
+
+// A path may have as many components as fit on the wire, and each of them is a parent in the question.
+#[test]
+fn a_path_of_many_components_is_judged_in_time() {
+    let forbid = r#"forbid(principal, action, resource in file_system::Dir::"/a/a/a/b");
+        forbid(principal, action, resource) when { resource in file_system::Dir::"/c" };"#;
+    let mut session = Session::with_policy(&format!("{ALLOW_ALL} {forbid}"));
+    let path = "/a".repeat(8_000);
+    let begun = std::time::Instant::now();
+
+    for follow in [false, true] {
+        for create in [CreateDir::No, CreateDir::Leaf, CreateDir::All] {
+            let at = DirPlace::Path(path_text(&path));
+            let request = OpenDir { at, follow, create, ..session.opening_dir("/") };
+            let refused = session.send(request).unwrap_err();
+            assert!(!refused.is_denial(), "{refused:?}");
+        }
+    }
+
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_tree_of_many_levels_is_walked_in_time() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    let mut path = session.text("");
+    path.push_str(&"/d".repeat(400));
+    let request = OpenDir { create: CreateDir::All, ..session.opening_dir(&path) };
+    session.send(request).unwrap();
+    session.tree.link(&path, "link");
+    let link = session.text("link");
+    let begun = std::time::Instant::now();
+
+    for _ in 0..10 {
+        let request = OpenDir { follow: true, ..session.opening_dir(&link) };
+        session.send(request).unwrap();
+    }
+
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }

@@ -156,7 +156,7 @@ impl Drop for Tree {
         }
         // What a test closed for others is opened again, so that it can be removed by an ordinary user, too.
         if fs::remove_dir_all(&self.root).is_err() {
-            let open = ["-xdev", "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"];
+            let open = ["-xdev", "-type", "d", "-exec", "chmod", "u+rwx", "{}", ";"];
             let _ = std::process::Command::new("find").arg(&self.root).args(open).status();
             let _ = fs::remove_dir_all(&self.root);
         }
@@ -176,6 +176,27 @@ pub fn is_root() -> bool {
     }
     is_root
 }
+
+/// Runs `test` with the rights of an ordinary user over files; as another user than root it just runs.
+///
+/// # Panics
+/// When the test does.
+pub fn as_ordinary_user<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        // setfsuid(2) is about one thread; this one ends with the test.
+        let apart = scope.spawn(|| {
+            if nix::unistd::geteuid().is_root() {
+                nix::unistd::setfsgid(ORDINARY_USER.into());
+                nix::unistd::setfsuid(ORDINARY_USER.into());
+            }
+            test()
+        });
+        apart.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Nobody's number, on most systems.
+pub const ORDINARY_USER: u32 = 54_321;
 
 /// Runs `test` where it can mount what it likes without anybody else seeing it; only root can.
 ///

@@ -1,6 +1,6 @@
 //! Opening and making files.
 
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::SFlag;
@@ -416,19 +416,6 @@ fn a_dangling_link_makes_no_directory_and_skips_none() {
     }
 
     assert_eq!(session.tree.picture(), before);
-}
-
-#[test]
-fn the_rights_of_the_broker_bound_what_may_be_opened() {
-    if nix::unistd::geteuid().is_root() {
-        return;
-    }
-    let mut session = Session::with_policy(ALLOW_ALL);
-    let file = session.tree.file("file", "text");
-    std::fs::set_permissions(file, PermissionsExt::from_mode(0o000)).unwrap();
-    let root = session.root();
-
-    assert_eq!(session.open_file(root, "file").unwrap_err().errno(), Some(13));
 }
 
 #[test]
