@@ -47,13 +47,10 @@ pub fn add_key() -> Result<i32, Errno> {
     let session = number(SESSION_KEYRING);
     let key = call(libc::SYS_add_key, &[kind, name, input(&secret), length(&secret), session])? as i64;
     call(libc::SYS_keyctl, &[number(LINK), number(key), number(USER_KEYRING)])?;
-    // All rights for its possessor and its user, so that nothing but who asks is in the way.
-    call(libc::SYS_keyctl, &[number(SETPERM), number(key), number(0x3f3f_0000)])?;
     Ok(key as i32)
 }
 
 const JOIN_SESSION_KEYRING: i32 = 1;
-const SETPERM: i32 = 5;
 const LINK: i32 = 8;
 const SESSION_KEYRING: i32 = -3;
 const USER_KEYRING: i32 = -4;

@@ -1,6 +1,6 @@
 //! Keys of the kernel.
 
-use super::{Act, Class, act};
+use super::{Act, Class, act, root_act};
 use crate::call::{input, length, number, output, succeeds, text};
 
 pub(super) const ACTS: &[Act] = &[
@@ -9,7 +9,8 @@ pub(super) const ACTS: &[Act] = &[
         let room = length(&secret);
         succeeds(libc::SYS_keyctl, &[number(READ), number(targets.key), output(&mut secret), room])
     }),
-    act("describe_key", Class::Keyring, |targets| {
+    // keyctl(2): by default a user may see the descriptions of all its keys; only root's jail is another user.
+    root_act("describe_key", Class::Keyring, |targets| {
         let mut description = [0_u8; 128];
         let room = length(&description);
         let key = number(targets.key);
