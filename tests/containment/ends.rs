@@ -1,6 +1,11 @@
 //! Every way in which a jail can end, told apart by the document and the exit status.
 
 use rex_acts::Targets;
+use rex_hardening::Link;
+use rex_ipc::frame::Kind;
+use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
+use rex_tests::bench::Peer;
+use rex_tests::malformed::{self, Malformed, Numbers, WAYS};
 
 use crate::broker::Run;
 
@@ -36,6 +41,39 @@ fn the_ends_of_a_jail_are_told_apart() {
         assert_eq!(is_success, end == "finished", "{order}: {document}");
         assert_eq!(ran.code == Some(0), is_success, "{order}: {:?} {}", ran.code, ran.diagnostics);
     }
+}
+
+// From a real jail through the whole broker: each is refused for its own reason, which the document gives.
+#[test]
+fn a_hundred_malformed_frames_end_a_hundred_runs() {
+    let mut numbers = Numbers::new(0x6672_616d_6573);
+    let mut runs = 0;
+
+    for way in (0..WAYS).cycle() {
+        let mut peer = Peer::new(Link::pair().unwrap().1);
+        // The first frame of a jail is that it is ready.
+        peer.frame_of_bytes(Kind::Ready, &[]);
+        let wrong = malformed::malformed(way, &mut peer, &mut numbers);
+        let Some(order) = order(&wrong) else { continue };
+        let ran = Run::of(&order).run();
+        let detail = ran.document["jail"]["detail"].as_str().unwrap_or_default();
+        assert_eq!(ran.end(), "violation", "{}: {ran:?}", wrong.how);
+        assert!(detail.contains(wrong.reason), "{}: {detail}", wrong.how);
+        runs += 1;
+        if runs == 100 {
+            break;
+        }
+    }
+}
+
+/// What makes a jail send this; nothing when its filter would kill it before, or when the answer would come between.
+fn order(wrong: &Malformed) -> Option<String> {
+    let [datagram] = wrong.datagrams.as_slice() else { return None };
+    if wrong.with_descriptor || !(HEADER_BYTES..=MAX_FRAME_BYTES).contains(&datagram.len()) {
+        return None;
+    }
+    let hexadecimal: String = datagram.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("frame {hexadecimal}"))
 }
 
 #[test]
