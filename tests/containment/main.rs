@@ -9,4 +9,5 @@ mod faults;
 mod posture;
 mod protocol;
 mod races;
+mod surroundings;
 mod sweep;

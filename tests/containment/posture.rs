@@ -10,12 +10,17 @@ use std::process::{Command, Stdio};
 use rex_hardening::{Layer, Requirement, State};
 use rex_tests::jailed::{Jailed, full_plan};
 
+use crate::surroundings::{is_root, skipped_in_a_container};
+
 /// The golden document: identifier, then the state for root, user, and user without user namespaces.
 const GOLDEN: &str = include_str!("posture.golden");
 
 #[test]
 fn root_has_the_golden_posture() {
-    if !nix::unistd::geteuid().is_root() {
+    if skipped_in_a_container() {
+        return;
+    }
+    if !is_root() {
         eprintln!("skipped: needs root");
         return;
     }
@@ -24,6 +29,9 @@ fn root_has_the_golden_posture() {
 
 #[test]
 fn an_ordinary_user_has_the_golden_posture() {
+    if skipped_in_a_container() {
+        return;
+    }
     let program = Copy::new();
 
     compare(&mut program.as_ordinary_user(), 1, &[]);
@@ -31,6 +39,9 @@ fn an_ordinary_user_has_the_golden_posture() {
 
 #[test]
 fn a_user_without_namespaces_has_the_golden_posture() {
+    if skipped_in_a_container() {
+        return;
+    }
     let program = Copy::new();
 
     compare(&mut program.as_ordinary_user(), 2, &["userns"]);
@@ -99,7 +110,7 @@ fn compare(program: &mut Command, column: usize, refused: &[&str]) {
         .collect();
 
     let refuses_namespaces = column != 2 && seen["userns"].0 == "Unsupported";
-    let column = match (refuses_namespaces, nix::unistd::geteuid().is_root() && column == 0) {
+    let column = match (refuses_namespaces, is_root() && column == 0) {
         (true, true) => {
             eprintln!("skipped: this root is not allowed to make namespaces");
             return;
@@ -173,7 +184,7 @@ impl Copy {
     fn as_ordinary_user(&self) -> Command {
         let mut command = Command::new(&self.0);
         command.current_dir("/").stdin(Stdio::null());
-        if nix::unistd::geteuid().is_root() {
+        if is_root() {
             command.uid(ORDINARY).gid(ORDINARY);
         }
         command
