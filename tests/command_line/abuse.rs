@@ -140,6 +140,33 @@ fn alarms_and_metrics_without_measure() {
 }
 
 #[test]
+fn metrics_that_are_mostly_dimensions() {
+    let publish =
+        "MetricBuilder().name(`m${i}`).value(1.0).unit(MetricUnitType::COUNT).dimensions(d).publish();";
+    for dimensions in [1, 12, 20] {
+        let script = format!(
+            "let d = MetricDimensionsBuilder(); for k in 0..{dimensions} {{ d = d.add(`k${{k}}`, \"v\"); }} let d = d.build(); for i in 0..100000 {{ {publish} }}"
+        );
+
+        row(&format!("{dimensions} dimensions"), &script, &[75]);
+    }
+}
+
+#[test]
+fn everything_at_once_and_just_within_its_limit() {
+    let script = r#"
+        let s = ""; s.pad(80, "x");
+        for i in 0..90000 { MetricBuilder().name(s + i).value(1.0).unit(MetricUnitType::COUNT).publish(); }
+        let t = ""; t.pad(2000, "y");
+        for i in 0..1001 { info(t); }
+        let o = ""; o.pad(8388608, "z");
+        o
+    "#;
+
+    row("everything", script, &[0]);
+}
+
+#[test]
 fn an_output_without_measure() {
     row("output", "let s = \"x\"; s.pad(268435456, \"x\"); s", &[75]);
     survived(
