@@ -1,3 +1,5 @@
+//! What the result document and the streams hold, in every form, whatever became of the run.
+
 use rex_tests::runs::Run;
 use serde_json::Value;
 
