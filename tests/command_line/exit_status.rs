@@ -1,3 +1,5 @@
+//! Each way to end has its exit status, and Rex's under compatibility.
+
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};

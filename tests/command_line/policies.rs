@@ -1,3 +1,5 @@
+//! What a wrong or doubtful policy tells its author: file, line, column and a hint.
+
 use rex_tests::runs::Run;
 
 #[test]

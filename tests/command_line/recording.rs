@@ -1,3 +1,5 @@
+//! What stands in the record of a run, and what happens when it cannot be written.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

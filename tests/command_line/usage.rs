@@ -1,3 +1,5 @@
+//! What the command line takes, and what it says of what it does not take.
+
 use std::process::{Command, Output, Stdio};
 
 use rex_tests::program;

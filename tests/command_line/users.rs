@@ -1,3 +1,5 @@
+//! Ordinary users run scripts too, with namespaces and without.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
