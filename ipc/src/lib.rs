@@ -1,6 +1,6 @@
 //! The boundary between jail and broker: interface table, wire types, limits, frame and codec.
 //!
-//! What can cross is listed in [`interface`]; how it looks on the wire is written down in `docs/wire.md`.
+//! What can cross is listed in [`mod@interface`]; how it looks on the wire is written down in `docs/wire.md`.
 //! Nothing in this package does input or output, and nothing in it panics on any input.
 #![no_std]
 #![forbid(unsafe_code)]
