@@ -1,7 +1,7 @@
 //! Reading, writing and changing other processes.
 
 use super::{Act, Class, act, root_act};
-use crate::call::{Errno, address, call, input, length, number, output, succeeds};
+use crate::call::{Errno, call, input, length, number, output, succeeds};
 use crate::targets::Targets;
 
 pub(super) const ACTS: &[Act] = &[
@@ -79,7 +79,6 @@ fn copy_word(number_of_call: libc::c_long, targets: &Targets) -> Result<(), Errn
     let one = number(1);
     let arguments = [number(targets.broker), input(&here), one, input(&there), one, number(0)];
     succeeds(number_of_call, &arguments)?;
-    let _ = address(here[0]);
     if word == WORD { Ok(()) } else { Err(libc::EIO) }
 }
 
