@@ -113,6 +113,7 @@ fn a_directory_that_was_renamed_stays_the_same_directory() {
     session.tree.file("held/file", "held");
     session.tree.file("other/file", "other");
     session.tree.link("file", "held/link");
+    session.tree.link("file", "other/link");
     let path = session.text("held");
     let dir = session.open_dir(&path).unwrap();
     std::fs::rename(session.path("held"), session.path("moved")).unwrap();
@@ -178,6 +179,15 @@ fn a_directory_replaced_by_a_link_between_two_calls_is_not_entered() {
     assert!(session.send(request).unwrap_err().is_denial());
 }
 
+/// Ends the attacker's loop with the test, also when the test fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 // W1: "the same exchange attacker, with an oracle file outside; zero wins".
 #[test]
 fn an_exchange_in_a_loop_wins_nothing() {
@@ -193,6 +203,7 @@ fn an_exchange_in_a_loop_wins_nothing() {
     let mut plain = 0;
 
     std::thread::scope(|scope| {
+        let _stop = StopAtEnd(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 let exchange = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
@@ -225,11 +236,39 @@ fn an_exchange_in_a_loop_wins_nothing() {
             }
             session.records.clear();
         }
-        stop.store(true, Ordering::Relaxed);
     });
 
     assert!(plain > 0);
     assert!(!made.exists());
+}
+
+// O_EXCL: what appears at the last moment is looked at like anything else.
+#[test]
+fn what_appears_where_a_file_is_made_is_not_opened_unseen() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    let root = session.root();
+    let place = session.path("new");
+    let stop = AtomicBool::new(false);
+
+    std::thread::scope(|scope| {
+        let _stop = StopAtEnd(&stop);
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRWXU);
+                let _ = std::fs::remove_file(&place);
+            }
+        });
+        for _ in 0..1_500 {
+            let request = OpenFile { write: true, create: true, ..session.opening_file(root, "new") };
+            let file = request.id;
+            if session.send(request).is_ok() {
+                let opened = nix::sys::stat::fstat(&session.services.handles.file(file).unwrap().fd).unwrap();
+                assert_eq!(opened.st_mode & nix::libc::S_IFMT, nix::libc::S_IFREG);
+                session.close(AnyId::File(file));
+            }
+            session.records.clear();
+        }
+    });
 }
 
 #[test]
@@ -262,6 +301,7 @@ fn a_directory_that_was_mounted_over_stays_the_same_directory() {
         let dir = session.open_dir(&path).unwrap();
         session.tree.mount_new("tmpfs", "held");
         session.tree.file("held/file", "mounted");
+        session.tree.link("file", "held/link");
 
         let file = session.open_file(dir, "file").unwrap();
         assert_eq!(session.read(file, 0, 10).unwrap().bytes.as_slice(), b"held");
