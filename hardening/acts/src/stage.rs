@@ -34,23 +34,42 @@ impl Drop for SystemV {
     }
 }
 
-/// Puts a key into a new session keyring of this thread and into the user keyring, and gives its number.
-///
-/// Whoever is started by this thread inherits the session keyring.
-///
-/// # Errors
-/// The errno of the first call that failed.
-pub fn add_key() -> Result<i32, Errno> {
-    call(libc::SYS_keyctl, &[number(JOIN_SESSION_KEYRING), number(0)])?;
-    let secret = *b"secret";
-    let (kind, name) = (text(c"user"), text(c"rex-containment"));
-    let session = number(SESSION_KEYRING);
-    let key = call(libc::SYS_add_key, &[kind, name, input(&secret), length(&secret), session])? as i64;
-    call(libc::SYS_keyctl, &[number(LINK), number(key), number(USER_KEYRING)])?;
-    Ok(key as i32)
+/// A key that the acts look for; gone from the user keyring when dropped.
+#[derive(Debug)]
+pub struct Key(i32);
+
+impl Key {
+    /// Puts a key into a new session keyring of this thread and into the user keyring.
+    ///
+    /// Whoever is started by this thread inherits the session keyring.
+    ///
+    /// # Errors
+    /// The errno of the first call that failed.
+    pub fn add() -> Result<Self, Errno> {
+        call(libc::SYS_keyctl, &[number(JOIN_SESSION_KEYRING), number(0)])?;
+        let secret = *b"secret";
+        let (kind, name) = (text(c"user"), text(c"rex-containment"));
+        let session = number(SESSION_KEYRING);
+        let key = call(libc::SYS_add_key, &[kind, name, input(&secret), length(&secret), session])? as i32;
+        call(libc::SYS_keyctl, &[number(LINK), number(key), number(USER_KEYRING)])?;
+        Ok(Self(key))
+    }
+
+    /// Its number.
+    pub fn number(&self) -> i32 {
+        self.0
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // A key that cannot be unlinked stays until its user has logged out; there is nobody to tell.
+        let _ = call(libc::SYS_keyctl, &[number(UNLINK), number(self.0), number(USER_KEYRING)]);
+    }
 }
 
 const JOIN_SESSION_KEYRING: i32 = 1;
 const LINK: i32 = 8;
+const UNLINK: i32 = 9;
 const SESSION_KEYRING: i32 = -3;
 const USER_KEYRING: i32 = -4;
