@@ -14,10 +14,11 @@ fn survived(name: &str, run: Run, codes: &[i32]) -> Ended {
     let (ended, peak) = run.finish_and_measure();
     let code = ended.code();
     assert!(code.is_some_and(|code| codes.contains(&code)), "{name}: {code:?} {}", ended.stderr);
+    let code = code.unwrap_or_default();
     let document = ended.document();
     assert!(document["jail"]["end"].is_string(), "{name}");
     assert!(peak < BROKER_KIB, "{name}: the broker had {peak} KiB");
-    eprintln!("{name}: exit {}, broker {peak} KiB, document {} bytes", codes[0], ended.stdout.len());
+    eprintln!("{name}: exit {code}, broker {peak} KiB, document {} bytes", ended.stdout.len());
     ended
 }
 
@@ -156,7 +157,7 @@ fn metrics_that_are_mostly_dimensions() {
 fn everything_at_once_and_just_within_its_limit() {
     let script = r#"
         let s = ""; s.pad(80, "x");
-        for i in 0..90000 { MetricBuilder().name(s + i).value(1.0).unit(MetricUnitType::COUNT).publish(); }
+        for i in 0..70000 { MetricBuilder().name(s + i).value(1.0).unit(MetricUnitType::COUNT).publish(); }
         let t = ""; t.pad(2000, "y");
         for i in 0..1001 { info(t); }
         let o = ""; o.pad(8388608, "z");
@@ -221,20 +222,26 @@ fn denials_without_number() {
 // B3: 19.8 s and 6.2 GiB in Rex.
 #[test]
 fn a_sparse_file_of_3_gib() {
-    for call in ["cat(FILE).len()", "grep(\"x\", FILE).len()", "wc([wc::l], FILE).lines", "tail(FILE).len()"]
-    {
+    let table = [
+        ("cat(FILE).len()", 75),
+        ("grep(\"x\", FILE).len()", 75),
+        ("tail(FILE).len()", 75),
+        ("wc([wc::l], FILE).lines", 0),
+    ];
+    for (call, code) in table {
         let run = Run::of("");
         let path = run.scratch.path().join("sparse");
         File::create(&path).and_then(|file| file.set_len(3 << 30)).expect("a file can have a hole");
         run.scratch.file("script.rhai", call.replace("FILE", &format!("\"{}\"", path.display())));
 
-        survived(call, run.policy(PERMIT_ALL).options(["--timeout", "60"]), &[0, 1, 75, 124]);
+        survived(call, run.policy(PERMIT_ALL), &[code]);
     }
 }
 
 #[test]
 fn a_line_of_1_gib() {
-    for call in ["grep(\"x\", FILE).len()", "tail(FILE).len()", "wc([wc::l], FILE).lines"] {
+    let table = [("grep(\"x\", FILE).len()", 75), ("tail(FILE).len()", 75), ("wc([wc::l], FILE).lines", 0)];
+    for (call, code) in table {
         let run = Run::of("");
         let path = run.scratch.path().join("line");
         // Holes between the ends: a line of zero bytes.
@@ -245,7 +252,7 @@ fn a_line_of_1_gib() {
         drop(file);
         run.scratch.file("script.rhai", call.replace("FILE", &format!("\"{}\"", path.display())));
 
-        survived(call, run.options(["--timeout", "60"]), &[0, 1, 75, 124]);
+        survived(call, run, &[code]);
     }
 }
 

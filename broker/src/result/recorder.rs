@@ -292,6 +292,6 @@ fn shortened(message: String) -> String {
 
 const MAX_MESSAGE_BYTES: usize = 1024;
 /// So that the broker stays below 64 MiB with an output of the usual length, too.
-const MAX_SIGNAL_BYTES: u64 = 24 * 1024 * 1024;
+const MAX_SIGNAL_BYTES: u64 = 20 * 1024 * 1024;
 /// One alarm, without its text.
 const ALARM_BYTES: usize = 96;
