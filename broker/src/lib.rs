@@ -15,6 +15,7 @@ pub mod input;
 pub mod limits;
 pub mod object;
 pub mod ops;
+pub mod outlet;
 pub mod path;
 pub mod policy;
 pub mod protocol;

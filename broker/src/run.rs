@@ -1,6 +1,6 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::forbidden::{self, Forbidden};
 use crate::image::Image;
 use crate::input::{self, Inputs};
 use crate::limits::engine_limits;
+use crate::outlet::Outlet;
 use crate::policy::{Engine, Loaded, Mode, Policies, PolicyText, Severity};
 use crate::result::{
     self, Crash, Document, Ending, ErrorClass, Form, Measured, NotStarted, Recorder, Settings,
@@ -503,7 +504,7 @@ fn internal(what: &str, error: &std::io::Error) -> NotStarted {
 }
 
 fn write_result(document: &Document, options: &cli::Run) -> u8 {
-    let mut stdout = std::io::stdout().lock();
+    let stdout = std::io::stdout().lock();
     let form = Form {
         format: options.format,
         verbose: options.verbose,
@@ -511,12 +512,22 @@ fn write_result(document: &Document, options: &cli::Run) -> u8 {
         to_terminal: stdout.is_terminal(),
     };
     let mut stderr = std::io::stderr().lock();
-    let written = result::write(document, &form, &mut stdout, &mut stderr).and_then(|()| stdout.flush());
-    match written {
+    let mut outlet = match Outlet::new(stdout) {
+        Ok(outlet) => outlet,
+        Err(error) => {
+            tracing::error!("cannot watch for signals: {error}");
+            return Exit::Internal.code(options.compat);
+        }
+    };
+    match result::write(document, &form, &mut outlet, &mut stderr) {
         Ok(()) => document.exit.code(options.compat),
         Err(error) => {
             tracing::error!("cannot write the result: {error}");
-            Exit::OutputNotWritten.code(options.compat)
+            let exit = match outlet.signal {
+                Some(number) => Exit::Signal(u8::try_from(number).unwrap_or(0)),
+                None => Exit::OutputNotWritten,
+            };
+            exit.code(options.compat)
         }
     }
 }

@@ -147,7 +147,9 @@ impl Services {
     /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows broker or jail.
     pub fn shows_broker(&self, reached: &Reached) -> bool {
         let shows = |part: &str| {
-            part == "self" || part == "thread-self" || self.own_processes.iter().any(|pid| pid == part)
+            part == "self"
+                || part == "thread-self"
+                || (!part.is_empty() && self.own_processes.iter().any(|pid| pid == part))
         };
         let suspicious = reached.name.as_str().split('/').any(shows);
         suspicious && fstatfs(&reached.fd).is_ok_and(|statfs| statfs.filesystem_type() == PROC_SUPER_MAGIC)

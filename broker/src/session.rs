@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rex_hardening::socket::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
 use rex_ipc::batch::{Call, ReplyWriter};
-use rex_ipc::bounded::Bytes;
+use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{
     self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Ready, RequestNumber,
@@ -251,6 +251,7 @@ impl<'j> Session<'j> {
             let Some(failure) = error.to_failure() else { return Err(self.end_of(services, error)) };
             services.handles.close_batch();
             self.remember(number, &failure);
+            let failure = shortened(failure, MAX_BODY_BYTES.saturating_sub(replies.used()));
             return replies.finish(Some(&failure)).map_err(|error| RunEnd::Internal(error.to_string()));
         }
         replies.finish(None).map_err(|error| RunEnd::Internal(error.to_string()))
@@ -479,6 +480,17 @@ impl Begun {
     }
 }
 
+/// The failure with a message that fits behind the replies which are already written.
+fn shortened(mut failure: Failure, room_bytes: usize) -> Failure {
+    let most = room_bytes.saturating_sub(FAILURE_OVERHEAD_BYTES);
+    let text = failure.message.as_str();
+    if text.len() > most {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        failure.message = Text::cut(text.get(..end).unwrap_or_default());
+    }
+    failure
+}
+
 /// What a failure of the socket means: the jail's doing, its death, or ours.
 fn link_end(error: &LinkError) -> RunEnd {
     match error {
@@ -512,3 +524,5 @@ fn violation(error: rex_ipc::state::ProtocolError) -> RunEnd {
 const PIECE_BYTES: usize = MAX_BODY_BYTES - 16;
 /// A script that keeps an older error than this and ends with it is not counted as denied by it.
 const REMEMBERED_FAILURES: usize = 65_536;
+/// Flag, class, kind and length of a failure take no more than this.
+const FAILURE_OVERHEAD_BYTES: usize = 32;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use rex_tests::runs::{Ended, Run};
@@ -95,4 +96,22 @@ fn a_rex_script_that_goes_on_after_sigterm_ends_ten_seconds_later() {
         ended.message()
     );
     assert!(took >= Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_result_nobody_reads() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("there can be one more pipe");
+        let room = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).expect("a pipe can be small");
+        let filling = vec![b' '; usize::try_from(room).expect("it has room")];
+        nix::unistd::write(&writer, &filling).expect("the pipe is empty");
+        let started = Run::of("1").stdout(writer).start();
+        started.wait_for_record("\"event\":\"end\"");
+
+        started.signal(signal);
+        let ended = started.wait();
+
+        assert_eq!(ended.code(), Some(code), "{}", ended.stderr);
+        drop(reader);
+    }
 }

@@ -1,0 +1,55 @@
+//! Standard output, which nobody may ever read: a signal still ends the program.
+
+use std::io::{self, StdoutLock, Write};
+use std::os::fd::AsFd;
+
+use nix::libc::PIPE_BUF;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::wait::{Event, Waiter};
+
+/// Standard output, for as long as a result is written.
+pub struct Outlet<'a> {
+    stdout: StdoutLock<'a>,
+    waiter: Waiter,
+    /// The signal that came while nobody read.
+    pub signal: Option<i32>,
+}
+
+impl<'a> Outlet<'a> {
+    /// Standard output, with the signals that end a run in view.
+    ///
+    /// # Errors
+    /// Those of [`Waiter::new`].
+    pub fn new(stdout: StdoutLock<'a>) -> io::Result<Self> {
+        Ok(Self { stdout, waiter: Waiter::new()?, signal: None })
+    }
+
+    /// Waits for a reader. A signal counts only while there is none: it must not cut a result that is being read.
+    fn wait_for_room(&mut self) -> io::Result<()> {
+        // A buffer that is dropped tries once more.
+        while self.signal.is_none() {
+            let mut now = [PollFd::new(self.stdout.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut now, PollTimeout::ZERO)? > 0 {
+                return Ok(());
+            }
+            if let Event::Signal(number) = self.waiter.writable(self.stdout.as_fd())? {
+                self.signal = Some(number);
+            }
+        }
+        Err(io::Error::other("the run was ended before its result was read"))
+    }
+}
+
+impl Write for Outlet<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wait_for_room()?;
+        // pipe(7): a pipe that poll(2) calls writable takes this much without blocking.
+        let piece = bytes.get(..PIPE_BUF).unwrap_or(bytes);
+        Ok(nix::unistd::write(&self.stdout, piece)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
