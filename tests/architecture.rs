@@ -16,8 +16,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "rex-broker",
         &[
+            "annotate-snippets",
             "cedar-policy-core",
             "clap",
+            "clap_complete",
             "getrandom",
             "miette",
             "nix",
@@ -30,6 +32,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "sha2",
             "strsim",
             "time",
+            "toml",
             "tracing",
             "tracing-subscriber",
         ],
