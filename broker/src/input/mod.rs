@@ -6,6 +6,7 @@ mod error;
 mod file;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -58,7 +59,7 @@ pub fn read_before(
     let named = |path: &Path| path.display().to_string();
     let script_text = file::read(script, MAX_LOAD_BYTES, deadline)
         .map_err(|source| InputError::Script { path: named(script), source })?;
-    let policy_text = file::read(policy, MAX_POLICY_BYTES, deadline)
+    let policy_text = file::read_inspected(policy, MAX_POLICY_BYTES, deadline, trust::inspect)
         .map_err(|source| InputError::Policy { path: named(policy), source })?;
     let mut inputs = Inputs {
         script_sha256: digest(&script_text),
