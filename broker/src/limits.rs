@@ -32,6 +32,13 @@ pub struct Usage {
     pub read_bytes: u64,
 }
 
+/// The name of the limit on one string, array, map or blob.
+pub const VALUE_SIZE: &str = "value-size";
+/// The name of the limit on variables in scope.
+pub const VARIABLES: &str = "variables";
+/// The name of the kernel's limit on processor time.
+pub const CPU_TIME: &str = "cpu-time";
+
 /// The size of a Rhai value.
 const VALUE_BYTES: u64 = 16;
 /// A key and a value in a map, with their share of the tree.

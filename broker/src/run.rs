@@ -19,7 +19,7 @@ use crate::cli::{self, Environment, Exit};
 use crate::forbidden::{self, Forbidden};
 use crate::image::Image;
 use crate::input::{self, Inputs};
-use crate::limits::engine_limits;
+use crate::limits::{CPU_TIME, VALUE_SIZE, VARIABLES, engine_limits};
 use crate::outlet::Outlet;
 use crate::policy::{Engine, Loaded, Mode, Policies, PolicyText, Severity};
 use crate::result::{
@@ -328,7 +328,7 @@ impl Run<'_> {
                 if let Err(error) = services.audit.note(&Record::Limit(record)) {
                     return Ending::AuditFailed(error.to_string());
                 }
-                let claimed_by_jail = matches!(limit.name, "max-operations" | "memory");
+                let claimed_by_jail = matches!(limit.name, "max-operations" | VALUE_SIZE | VARIABLES);
                 Ending::Limit {
                     name: limit.name.to_owned(),
                     value: limit.value,
@@ -452,7 +452,7 @@ fn jail_gone(jail: &mut Jail, services: &mut Services) -> Ending {
                 detail: format!("signal {signal}; is the script's data nested too deep?"),
             },
             nix::libc::SIGXCPU => {
-                Ending::Limit { name: "cpu time".to_owned(), value: 0, line: None, claimed_by_jail: false }
+                Ending::Limit { name: CPU_TIME.to_owned(), value: 0, line: None, claimed_by_jail: false }
             }
             _ => Ending::Crashed { how: Crash::Killed, detail: format!("by signal {signal}") },
         },

@@ -10,8 +10,8 @@ use rex_ipc::batch::{Call, ReplyWriter};
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{
-    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Ready, RequestNumber,
-    ScriptEnd,
+    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Place, Purpose, Ready,
+    RequestNumber, ScriptEnd,
 };
 use rex_ipc::failure::{Failure, FailureClass};
 use rex_ipc::frame::{Header, Kind};
@@ -21,6 +21,7 @@ use rex_ipc::state::{State, Tracker};
 
 use crate::audit::Outcome;
 use crate::error::{Error, LimitReached};
+use crate::limits::{VALUE_SIZE, VARIABLES, engine_limits};
 use crate::ops;
 use crate::services::Services;
 use crate::wait::{Event, Waiter};
@@ -82,6 +83,10 @@ pub struct Session<'j> {
     failures: VecDeque<(RequestNumber, FailureClass)>,
     /// The line of the script that last asked for something, as the jail claims.
     pub line: u32,
+    /// Where in the script its error is, as the jail claims.
+    pub place: Option<Place>,
+    /// What the script is sent for; set before it is sent.
+    pub purpose: Purpose,
     grace: Option<Duration>,
     signalled: Option<i32>,
 }
@@ -96,6 +101,8 @@ impl<'j> Session<'j> {
             output: Vec::new(),
             failures: VecDeque::new(),
             line: 0,
+            place: None,
+            purpose: Purpose::Run,
             grace,
             signalled: None,
         }
@@ -145,8 +152,11 @@ impl<'j> Session<'j> {
             codec::encode_large(arguments).map_err(|error| RunEnd::Internal(error.to_string()))?;
         let length =
             |bytes: usize| u32::try_from(bytes).map_err(|_| RunEnd::Internal("script too long".into()));
-        let begin =
-            LoadBegin { script_bytes: length(script.len())?, arguments_bytes: length(arguments.len())? };
+        let begin = LoadBegin {
+            script_bytes: length(script.len())?,
+            arguments_bytes: length(arguments.len())?,
+            purpose: self.purpose,
+        };
         self.tracker.advance(State::Loaded);
         self.send_control(&mut services.waiter, Kind::LoadBegin, &begin)?;
         for piece in script.as_bytes().chunks(PIECE_BYTES).chain(arguments.chunks(PIECE_BYTES)) {
@@ -194,6 +204,9 @@ impl<'j> Session<'j> {
         let (header, length) = self.receive(&mut services.waiter, buffer)?;
         let body = body(buffer, length);
         match header.kind {
+            Kind::Call if self.purpose == Purpose::Check => {
+                return Err(RunEnd::Violation("the jail made a call although nothing is to be run".into()));
+            }
             Kind::Call => {
                 let call = Call::decode(body).map_err(|error| RunEnd::Violation(error.to_string()))?;
                 let used = self.answer(services, header.sequence, call, &mut reply[HEADER_BYTES..])?;
@@ -291,10 +304,13 @@ impl<'j> Session<'j> {
     fn script_end(&mut self, services: &Services, outcome: control::Outcome) -> Result<RunEnd, RunEnd> {
         let text = String::from_utf8(std::mem::take(&mut self.output))
             .map_err(|_| RunEnd::Violation("the output is not UTF-8".into()))?;
+        self.place = outcome.place;
         if let ScriptEnd::Limit(limit) = outcome.end {
+            let engine = engine_limits(&services.limits);
             let (name, value) = match limit {
-                EngineLimit::Operations => ("max-operations", services.limits.max_operations),
-                EngineLimit::DataSize => ("memory", services.limits.memory_bytes()),
+                EngineLimit::Operations => ("max-operations", engine.operations),
+                EngineLimit::DataSize => (VALUE_SIZE, engine.string_bytes),
+                EngineLimit::Variables => (VARIABLES, engine.variables),
             };
             return Ok(RunEnd::Limit(LimitReached { name, value }));
         }

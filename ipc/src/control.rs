@@ -63,6 +63,17 @@ pub struct LoadBegin {
     pub script_bytes: u32,
     /// Bytes of [`Arguments`], encoded.
     pub arguments_bytes: u32,
+    /// What the script is sent for.
+    pub purpose: Purpose,
+}
+
+/// What a script is sent for.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be run.
+    Run,
+    /// To be compiled and reported on. Nothing of it is executed, so a jail that makes a call breaks the protocol.
+    Check,
 }
 
 /// A piece of a longer transfer.
@@ -146,6 +157,18 @@ pub struct Outcome {
     pub end: ScriptEnd,
     /// The request whose failure ended the script, when one did. The broker knows what it answered to it.
     pub ended_by: Option<RequestNumber>,
+    /// Where in the script the error is, when there is one that has a place. Where an error passed through functions
+    /// of the script, it is where it arose.
+    pub place: Option<Place>,
+}
+
+/// A place in the script.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1; 0 when only the line is known.
+    pub column: u32,
 }
 
 /// How a script ended.
@@ -168,6 +191,8 @@ pub enum EngineLimit {
     Operations,
     /// Size of a string, array, map or blob.
     DataSize,
+    /// Variables in scope.
+    Variables,
 }
 
 /// Names a request: the sequence number of its frame and its place in the batch, from 0.

@@ -198,6 +198,6 @@ mod tests {
 
         let ended = Bench::new().run(&script);
 
-        assert_eq!(ended.outcome.end, ScriptEnd::Limit(EngineLimit::DataSize), "{}", ended.text);
+        assert_eq!(ended.outcome.end, ScriptEnd::Limit(EngineLimit::Variables), "{}", ended.text);
     }
 }

@@ -2,7 +2,7 @@
 
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
-use rex_ipc::control::{Arguments, Fatal, FatalCause, Hello, LoadBegin, OutputBegin, Piece, Ready};
+use rex_ipc::control::{Arguments, Fatal, FatalCause, Hello, LoadBegin, OutputBegin, Piece, Purpose, Ready};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::limits::{HEADER_BYTES, MAX_BODY_BYTES, MAX_LOAD_BYTES, MAX_OUTPUT_BYTES};
@@ -20,6 +20,8 @@ pub struct Program {
     pub script: String,
     /// The variables it starts with.
     pub arguments: Arguments,
+    /// What to do with it.
+    pub purpose: Purpose,
 }
 
 /// Waits for the first frame.
@@ -78,6 +80,7 @@ pub fn receive_program(frames: &mut Frames) -> Program {
     Program {
         script: String::from_utf8(bytes).expect("the broker has read the script as text"),
         arguments: codec::decode_large(&arguments).expect("the broker has encoded the arguments"),
+        purpose: begin.purpose,
     }
 }
 
@@ -171,7 +174,11 @@ mod tests {
         let arguments = Arguments { values: vec![("n".into(), Argument::Integer(7))] };
         let encoded_arguments = codec::encode_large(&arguments).unwrap();
         let bytes = [b"let x = n; x".as_slice(), &encoded_arguments].concat();
-        let begin = LoadBegin { script_bytes: 12, arguments_bytes: encoded_arguments.len() as u32 };
+        let begin = LoadBegin {
+            script_bytes: 12,
+            arguments_bytes: encoded_arguments.len() as u32,
+            purpose: Purpose::Check,
+        };
         let piece = |part: &[u8]| {
             let piece = Piece { bytes: Bytes::new(part.to_vec()).unwrap() };
             encoded(Kind::LoadChunk, |body| codec::encode(&piece, body))
@@ -187,13 +194,17 @@ mod tests {
 
         assert_eq!(program.script, "let x = n; x");
         assert_eq!(program.arguments, arguments);
+        assert_eq!(program.purpose, Purpose::Check);
     }
 
     #[test]
     fn a_text_leaves_in_pieces_and_the_outcome_after_it() {
         let text = "é".repeat(PIECE_BYTES);
         let (mut frames, sent) = frames(vec![frame(Kind::Ack, &[]); 4]);
-        let ended = Ended { text: text.clone(), outcome: Outcome { end: ScriptEnd::Value, ended_by: None } };
+        let ended = Ended {
+            text: text.clone(),
+            outcome: Outcome { end: ScriptEnd::Value, ended_by: None, place: None },
+        };
 
         send_outcome(&mut frames, &ended);
 
@@ -218,7 +229,10 @@ mod tests {
 
         send_outcome(
             &mut frames,
-            &Ended { text: String::new(), outcome: Outcome { end: ScriptEnd::Error, ended_by: None } },
+            &Ended {
+                text: String::new(),
+                outcome: Outcome { end: ScriptEnd::Error, ended_by: None, place: None },
+            },
         );
 
         assert_eq!(sent.borrow().len(), 3);

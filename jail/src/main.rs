@@ -10,7 +10,7 @@ use rex_hardening::PreparePlan;
 use rex_hardening::arena::{self, Arena};
 use rex_hardening::channel::Channel;
 use rex_hardening::lockdown;
-use rex_ipc::control::{FatalCause, Hello};
+use rex_ipc::control::{FatalCause, Hello, Purpose};
 use rex_jail::link::Frames;
 use rex_jail::session::Session;
 use rex_jail::{engine, lifecycle, run};
@@ -36,7 +36,10 @@ fn start() -> i32 {
     lifecycle::send_ready(&mut session.frames(), report);
 
     let program = lifecycle::receive_program(&mut session.frames());
-    let ended = run::run(&ready.engine, &session, &program.script, program.arguments);
+    let ended = match program.purpose {
+        Purpose::Run => run::run(&ready.engine, &session, &program.script, program.arguments),
+        Purpose::Check => run::check(&ready.engine, &program.script, program.arguments),
+    };
     lifecycle::send_outcome(&mut session.frames(), &ended);
     0
 }

@@ -1,7 +1,7 @@
 //! Compiling and running the script, and what is said of how it ended.
 
-use rex_ipc::control::{Arguments, EngineLimit, Outcome, ScriptEnd};
-use rhai::{Dynamic, Engine, EvalAltResult, Position, Scope};
+use rex_ipc::control::{Arguments, EngineLimit, Outcome, Place, ScriptEnd};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Position, Scope};
 
 use crate::session::Session;
 use crate::{error, value};
@@ -17,19 +17,10 @@ pub struct Ended {
 
 /// Compiles the script with the arguments in scope and runs it.
 pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Arguments) -> Ended {
-    let mut scope = Scope::new();
-    for (name, argument) in arguments.values {
-        scope.push_dynamic(name, value::argument(argument));
-    }
-    let program = match engine.compile_with_scope(&scope, script) {
+    let mut scope = scope_of(arguments);
+    let program = match compile(engine, &scope, script) {
         Ok(program) => program,
-        Err(reason) => {
-            let error = EvalAltResult::from(reason);
-            return Ended {
-                text: error.to_string(),
-                outcome: Outcome { end: ScriptEnd::CompileError, ended_by: None },
-            };
-        }
+        Err(ended) => return ended,
     };
     let mut result = engine.eval_ast_with_scope::<Dynamic>(&mut scope, &program);
     // A script that was stopped inside a closure may have caught that and come to its end before the next operation.
@@ -38,12 +29,39 @@ pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Argument
         result = Err(EvalAltResult::ErrorTerminated(token, position).into());
     }
     match result {
-        Ok(value) => Ended {
-            text: value::output(engine, &value),
-            outcome: Outcome { end: ScriptEnd::Value, ended_by: None },
-        },
+        Ok(value) => Ended { text: value::output(engine, &value), outcome: DONE },
         Err(error) => Ended { text: error::message_of_run(&error), outcome: outcome_of(&error) },
     }
+}
+
+/// Compiles the script with the arguments in scope and executes nothing of it.
+pub fn check(engine: &Engine, script: &str, arguments: Arguments) -> Ended {
+    match compile(engine, &scope_of(arguments), script) {
+        Ok(_) => Ended { text: String::new(), outcome: DONE },
+        Err(ended) => ended,
+    }
+}
+
+fn scope_of(arguments: Arguments) -> Scope<'static> {
+    let mut scope = Scope::new();
+    for (name, argument) in arguments.values {
+        scope.push_dynamic(name, value::argument(argument));
+    }
+    scope
+}
+
+fn compile(engine: &Engine, scope: &Scope<'_>, script: &str) -> Result<AST, Ended> {
+    engine.compile_with_scope(scope, script).map_err(|reason| {
+        let error = EvalAltResult::from(reason);
+        let outcome =
+            Outcome { end: ScriptEnd::CompileError, ended_by: None, place: place(error.position()) };
+        Ended { text: error.to_string(), outcome }
+    })
+}
+
+fn place(position: Position) -> Option<Place> {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Some(Place { line: number(position.line()?), column: number(position.position().unwrap_or(0)) })
 }
 
 fn outcome_of(error: &EvalAltResult) -> Outcome {
@@ -52,13 +70,15 @@ fn outcome_of(error: &EvalAltResult) -> Outcome {
         EvalAltResult::ErrorTerminated(token, _) if token.is::<error::OutOfOperations>() => {
             ScriptEnd::Limit(EngineLimit::Operations)
         }
-        EvalAltResult::ErrorDataTooLarge(..) | EvalAltResult::ErrorTooManyVariables(..) => {
-            ScriptEnd::Limit(EngineLimit::DataSize)
-        }
+        EvalAltResult::ErrorDataTooLarge(..) => ScriptEnd::Limit(EngineLimit::DataSize),
+        EvalAltResult::ErrorTooManyVariables(..) => ScriptEnd::Limit(EngineLimit::Variables),
         _ => ScriptEnd::Error,
     };
-    Outcome { end, ended_by: error::request_behind(error) }
+    let place = place(error.unwrap_inner().position()).or_else(|| place(error.position()));
+    Outcome { end, ended_by: error::request_behind(error), place }
 }
+
+const DONE: Outcome = Outcome { end: ScriptEnd::Value, ended_by: None, place: None };
 
 #[cfg(test)]
 mod tests {
@@ -141,6 +161,32 @@ mod tests {
             bench.failure("fn f() { n }\nf()"),
             "Variable not found: n (line 1, position 10)\nin call to function 'f' (line 2, position 1)"
         );
+    }
+
+    #[test]
+    fn an_error_has_the_place_where_it_arose() {
+        let place = |script: &str| {
+            let outcome = Bench::new().run(script).outcome;
+            outcome.place.map(|place| (place.line, place.column))
+        };
+
+        assert_eq!(place("1"), None);
+        assert_eq!(place("let x = 1;\n  y + x"), Some((2, 3)));
+        assert_eq!(place("let n = 0;\nn / n"), Some((2, 3)));
+        assert_eq!(place("\n throw 1"), Some((2, 2)));
+        assert_eq!(place("fn f() {\n 1 / 0\n}\nf()"), Some((2, 4)));
+        assert_eq!(place("let s = `é${1/0}`;"), Some((1, 14)));
+    }
+
+    #[test]
+    fn a_check_compiles_and_executes_nothing() {
+        let check = |script: &str| super::check(&rhai::Engine::new_raw(), script, Arguments::default());
+
+        let fine = check("throw 1");
+        assert_eq!((fine.text.as_str(), fine.outcome), ("", super::DONE));
+        let broken = check("let x = 1;\nx +");
+        assert_eq!(broken.outcome.end, super::ScriptEnd::CompileError);
+        assert_eq!(broken.outcome.place.map(|place| place.line), Some(2));
     }
 
     #[test]

@@ -33,9 +33,10 @@ fn control_bodies_keep_their_bytes() {
         ScriptEnd::Error,
         ScriptEnd::Limit(EngineLimit::Operations),
         ScriptEnd::Limit(EngineLimit::DataSize),
+        ScriptEnd::Limit(EngineLimit::Variables),
     ];
     for end in ends {
-        samples.push(sample("outcome", "Outcome", &Outcome { end, ended_by: None }));
+        samples.push(sample("outcome", "Outcome", &Outcome { end, ended_by: None, place: None }));
     }
     samples.push(sample("outcome of a failed request", "Outcome", &outcome()));
     for cause in [FatalCause::Arena, FatalCause::Panic, FatalCause::Setup] {
@@ -229,7 +230,7 @@ fn ready() -> Ready {
 }
 
 fn load_begin() -> LoadBegin {
-    LoadBegin { script_bytes: 6, arguments_bytes: 300 }
+    LoadBegin { script_bytes: 6, arguments_bytes: 300, purpose: Purpose::Run }
 }
 
 fn piece() -> Piece {
@@ -252,7 +253,11 @@ fn arguments() -> Arguments {
 }
 
 fn outcome() -> Outcome {
-    Outcome { end: ScriptEnd::Error, ended_by: Some(RequestNumber { frame: 300, index: 2 }) }
+    Outcome {
+        end: ScriptEnd::Error,
+        ended_by: Some(RequestNumber { frame: 300, index: 2 }),
+        place: Some(Place { line: 12, column: 300 }),
+    }
 }
 
 fn text<const MAX: usize>(text: &str) -> Text<MAX> {

@@ -8,7 +8,7 @@ use rex_hardening::socket::{RECEIVE_BYTES, Received, Wait};
 use rex_hardening::{Jail, JailExit, Layer, Plan, Posture, SealedImage, SelfReport, spawn, verify};
 use rex_ipc::bounded::Bytes;
 use rex_ipc::codec;
-use rex_ipc::control::{EngineLimits, Fatal, FatalCause, Hello, LoadBegin, Piece, Ready};
+use rex_ipc::control::{EngineLimits, Fatal, FatalCause, Hello, LoadBegin, Piece, Purpose, Ready};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
@@ -115,7 +115,7 @@ impl Jailed {
 
     /// Announces an order of this length and sends nothing of it.
     pub fn begin_order(&mut self, script_bytes: u32) {
-        self.send(Kind::LoadBegin, &LoadBegin { script_bytes, arguments_bytes: 0 });
+        self.send(Kind::LoadBegin, &LoadBegin { script_bytes, arguments_bytes: 0, purpose: Purpose::Run });
     }
 
     /// Serves the jail until it has ended, and says how.

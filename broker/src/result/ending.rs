@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::Exit;
+use crate::limits::{CPU_TIME, VALUE_SIZE, VARIABLES};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,6 +148,16 @@ pub fn termination_text(signal: u8, place: Option<(u32, u32)>) -> String {
     }
 }
 
+/// A limit in words: as the option that sets it, where there is one.
+fn limit_text(name: &str, value: u64) -> String {
+    match name {
+        VALUE_SIZE => format!("a value larger than {value} bytes, a quarter of --memory"),
+        VARIABLES => format!("more than {value} variables in scope"),
+        CPU_TIME => "the processor time of the jail".to_owned(),
+        _ => format!("{name} of {value}"),
+    }
+}
+
 /// What an ending means.
 pub(super) struct Meaning {
     /// Class and message, unless it is a success.
@@ -178,11 +189,11 @@ impl Ending {
                 Meaning::finished(Some((error_type, message.clone())), exit)
             }
             Self::Limit { name, value, line, claimed_by_jail } => {
-                let mut message = format!("Script terminated: limit reached: {name} of {value}");
+                let mut message = format!("Script terminated: limit reached: {}", limit_text(name, *value));
                 if let Some(line) = line.filter(|line| *line > 0) {
                     message.push_str(&format!(" (line {line})"));
                 }
-                let detail = format!("{name} of {value}");
+                let detail = limit_text(name, *value);
                 Meaning::script(message, Exit::LimitReached).ended("limit", *claimed_by_jail, detail)
             }
             Self::Deadline { seconds } => {

@@ -64,7 +64,7 @@ impl Frames {
         self.receive()?;
         self.send_body(Kind::OutputEnd, 0);
         self.receive()?;
-        self.send(Kind::Result, &Outcome { end: ScriptEnd::Value, ended_by: None });
+        self.send(Kind::Result, &Outcome { end: ScriptEnd::Value, ended_by: None, place: None });
         Some(())
     }
 
