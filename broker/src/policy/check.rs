@@ -13,6 +13,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 
 use super::finding::{Finding, Severity, Source};
 use super::literals;
+use super::overflow;
 use super::parse::Parsed;
 use super::schema;
 use super::scope::Scope;
@@ -82,6 +83,7 @@ fn check_one(parsed: &Parsed, schema: &LazySchema, words: &Vocabulary, report: &
         unknown_name(parsed, error, words, report);
     }
     literals::check(parsed, words, report);
+    overflow::check(parsed, report);
     confusable(parsed, report);
     // With a name that does not exist, everything else would be a consequence.
     if unknown.is_empty() {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use cedar_policy_core::ast::{Effect, EntityUID, EntityUIDEntry, Literal, Request, ValueKind};
+use cedar_policy_core::ast::{Effect, EntityUID, EntityUIDEntry, Expr, Literal, Request, SlotEnv, ValueKind};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 use rex_ipc::action::ActionId;
@@ -69,24 +69,38 @@ impl Engine {
         verdict
     }
 
+    /// The name of the user for whom it answers.
+    pub fn principal(&self) -> &str {
+        self.principal.eid().as_ref()
+    }
+
     fn evaluate(&mut self, question: &Question<'_>) -> Verdict {
         self.select(question);
         if self.selected.is_empty() {
             return Verdict::default();
         }
-        let Some(scene) = entities::scene(&self.policies.words, &self.policies.horizon, question) else {
-            return Verdict::indescribable();
-        };
-        let Scene { resource, context, entities } = scene;
+        let verdict = self.with_evaluator(question, |evaluator| {
+            let rules = self.selected.iter().filter_map(|position| self.policies.rules.get(*position));
+            combine(rules.map(|rule| (rule, outcome(&rule.condition, &rule.slots, evaluator))))
+        });
+        verdict.unwrap_or_else(Verdict::indescribable)
+    }
+
+    /// Puts the question before Cedar. Nothing when it cannot be put without hiding something.
+    pub(super) fn with_evaluator<T>(
+        &self,
+        question: &Question<'_>,
+        ask: impl FnOnce(&Evaluator<'_>) -> T,
+    ) -> Option<T> {
+        let words = &self.policies.words;
+        let Scene { resource, context, entities } = entities::scene(words, &self.policies.horizon, question)?;
         let request = Request::new_unchecked(
             known(Arc::clone(&self.principal)),
-            known(entities::action_uid(&self.policies.words, question.action)),
+            known(entities::action_uid(words, question.action)),
             known(resource),
             Some(context),
         );
-        let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
-        let rules = self.selected.iter().filter_map(|position| self.policies.rules.get(*position));
-        combine(rules.map(|rule| (rule, applies(rule, &evaluator))))
+        Some(ask(&Evaluator::new(request, &entities, Extensions::all_available())))
     }
 
     /// Fills `selected` with the policies whose head can match.
@@ -119,15 +133,16 @@ impl Verdict {
     }
 }
 
-/// What became of one policy.
-enum Outcome {
+/// What became of one condition, or of a part of it.
+pub(super) enum Outcome {
     Applies,
     Silent,
     Failed(String),
 }
 
-fn applies(rule: &Rule, evaluator: &Evaluator<'_>) -> Outcome {
-    match evaluator.interpret(&rule.condition, &rule.slots) {
+/// Evaluates a condition.
+pub(super) fn outcome(condition: &Expr, slots: &SlotEnv, evaluator: &Evaluator<'_>) -> Outcome {
+    match evaluator.interpret(condition, slots) {
         Ok(value) => match value.value {
             ValueKind::Lit(Literal::Bool(true)) => Outcome::Applies,
             ValueKind::Lit(Literal::Bool(false)) => Outcome::Silent,

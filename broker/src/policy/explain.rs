@@ -1,11 +1,68 @@
 //! Why a question was answered as it was, and what would change the answer.
+//!
+//! Nothing here changes a policy: what is proposed is a text for a person to judge.
 
-use rex_ipc::action::ResourceKind;
+use std::cmp::Reverse;
 
-use super::engine::Verdict;
-use super::policies::Policies;
-use super::question::{ContextRef, Question, ResourceRef};
-use super::vocabulary::{self, Vocabulary};
+use cedar_policy_core::ast::{Effect, ExprKind, Literal};
+use rex_ipc::action::ActionId;
+use serde::Serialize;
+
+use super::anatomy::failed_parts;
+pub use super::anatomy::{FailedPart, Part};
+use super::engine::{Engine, Verdict};
+use super::grant;
+use super::policies::{Place, Policies, Rule};
+use super::question::Question;
+
+/// A verdict with everything that can be said about it.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The answer itself.
+    pub verdict: Verdict,
+    /// The policies that it rests on, with their places.
+    pub grounds: Vec<Ground>,
+    /// When no permit matches: the one that comes nearest.
+    pub nearest: Option<Nearest>,
+    /// When no permit matches: a policy that would permit exactly this.
+    pub grant: Option<String>,
+}
+
+/// A policy that decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ground {
+    /// The policy, as verdicts name it.
+    pub id: String,
+    /// Where it begins.
+    #[serde(flatten)]
+    pub place: Option<Place>,
+}
+
+/// The permit that lacks least to apply.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Nearest {
+    /// The policy, as verdicts name it.
+    pub id: String,
+    /// Where it begins.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What keeps it from applying, in the order of the text; at least one.
+    pub failed: Vec<FailedPart>,
+}
+
+/// Decides a question and says why.
+pub fn explain(engine: &mut Engine, question: &Question<'_>) -> Explanation {
+    let verdict = (*engine.decide(question)).clone();
+    let policies = engine.policies();
+    let grounds = verdict
+        .determining
+        .iter()
+        .map(|id| Ground { id: id.clone(), place: policies.place(id).cloned() })
+        .collect();
+    let nearest = if nothing_matches(&verdict) { nearest(engine, question) } else { None };
+    let grant = grant(question, &verdict, engine.principal());
+    Explanation { verdict, grounds, nearest, grant }
+}
 
 /// The grounds of a verdict, one line each, with the place of every policy named.
 pub fn reasons(verdict: &Verdict, policies: &Policies) -> Vec<String> {
@@ -26,50 +83,56 @@ pub fn reasons(verdict: &Verdict, policies: &Policies) -> Vec<String> {
     lines
 }
 
-/// The narrowest policy that permits exactly this question, or nothing if a forbid stands in its way.
+/// The narrowest policy that permits exactly this question, or nothing if a forbid stands in its way or if it cannot be
+/// written down; the strict validator has found no fault in it.
 ///
 /// Process ids and the names of things of which there is one do not last, so these are granted by what does.
 pub fn grant(question: &Question<'_>, verdict: &Verdict, principal: &str) -> Option<String> {
-    let nothing_matches = !verdict.permitted && !verdict.failed && verdict.determining.is_empty();
-    if !nothing_matches {
-        return None;
-    }
-    let words = Vocabulary::new();
-    let kind = question.resource.kind();
-    let resource = match kind {
-        ResourceKind::Sysinfo | ResourceKind::Systemd | ResourceKind::Sysctl | ResourceKind::Process => {
-            format!("resource is {}", kind.type_name())
-        }
-        _ => format!("resource == {}", vocabulary::uid(words.kind(kind), &question.resource.id())),
-    };
-    let head = format!(
-        "permit(principal == {}, action == {}, {resource})",
-        words.principal(principal),
-        question.action.uid()
-    );
-    let clauses = clauses(question);
-    Some(if clauses.is_empty() {
-        format!("{head};")
-    } else {
-        format!("{head} when {{ {} }};", clauses.join(" && "))
-    })
+    if nothing_matches(verdict) { grant::text(question, principal) } else { None }
 }
 
-fn clauses(question: &Question<'_>) -> Vec<String> {
-    let equals = |name: &str, text: &str| format!("{name} == \"{}\"", text.escape_debug());
-    let mut clauses = Vec::new();
-    if let ResourceRef::Process(process) = question.resource {
-        clauses.push(equals("resource.name", process.name));
-        clauses.push(equals("resource.username", process.username));
-    }
-    match question.context {
-        ContextRef::None => {}
-        ContextRef::XAttr { name } => clauses.push(equals("context.xattr.name", name)),
-        ContextRef::Move { path, .. } => clauses.push(equals("context.destination.path", path)),
-        ContextRef::Execute(execute) => {
-            clauses.push(format!("context.user.uid == {}", execute.uid));
-            clauses.push(format!("context.group.gid == {}", execute.gid));
-        }
-    }
-    clauses
+/// The permit with the fewest parts that are not true. Of several, the one whose parts are easiest to change, then the
+/// one whose resource is next to the one asked about, then the first.
+pub fn nearest(engine: &Engine, question: &Question<'_>) -> Option<Nearest> {
+    engine.with_evaluator(question, |evaluator| {
+        let permits = engine.policies().rules.iter().filter(|rule| rule.effect == Effect::Permit);
+        let (rule, failed) = permits
+            .map(|rule| (rule, failed_parts(rule, evaluator)))
+            .filter(|(_, failed)| !failed.is_empty())
+            .min_by_key(|(rule, failed)| distance(rule, failed, question))?;
+        Some(Nearest { id: rule.id.clone(), place: rule.place.clone(), failed })
+    })?
+}
+
+type Distance = (usize, usize, Reverse<usize>);
+
+fn distance(rule: &Rule, failed: &[FailedPart], question: &Question<'_>) -> Distance {
+    let weight = |failed: &FailedPart| failed.part as usize;
+    // An action of another namespace has nothing to do with the question.
+    let foreign =
+        failed.iter().any(|failed| failed.part == Part::Action) && !same_namespace(rule, question.action);
+    let near =
+        if failed.iter().any(|failed| failed.part == Part::Resource) { kinship(rule, question) } else { 0 };
+    (failed.len() + usize::from(foreign), failed.iter().map(weight).sum(), Reverse(near))
+}
+
+fn same_namespace(rule: &Rule, action: ActionId) -> bool {
+    ActionId::ALL.iter().any(|own| own.namespace() == action.namespace() && rule.scope.names_action(*own))
+}
+
+/// How much of the name asked about the head's resource shares.
+fn kinship(rule: &Rule, question: &Question<'_>) -> usize {
+    let wanted = question.resource.id();
+    let shared =
+        |own: &str| own.bytes().zip(wanted.bytes()).take_while(|(own, wanted)| own == wanted).count();
+    let head = rule.template.resource_constraint().as_expr();
+    let names = head.subexpressions().filter_map(|part| match part.expr_kind() {
+        ExprKind::Lit(Literal::EntityUID(uid)) => Some(shared(uid.eid().as_ref())),
+        _ => None,
+    });
+    names.max().unwrap_or(0)
+}
+
+fn nothing_matches(verdict: &Verdict) -> bool {
+    !verdict.permitted && !verdict.failed && verdict.determining.is_empty()
 }

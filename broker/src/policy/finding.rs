@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// How much a finding weighs under the chosen [`Mode`](super::Mode).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The policies are refused.
     Error,
@@ -12,7 +15,9 @@ pub enum Severity {
 }
 
 /// One remark about a policy text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// As JSON it has all of these fields, and null where there is nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Whether it keeps the policies from being used.
     pub severity: Severity,
@@ -29,6 +34,7 @@ pub struct Finding {
     /// What to do about it.
     pub hint: Option<String>,
     /// The policy concerned, as verdicts name it.
+    #[serde(rename = "policy")]
     pub policy_id: Option<String>,
 }
 
@@ -106,6 +112,14 @@ impl<'a> Source<'a> {
 
     pub(super) fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// The text of a line, counted from 1, without its end; nothing where there is no such line.
+    pub(super) fn line(&self, number: usize) -> &'a str {
+        let start = number.checked_sub(1).and_then(|index| self.lines.get(index)).copied();
+        let end = self.lines.get(number).map_or(self.text.len(), |next| next - 1);
+        let line = start.and_then(|start| self.text.get(start..end)).unwrap_or_default();
+        line.strip_suffix('\r').unwrap_or(line)
     }
 
     /// Line and column of a byte, both counted from 1. What is no place in the text counts as its end.

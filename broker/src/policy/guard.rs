@@ -58,6 +58,12 @@ pub(super) fn scan(text: &str) -> Result<Vec<usize>, TooDeep> {
     Ok(ends)
 }
 
+/// How many policies a text seems to have, so that a text of far too many is refused before it is parsed.
+pub(super) fn policies(text: &str) -> usize {
+    let mut tokens = Tokens { text: text.as_bytes(), at: 0 };
+    std::iter::from_fn(|| tokens.next()).filter(|(_, token)| matches!(token, Token::End)).count()
+}
+
 /// Cedar keeps going after a mistake, and a text of nothing but mistakes would cost a thousand times its size in memory.
 const PART_BYTES: usize = 64 << 10;
 

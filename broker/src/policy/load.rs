@@ -111,7 +111,8 @@ fn rule(parsed: Parsed, texts: &[Source<'_>], words: &Vocabulary) -> Option<Rule
         return None;
     }
     let source = texts.get(parsed.source)?;
-    let place = Place { file: source.name().to_owned(), line: source.position(parsed.span.0).0 };
+    let (line, column) = source.position(parsed.span.0);
+    let place = Place { file: source.name().to_owned(), line, column };
     Some(Rule::new(parsed.id, &parsed.policy, place, words))
 }
 

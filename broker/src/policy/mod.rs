@@ -1,5 +1,6 @@
 //! What a script may do: policies are loaded, checked and asked here.
 
+mod anatomy;
 mod cache;
 mod check;
 mod engine;
@@ -7,15 +8,18 @@ mod entities;
 pub mod explain;
 mod finding;
 mod gate;
+mod grant;
 mod guard;
 mod literals;
 mod load;
 mod narrow;
+mod overflow;
 mod parse;
 mod permit;
 mod policies;
 mod question;
-mod schema;
+mod render;
+pub mod schema;
 mod scope;
 mod suggest;
 mod typecheck;
@@ -31,3 +35,4 @@ pub use load::{Loaded, Mode, PolicyText};
 pub use permit::{Allows, Permit, Resource};
 pub use policies::{Place, Policies};
 pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
+pub use render::{MAX_SHOWN, render};

@@ -1,9 +1,11 @@
 //! A policy set that was accepted, prepared for many decisions.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use cedar_policy_core::ast::{BinaryOp, Effect, EntityUID, Expr, ExprKind, Literal, SlotEnv, Template};
 use rex_ipc::action::ResourceKind;
+use serde::Serialize;
 
 use super::entities::Horizon;
 use super::scope::Scope;
@@ -29,15 +31,25 @@ pub(super) struct Rule {
     pub(super) slots: SlotEnv,
     pub(super) scope: Scope,
     pub(super) place: Place,
+    /// As parsed, for those who ask why.
+    pub(super) template: Template,
 }
 
-/// Where a policy begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a policy, or a part of one, begins.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Place {
     /// The source's name, as given at load.
     pub file: String,
     /// Counted from 1.
     pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 impl Rule {
@@ -49,6 +61,7 @@ impl Rule {
             slots: HashMap::new(),
             scope: Scope::of(policy, words),
             place,
+            template: policy.clone(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The schema, as far as checking policies needs it.
 
+use std::sync::LazyLock;
+
 use cedar_policy_core::extensions::Extensions;
-use cedar_policy_core::validator::ValidatorSchema;
+use cedar_policy_core::validator::{Validator, ValidatorSchema};
 
 /// Reads the schema. Deciding does not need it: requests are well typed by construction.
 pub(super) fn load() -> ValidatorSchema {
@@ -9,5 +11,14 @@ pub(super) fn load() -> ValidatorSchema {
         .expect("a test reads the schema that is compiled in")
 }
 
+/// The validator of the texts that we write ourselves, made when the first of them is checked.
+pub(super) fn validator() -> &'static Validator {
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| Validator::new(load()));
+    &VALIDATOR
+}
+
+/// The schema as people read it.
+pub const READABLE: &str = include_str!("../../../policies/rex.cedarschema");
+
 /// The schema in JSON, which costs a third of the readable form to read.
-const JSON: &str = include_str!("../../../policies/rex.cedarschema.json");
+pub const JSON: &str = include_str!("../../../policies/rex.cedarschema.json");
