@@ -4,6 +4,7 @@ mod arguments;
 mod comments;
 mod error;
 mod file;
+mod policies;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub use arguments::TooDeep;
 pub use error::InputError;
+pub use policies::{PolicySource, read_policies};
 
 use crate::audit::hex;
 

@@ -1,0 +1,83 @@
+//! Which policy files are meant, and their texts.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+
+use super::{InputError, MAX_POLICY_BYTES, file, trust};
+
+/// One policy file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySource {
+    /// Its path, as given or as found; findings call it so.
+    pub name: String,
+    /// What it contains.
+    pub text: String,
+}
+
+/// Reads policy files in the order given. A directory stands for its files `*.cedar` in the order of their names;
+/// hidden ones and those of its subdirectories are left out.
+///
+/// All together may have 16 MiB, and a directory 1,000 files. A pipe may take until `deadline` to come to its end.
+///
+/// # Errors
+/// When one cannot be read, is too large, not UTF-8, or may be written by people who must not (see `trust`), or when
+/// a directory has no such file.
+pub fn read_policies<P: AsRef<Path>>(
+    paths: &[P],
+    deadline: Instant,
+) -> Result<Vec<PolicySource>, InputError> {
+    let mut sources = Vec::new();
+    let mut room = MAX_POLICY_BYTES;
+    for given in paths {
+        let given = given.as_ref();
+        let failed = |path: &Path, source| InputError::Policy { path: path.display().to_string(), source };
+        for path in files(given).map_err(|error| failed(given, error))? {
+            let text = file::read_inspected(&path, room, deadline, trust::inspect)
+                .map_err(|error| failed(&path, error))?;
+            room = room.saturating_sub(text.len());
+            sources.push(PolicySource { name: path.display().to_string(), text });
+        }
+    }
+    Ok(sources)
+}
+
+/// The file itself, or the files of a directory.
+fn files(given: &Path) -> io::Result<Vec<PathBuf>> {
+    // Only a directory opens this way: a pipe must be opened once, where it is read.
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(given) {
+        Ok(directory) => listed(given, directory),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(vec![given.to_owned()]),
+        Err(error) => Err(error),
+    }
+}
+
+fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
+    trust::inspect(path, &directory.metadata()?)?;
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(directory.into())?.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name.ends_with(b".cedar") && !name.starts_with(b".") {
+            names.push(name.to_vec());
+        }
+        if names.len() > MAX_FILES {
+            let message = format!("there are more than {MAX_FILES} policy files");
+            return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+        }
+    }
+    if names.is_empty() {
+        return Err(io::Error::new(ErrorKind::InvalidData, "there is no file *.cedar in this directory"));
+    }
+    names.sort_unstable();
+    Ok(names.iter().map(|name| path.join(std::ffi::OsStr::from_bytes(name))).collect())
+}
+
+const MAX_FILES: usize = 1_000;
