@@ -30,6 +30,7 @@ pub struct FailedPart {
     /// As it stands in the policy, on one line and shortened.
     pub text: String,
     /// Where it begins.
+    #[serde(flatten)]
     pub place: Place,
     /// Why it could not be evaluated; none when it is merely false.
     pub error: Option<String>,

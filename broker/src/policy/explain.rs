@@ -92,11 +92,15 @@ pub fn grant(question: &Question<'_>, verdict: &Verdict, principal: &str) -> Opt
 }
 
 /// The permit with the fewest parts that are not true. Of several, the one whose parts are easiest to change, then the
-/// one whose resource is next to the one asked about, then the first.
+/// one whose resource is next to the one asked about, then the first. A permit for other namespaces is not near.
 pub fn nearest(engine: &Engine, question: &Question<'_>) -> Option<Nearest> {
+    let is_near = |rule: &&Rule| rule.effect == Effect::Permit && same_namespace(rule, question.action);
     engine.with_evaluator(question, |evaluator| {
-        let permits = engine.policies().rules.iter().filter(|rule| rule.effect == Effect::Permit);
-        let (rule, failed) = permits
+        let (rule, failed) = engine
+            .policies()
+            .rules
+            .iter()
+            .filter(is_near)
             .map(|rule| (rule, failed_parts(rule, evaluator)))
             .filter(|(_, failed)| !failed.is_empty())
             .min_by_key(|(rule, failed)| distance(rule, failed, question))?;
@@ -108,12 +112,9 @@ type Distance = (usize, usize, Reverse<usize>);
 
 fn distance(rule: &Rule, failed: &[FailedPart], question: &Question<'_>) -> Distance {
     let weight = |failed: &FailedPart| failed.part as usize;
-    // An action of another namespace has nothing to do with the question.
-    let foreign =
-        failed.iter().any(|failed| failed.part == Part::Action) && !same_namespace(rule, question.action);
-    let near =
-        if failed.iter().any(|failed| failed.part == Part::Resource) { kinship(rule, question) } else { 0 };
-    (failed.len() + usize::from(foreign), failed.iter().map(weight).sum(), Reverse(near))
+    let is_elsewhere = failed.iter().any(|failed| failed.part == Part::Resource);
+    let near = if is_elsewhere { kinship(rule, question) } else { 0 };
+    (failed.len(), failed.iter().map(weight).sum(), Reverse(near))
 }
 
 fn same_namespace(rule: &Rule, action: ActionId) -> bool {

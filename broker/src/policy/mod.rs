@@ -36,3 +36,5 @@ pub use permit::{Allows, Permit, Resource};
 pub use policies::{Place, Policies};
 pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
 pub use render::{MAX_SHOWN, render};
+pub use suggest::nearest;
+pub use vocabulary::{KINDS, entity_id};

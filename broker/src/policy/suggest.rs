@@ -1,7 +1,7 @@
 //! What a misspelt name was probably meant to be.
 
 /// The nearest candidate, if it is near enough to be a slip of the pen.
-pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (written.chars().count() / 3).max(1);
     candidates
         .into_iter()

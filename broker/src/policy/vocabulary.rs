@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy_core::FromNormalizedStr;
 use cedar_policy_core::ast::{Eid, Entity, EntityType, EntityUID, Name};
+use cedar_policy_core::parser::unescape::to_unescaped_string;
 use rex_ipc::action::{ActionId, ResourceKind};
 
 /// The names of the schema as Cedar values.
@@ -88,8 +89,14 @@ pub(super) fn uid(ty: &EntityType, id: &str) -> EntityUID {
     EntityUID::from_components(ty.clone(), Eid::new(id), None)
 }
 
+/// The name that stands between the quotes of an entity, such as `/a "b"` for `/a \"b\"`; nothing when it is not
+/// written as Cedar demands.
+pub fn entity_id(escaped: &str) -> Option<String> {
+    to_unescaped_string(escaped).ok().map(|text| text.to_string())
+}
+
 /// Every resource type, in the order of the enumeration.
-pub(super) const KINDS: [ResourceKind; 9] = [
+pub const KINDS: [ResourceKind; 9] = [
     ResourceKind::File,
     ResourceKind::Dir,
     ResourceKind::Sysinfo,

@@ -1,0 +1,125 @@
+//! Why one act is permitted or denied, told to a person or to a program.
+
+use serde::Serialize;
+
+use super::{Asked, ExplainArguments, complain, may_be_coloured, mode, print, read, texts};
+use crate::cli::Exit;
+use crate::cli::terminal::printable_line;
+use crate::policy::explain::{Explanation, Ground, Nearest, explain};
+use crate::policy::{Engine, Policies, PolicyText, Severity, render};
+use crate::sys;
+
+pub(super) fn run(arguments: &ExplainArguments) -> Exit {
+    let asked = match Asked::parse(arguments) {
+        Ok(asked) => asked,
+        Err(reason) => {
+            complain(&reason.to_string());
+            return Exit::Usage;
+        }
+    };
+    let sources = match read(&arguments.policy) {
+        Ok(sources) => sources,
+        Err(exit) => return exit,
+    };
+    let texts = texts(&sources);
+    let loaded = match Policies::load(&texts, mode(arguments.policy_mode)) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            let of_weight: Vec<_> = errors
+                .findings()
+                .iter()
+                .filter(|finding| finding.severity == Severity::Error)
+                .cloned()
+                .collect();
+            show(&of_weight, &texts);
+            return Exit::InputInvalid;
+        }
+    };
+    show(&loaded.warnings, &texts);
+    let principal = asked.principal.clone().unwrap_or_else(|| {
+        sys::unguarded::user_name(nix::unistd::geteuid().as_raw()).unwrap_or_else(|| "unknown".to_owned())
+    });
+    let mut engine = Engine::new(loaded.policies, &principal);
+    let explanation = asked.with(|question| explain(&mut engine, question));
+    let answer = Answer::of(&asked, &principal, &explanation);
+    if arguments.json {
+        // Texts and numbers always have a JSON form.
+        print(&(serde_json::to_string_pretty(&answer).unwrap_or_default() + "\n"))
+    } else {
+        print(&answer.to_text())
+    }
+}
+
+/// Standard output is for the explanation alone.
+fn show(findings: &[crate::policy::Finding], texts: &[PolicyText<'_>]) {
+    eprint!("{}", render(findings, texts, may_be_coloured(&std::io::stderr())));
+}
+
+/// The explanation as it is printed. Every field is always there, and null where there is nothing.
+#[derive(Serialize)]
+struct Answer<'a> {
+    decision: &'static str,
+    principal: &'a str,
+    action: &'static str,
+    resource_type: &'static str,
+    resource: &'a str,
+    /// Whether the denial rests on nothing but a forbid that could not be evaluated.
+    could_not_be_evaluated: bool,
+    grounds: &'a [Ground],
+    errors: &'a [String],
+    nearest: Option<&'a Nearest>,
+    grant: Option<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(asked: &'a Asked, principal: &'a str, explanation: &'a Explanation) -> Self {
+        let verdict = &explanation.verdict;
+        Self {
+            decision: if verdict.permitted { "permitted" } else { "denied" },
+            principal,
+            action: asked.action.uid(),
+            resource_type: asked.kind.type_name(),
+            resource: &asked.resource,
+            could_not_be_evaluated: verdict.failed,
+            grounds: &explanation.grounds,
+            errors: &verdict.errors,
+            nearest: explanation.nearest.as_ref(),
+            grant: explanation.grant.as_deref(),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines = vec![format!(
+            "{}: User::\"{}\", {}, {}::\"{}\"",
+            self.decision, self.principal, self.action, self.resource_type, self.resource
+        )];
+        let word = match (self.decision, self.could_not_be_evaluated) {
+            ("permitted", _) => "permitted by",
+            (_, true) => "denied, because it could not be evaluated, by",
+            (_, false) => "forbidden by",
+        };
+        lines.extend(self.grounds.iter().map(|ground| match &ground.place {
+            Some(place) => format!("{word} `{}` ({place})", ground.id),
+            None => format!("{word} `{}`", ground.id),
+        }));
+        lines.extend(self.errors.iter().map(|error| format!("evaluation failed: {error}")));
+        if self.decision == "denied" && self.grounds.is_empty() && !self.could_not_be_evaluated {
+            lines.push("no permit matches".to_owned());
+        }
+        if let Some(nearest) = self.nearest {
+            lines.push(format!("nearest permit: `{}` ({})", nearest.id, nearest.place));
+            lines.extend(nearest.failed.iter().map(|failed| {
+                let what = match &failed.error {
+                    Some(error) => format!("cannot be evaluated ({error})"),
+                    None => "is not true".to_owned(),
+                };
+                format!("  {}: {} {what}: {}", failed.place, failed.part.word(), failed.text)
+            }));
+        }
+        if let Some(grant) = self.grant {
+            lines.push("to permit exactly this, add:".to_owned());
+            lines.push(format!("  {grant}"));
+        }
+        lines.iter().map(|line| printable_line(line).into_owned() + "\n").collect()
+    }
+}
