@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rex_ipc::handle::{AnyId, DirId, FileId};
 
-use crate::session::{CloseQueue, Session};
+use crate::session::{CloseQueue, Session, Unneeded};
 
 /// Keeps a handle open at the broker; dropping it queues the close.
 struct Held {
@@ -14,7 +14,7 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.closing.push(self.handle);
+        self.closing.push(Unneeded::Handle(self.handle));
     }
 }
 

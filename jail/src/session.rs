@@ -7,9 +7,9 @@ use rex_ipc::batch::{CallWriter, ReplyReader};
 use rex_ipc::codec::CodecError;
 use rex_ipc::control::{EngineLimits, RequestNumber};
 use rex_ipc::failure::Failure;
-use rex_ipc::file_system::Close;
+use rex_ipc::file_system::{AbandonWrite, Close};
 use rex_ipc::frame::Kind;
-use rex_ipc::handle::{AnyId, DirId, FileId};
+use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Operation;
 use rex_ipc::limits::MAX_BATCH;
 use rex_ipc::runtime::LogLevel;
@@ -30,17 +30,27 @@ struct Shared {
     log_threshold: LogLevel,
     operations_left: Cell<u64>,
     stopped: RefCell<Option<Dynamic>>,
+    passed_over: Cell<u64>,
 }
 
-/// Handles that no script value refers to any more; their closes lead the next frame.
+/// What nothing refers to any more; the requests that give it back lead the next frame.
 #[derive(Default)]
-pub struct CloseQueue(RefCell<Vec<AnyId>>);
+pub struct CloseQueue(RefCell<Vec<Unneeded>>);
 
 impl CloseQueue {
-    /// Adds a handle.
-    pub fn push(&self, handle: AnyId) {
-        self.0.borrow_mut().push(handle);
+    /// Adds something.
+    pub fn push(&self, unneeded: Unneeded) {
+        self.0.borrow_mut().push(unneeded);
     }
+}
+
+/// Something of the broker's that is to be given back.
+#[derive(Clone, Copy, Debug)]
+pub enum Unneeded {
+    /// An open file, directory or link.
+    Handle(AnyId),
+    /// New content that is not to be put in its place.
+    Writer(WriterId),
 }
 
 /// A request that the broker did not do.
@@ -65,6 +75,7 @@ impl Session {
             log_threshold,
             operations_left: Cell::new(if limits.operations == 0 { u64::MAX } else { limits.operations }),
             stopped: RefCell::default(),
+            passed_over: Cell::new(0),
         }))
     }
 
@@ -115,6 +126,16 @@ impl Session {
         self.0.operations_left.set(0);
     }
 
+    /// How many entries the last walk of a tree passed over.
+    pub fn passed_over(&self) -> u64 {
+        self.0.passed_over.get()
+    }
+
+    /// Says how many entries a walk passed over, once it has ended.
+    pub fn set_passed_over(&self, entries: u64) {
+        self.0.passed_over.set(entries);
+    }
+
     /// The frames, for what is sent around the run of the script.
     pub fn frames(&self) -> std::cell::RefMut<'_, Frames> {
         self.0.frames.borrow_mut()
@@ -140,6 +161,11 @@ impl Session {
         FileId(self.new_number())
     }
 
+    /// A number for new content that is about to be written.
+    pub fn new_writer(&self) -> WriterId {
+        WriterId(self.new_number())
+    }
+
     fn new_number(&self) -> u32 {
         let number = self.0.next_handle.get();
         self.0.next_handle.set(number.checked_add(1).expect("a run opens fewer than 2^32 handles"));
@@ -154,7 +180,7 @@ impl Session {
     /// The failure of the first request that the broker did not do.
     pub fn perform<B: Batch>(&self, line: u32, batch: &B) -> Result<B::Replies, Failed> {
         let mut frames = self.0.frames.borrow_mut();
-        let closes = self.take_closes();
+        let closes = self.take_closes(batch.count());
         let frame = frames.next_sequence();
         let body_bytes =
             write_call(line, &closes, batch, frames.body()).expect("bounded requests fit a frame");
@@ -177,9 +203,9 @@ impl Session {
         self.perform(line, &(request,)).map(|(reply,)| reply)
     }
 
-    fn take_closes(&self) -> Vec<AnyId> {
+    fn take_closes(&self, requests: usize) -> Vec<Unneeded> {
         let mut queue = self.0.closing.0.borrow_mut();
-        let count = queue.len().min(MAX_BATCH.saturating_sub(LARGEST_BATCH));
+        let count = queue.len().min(MAX_BATCH.saturating_sub(requests));
         queue.drain(..count).collect()
     }
 }
@@ -211,90 +237,86 @@ pub trait Batch {
     fn count(&self) -> usize;
 }
 
-/// The most requests in one of the tuples below.
-const LARGEST_BATCH: usize = 3;
+/// Implements [`Batch`] for tuples of requests. The numbers count the fields, which a macro cannot do itself.
+macro_rules! batches {
+    ($($count:literal: $($operation:ident $index:tt),+;)+) => {
+        $(impl<$($operation: Operation),+> Batch for ($($operation,)+) {
+            type Replies = ($($operation::Reply,)+);
 
-impl<A: Operation> Batch for (A,) {
-    type Replies = (A::Reply,);
+            fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
+                $(writer.push(&self.$index)?;)+
+                Ok(())
+            }
 
-    fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
-        writer.push(&self.0)
-    }
+            fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
+                Ok(($(reader.take::<$operation::Reply>()?,)+))
+            }
 
-    fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
-        Ok((reader.take()?,))
-    }
+            fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError> {
+                $(if count > $index {
+                    reader.take::<$operation::Reply>()?;
+                })+
+                Ok(())
+            }
 
-    fn skip(&self, _: usize, _: &mut ReplyReader<'_>) -> Result<(), CodecError> {
-        Ok(())
-    }
-
-    fn count(&self) -> usize {
-        1
-    }
+            fn count(&self) -> usize {
+                $count
+            }
+        })+
+    };
 }
 
-impl<A: Operation, B: Operation> Batch for (A, B) {
-    type Replies = (A::Reply, B::Reply);
+batches! {
+    1: A 0;
+    2: A 0, B 1;
+    3: A 0, B 1, C 2;
+    4: A 0, B 1, C 2, D 3;
+    5: A 0, B 1, C 2, D 3, E 4;
+}
+
+/// One batch and then another, in one frame.
+pub struct Then<A, B>(pub A, pub B);
+
+impl<A: Batch, B: Batch> Batch for Then<A, B> {
+    type Replies = (A::Replies, B::Replies);
 
     fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
-        writer.push(&self.0)?;
-        writer.push(&self.1)
+        self.0.write(writer)?;
+        self.1.write(writer)
     }
 
     fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
-        Ok((reader.take()?, reader.take()?))
+        Ok((self.0.read(reader)?, self.1.read(reader)?))
     }
 
     fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError> {
-        if count > 0 {
-            reader.take::<A::Reply>()?;
+        match count.checked_sub(self.0.count()) {
+            // The first batch completed, so all its replies are there.
+            Some(of_second) => {
+                self.0.skip(self.0.count(), reader)?;
+                self.1.skip(of_second, reader)
+            }
+            None => self.0.skip(count, reader),
         }
-        Ok(())
     }
 
     fn count(&self) -> usize {
-        2
-    }
-}
-
-impl<A: Operation, B: Operation, C: Operation> Batch for (A, B, C) {
-    type Replies = (A::Reply, B::Reply, C::Reply);
-
-    fn write(&self, writer: &mut CallWriter<'_>) -> Result<(), CodecError> {
-        writer.push(&self.0)?;
-        writer.push(&self.1)?;
-        writer.push(&self.2)
-    }
-
-    fn read(&self, reader: &mut ReplyReader<'_>) -> Result<Self::Replies, CodecError> {
-        Ok((reader.take()?, reader.take()?, reader.take()?))
-    }
-
-    fn skip(&self, count: usize, reader: &mut ReplyReader<'_>) -> Result<(), CodecError> {
-        if count > 0 {
-            reader.take::<A::Reply>()?;
-        }
-        if count > 1 {
-            reader.take::<B::Reply>()?;
-        }
-        Ok(())
-    }
-
-    fn count(&self) -> usize {
-        3
+        self.0.count().saturating_add(self.1.count())
     }
 }
 
 fn write_call<B: Batch>(
     line: u32,
-    closes: &[AnyId],
+    closes: &[Unneeded],
     batch: &B,
     body: &mut [u8],
 ) -> Result<usize, CodecError> {
     let mut writer = CallWriter::new(line, body)?;
-    for &handle in closes {
-        writer.push(&Close { handle })?;
+    for &unneeded in closes {
+        match unneeded {
+            Unneeded::Handle(handle) => writer.push(&Close { handle })?,
+            Unneeded::Writer(writer_id) => writer.push(&AbandonWrite { writer: writer_id })?,
+        }
     }
     batch.write(&mut writer)?;
     writer.finish()

@@ -25,6 +25,15 @@ pub struct ByteStream {
     ended: bool,
 }
 
+/// Content that comes piece by piece.
+pub trait Pieces {
+    /// The next piece, which has at least one byte; nothing at the end, however often it is asked for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from coming.
+    fn next_piece(&mut self) -> Fallible<Option<Vec<u8>>>;
+}
+
 /// Whether redacted content will do when the whole may not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redaction {
@@ -52,7 +61,7 @@ impl ByteStream {
             open_for_reading(file, dir, name),
             ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted },
         );
-        let ((), (), chunk) = session.perform(line, &requests)?;
+        let (_, _, chunk) = session.perform(line, &requests)?;
         // Nothing else is looked up in the directory, so its close may travel with the next frame.
         drop(OpenDirectory::adopt(&session, dir));
         let file = OpenObject::adopt(&session, file);
@@ -123,15 +132,8 @@ impl ByteStream {
 
     /// The same content, line by line.
     pub fn into_lines(self) -> LineStream {
-        let limit = string_limit(&self.session);
-        LineStream {
-            offset_bytes: self.offset_bytes,
-            bytes: self,
-            piece: Vec::new(),
-            at: 0,
-            line: Vec::new(),
-            limit,
-        }
+        let (limit, offset_bytes) = (string_limit(&self.session), self.offset_bytes);
+        LineStream::new(self, limit, offset_bytes)
     }
 
     fn fetch(&self) -> Fallible<Chunk> {
@@ -145,9 +147,15 @@ impl ByteStream {
     }
 }
 
+impl Pieces for ByteStream {
+    fn next_piece(&mut self) -> Fallible<Option<Vec<u8>>> {
+        ByteStream::next_piece(self)
+    }
+}
+
 /// The lines of a file: split at `\n`, without a `\r` before it, without an empty line after a final `\n`.
-pub struct LineStream {
-    bytes: ByteStream,
+pub struct LineStream<S = ByteStream> {
+    bytes: S,
     piece: Vec<u8>,
     at: usize,
     line: Vec<u8>,
@@ -155,7 +163,12 @@ pub struct LineStream {
     offset_bytes: u64,
 }
 
-impl LineStream {
+impl<S: Pieces> LineStream<S> {
+    /// The lines of this content, which are no longer than the limit; it begins at an offset of its own.
+    pub fn new(bytes: S, limit: usize, offset_bytes: u64) -> Self {
+        Self { bytes, piece: Vec::new(), at: 0, line: Vec::new(), limit, offset_bytes }
+    }
+
     /// The next line as bytes, or nothing at the end.
     ///
     /// # Errors

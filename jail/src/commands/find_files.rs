@@ -41,15 +41,15 @@ fn names(context: &NativeCallContext, max_depth: u64, pattern: &str, path: &str)
     let requests = (open_parent(id, value::path(path)?), ListEntries { dir: id, restart: true });
     let opened = session.perform(value::line(context), &requests);
     // A directory that may be opened and not read has nothing in it that the script may know of.
-    let page = match opened {
-        Ok(((), page)) => Some(page),
+    let listed = match opened {
+        Ok(listed) => Some(listed),
         Err(failed) if failed.index == 0 || failed.is_final() => return Err(failed.into()),
         Err(_) => None,
     };
     let glob = find::glob(pattern, false)?;
     let mut names = TextArray::new(&session);
-    let Some(page) = page else { return Ok(names.into_array()) };
-    let root = DirHandle::adopt(&session, id, path);
+    let Some((opened, page)) = listed else { return Ok(names.into_array()) };
+    let root = DirHandle::adopt(&session, id, path, &opened);
     let plan = WalkPlan { max_depth, describe: false, follow_links: false };
     Walk::from_page(context, &root, page, plan).run(&mut |step: Step<'_>| {
         if glob.matches(step.entry.name()) { names.push(step.entry.name()) } else { Ok(()) }

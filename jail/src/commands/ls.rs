@@ -44,16 +44,16 @@ fn list(context: &NativeCallContext, path: &str, all: bool) -> Fallible<Map> {
     let request = OpenListing { id, path: value::path(path)? };
     let listing = session.ask(value::line(context), request)?;
     match listing {
-        Listing::Directory => {
-            let mut entries = DirHandle::adopt(&session, id, path).list_entries(context)?;
+        Listing::Directory(opened) => {
+            let mut entries = DirHandle::adopt(&session, id, path, &opened).list_entries(context)?;
             if !all {
                 entries.retain(|name, _| !name.starts_with('.'));
             }
             Ok(entries)
         }
-        Listing::Link(entry) => {
+        Listing::Link(opened, entry) => {
             let parent = path.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent);
-            let parent = DirHandle::adopt(&session, id, parent);
+            let parent = DirHandle::adopt(&session, id, parent, &opened);
             let name = entry.name.as_str().into();
             Ok(Map::from([(name, Dynamic::from(DirEntry::new(&parent, entry)))]))
         }

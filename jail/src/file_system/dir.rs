@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rex_ipc::file_system::{DirPlace, Entry, ListEntries, OpenDir, ReadLink, Stat};
+use rex_ipc::file_system::{DirPlace, Entry, ListEntries, OpenDir, Opened, ReadLink, Stat};
 use rex_ipc::handle::{AnyId, DirId};
 use rhai::{Dynamic, Map, NativeCallContext};
 
@@ -23,19 +23,31 @@ pub struct DirHandle {
 }
 
 impl DirHandle {
-    /// Takes charge of a directory that the broker has just opened at this path.
-    pub fn adopt(session: &Session, id: DirId, path: &str) -> Self {
+    /// Takes charge of a directory that the broker has just opened at this path, or where it says.
+    pub fn adopt(session: &Session, id: DirId, path: &str, opened: &Opened) -> Self {
+        let path = opened.real_path.as_ref().map_or(path, |real| real.as_str());
         Self { directory: OpenDirectory::adopt(session, id), path: path.into() }
     }
 
     /// Takes charge of a directory that the broker has just opened under this name in another one.
-    pub fn adopt_entry(session: &Session, id: DirId, parent: &DirHandle, name: &str) -> Self {
-        Self::adopt(session, id, &parent.path_of(name))
+    pub fn adopt_entry(
+        session: &Session,
+        id: DirId,
+        parent: &DirHandle,
+        name: &str,
+        opened: &Opened,
+    ) -> Self {
+        Self::adopt(session, id, &parent.path_of(name), opened)
     }
 
     /// The number that requests name it by.
     pub fn id(&self) -> DirId {
         self.directory.id()
+    }
+
+    /// The path that the policy knows it by.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The path of an entry with this name.
@@ -57,8 +69,8 @@ impl DirHandle {
             follow: options.follow_symlinks,
             create: options.creation(),
         };
-        session.ask(value::line(context), request)?;
-        Ok(Self::adopt(&session, id, path))
+        let opened = session.ask(value::line(context), request)?;
+        Ok(Self::adopt(&session, id, path, &opened))
     }
 
     /// Its entries by name, without `.` and `..`.

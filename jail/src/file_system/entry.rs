@@ -116,8 +116,8 @@ impl DirEntry {
         let session = Session::of(context);
         let request = self.open_dir_request(&session)?;
         let id = request.id;
-        session.ask(value::line(context), request)?;
-        let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name());
+        let opened = session.ask(value::line(context), request)?;
+        let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name(), &opened);
         self.remember_dir(&dir);
         Ok(dir)
     }
@@ -189,8 +189,8 @@ impl DirEntry {
         let request = self.open_dir_request(&session)?;
         let id = request.id;
         let requests = (request, Stat { handle: AnyId::Dir(id) });
-        let ((), described) = session.perform(value::line(context), &requests)?;
-        let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name());
+        let (opened, described) = session.perform(value::line(context), &requests)?;
+        let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name(), &opened);
         self.remember_dir(&dir);
         Metadata::new(described, None)
     }

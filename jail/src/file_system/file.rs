@@ -81,7 +81,7 @@ impl FileHandle {
         let id = session.new_file();
         let requests =
             (open_request(id, dir.id(), value::name(name)?, options)?, Stat { handle: AnyId::File(id) });
-        let ((), described) = session.perform(value::line(context), &requests)?;
+        let (_, described) = session.perform(value::line(context), &requests)?;
         Ok((Self::adopt(&session, id), Metadata::new(described, None)?))
     }
 

@@ -170,16 +170,17 @@ impl<'c> Walk<'c> {
         let request = entry.open_dir_request(&self.session)?;
         let id = request.id;
         if !descend {
-            if tolerated(self.session.ask(self.line, request))?.is_none() {
+            let Some(opened) = tolerated(self.session.ask(self.line, request))? else {
                 return Ok(Entered::No);
-            }
-            entry.remember_dir(&DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name()));
+            };
+            let dir = DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name(), &opened);
+            entry.remember_dir(&dir);
             return Ok(Entered::Open);
         }
         let list = ListEntries { dir: id, restart: true };
         match self.session.perform(self.line, &(request, list)) {
-            Ok(((), page)) => {
-                let dir = DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name());
+            Ok((opened, page)) => {
+                let dir = DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name(), &opened);
                 entry.remember_dir(&dir);
                 Ok(Entered::Listed(Level::new(dir, page)))
             }
