@@ -1,0 +1,33 @@
+//! Opens a regular file that is about to get content, and makes it once everything that follows is permitted.
+
+use rex_ipc::action::file_system::{Read, Write};
+use rex_ipc::file_system::{OpenFile, OpenTarget, Opened};
+
+use super::open_file;
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+
+impl Perform for OpenTarget {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
+        let from = self.from;
+        let request = OpenFile {
+            id: self.id,
+            dir: self.dir,
+            name: self.name,
+            read: false,
+            write: true,
+            create: true,
+            permissions: None,
+            follow: false,
+        };
+        open_file::open(gate, &request, |gate, place| {
+            // What gives it content asks again, of the object; asked here so that a denial makes nothing.
+            if let Some(from) = from {
+                let from = gate.services.handles.file(from)?;
+                gate.authorize::<Read, _>(from)?;
+            }
+            gate.authorize::<Write, _>(place.clone()).map(drop)
+        })
+    }
+}
