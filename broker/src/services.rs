@@ -16,6 +16,7 @@ use crate::error::{Error, LimitReached};
 use crate::forbidden::Forbidden;
 use crate::handles::Handles;
 use crate::limits::{Limits, Usage};
+use crate::ops::lacking::{self, Explaining};
 use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
 use crate::result::{Recorder, Refusal};
@@ -55,6 +56,8 @@ pub struct Services {
     pub current: RequestNumber,
     /// Its name in the interface table.
     pub operation: &'static str,
+    /// Whether denials are explained in the result.
+    pub explaining: Explaining,
     /// What interrupted the run, once something has.
     pub interruption: Option<Event>,
     /// Broker and jail, as `/proc` spells their numbers.
@@ -129,6 +132,7 @@ impl Services {
             recorder,
             current: RequestNumber { frame: 0, index: 0 },
             operation: "",
+            explaining: Explaining::default(),
             interruption: None,
             own_processes: [std::process::id().to_string(), String::new()],
             dictionary: None,
@@ -220,13 +224,14 @@ impl Services {
         let resource = resource_text(&decision.question.resource);
         let kind = decision.question.resource.kind();
         if !decision.permitted {
-            self.recorder.denial(
+            let is_new = self.recorder.denial(
                 decision.question.action,
                 kind,
                 &resource,
                 decision.determining,
                 decision.line,
             );
+            lacking::of_refusal(self, decision.question, decision.determining, is_new);
         }
         let record = audit::Decision {
             operation: self.operation,

@@ -22,7 +22,7 @@ use rex_ipc::state::{State, Tracker};
 use crate::audit::Outcome;
 use crate::error::{Error, LimitReached};
 use crate::limits::{VALUE_SIZE, VARIABLES, engine_limits};
-use crate::ops;
+use crate::ops::{self, lacking};
 use crate::services::Services;
 use crate::wait::{Event, Waiter};
 
@@ -253,15 +253,21 @@ impl<'j> Session<'j> {
         services.count_call(call.requests.len()).map_err(|error| self.end_of(services, error))?;
         services.handles.begin_batch();
         let mut replies = ReplyWriter::new(space);
-        for (index, request) in call.requests.into_iter().enumerate() {
+        let mut requests = call.requests.into_iter();
+        for index in 0.. {
+            let Some(request) = requests.next() else { break };
             let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
             services.current = number;
             services.operation = request.name();
             let begun = Begun::new(&request, services);
+            let kept = services.explaining.enabled.then(|| request.clone());
             let result = ops::dispatch(request, services, call.line, &mut replies);
             begun.record(services, result.as_ref().err()).map_err(|error| self.end_of(services, error))?;
             let Err(error) = result else { continue };
             let Some(failure) = error.to_failure() else { return Err(self.end_of(services, error)) };
+            if let (Error::Denied(_), Some(denied)) = (&error, &kept) {
+                lacking::of_rest(services, denied, requests.as_slice());
+            }
             services.handles.close_batch();
             self.remember(number, &failure);
             let failure = shortened(failure, MAX_BODY_BYTES.saturating_sub(replies.used()));

@@ -1,6 +1,7 @@
 //! What the broker does for each row of the interface table: one operation, one file.
 
 pub mod file_system;
+pub mod lacking;
 pub mod runtime;
 
 use rex_ipc::batch::ReplyWriter;

@@ -137,3 +137,82 @@ fn kinship(rule: &Rule, question: &Question<'_>) -> usize {
 fn nothing_matches(verdict: &Verdict) -> bool {
     !verdict.permitted && !verdict.failed && verdict.determining.is_empty()
 }
+
+/// What a denied call lacks, as it stands in the result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Lacking {
+    /// The permission that was refused, and then those that the rest of the call is known to need and has not.
+    pub needs: Vec<Need>,
+    /// Policies that permit exactly these, one a line; those that somebody forbids are left out.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub grant: String,
+    /// The permit that comes nearest to what was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
+}
+
+/// A permission that is lacking.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Need {
+    /// As it stands in a policy.
+    pub action: &'static str,
+    /// As it stands in a policy.
+    pub resource_type: &'static str,
+    /// The name within the type.
+    pub resource: String,
+    /// The policies that forbid it; none when it is only not permitted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden_by: Vec<String>,
+    /// Whether the name is only that which was spelled: a link on the way would lead to another.
+    #[serde(skip_serializing_if = "is_false")]
+    pub as_spelled: bool,
+}
+
+impl Need {
+    /// The permission that this question asks for.
+    pub fn of(question: &Question<'_>, forbidden_by: &[String], as_spelled: bool) -> Self {
+        Self {
+            action: question.action.uid(),
+            resource_type: question.resource.kind().type_name(),
+            resource: question.resource.id().into_owned(),
+            forbidden_by: forbidden_by.to_vec(),
+            as_spelled,
+        }
+    }
+}
+
+impl Lacking {
+    /// Adds a permission, and the policy that would give it. One that is there already is not added again.
+    pub fn add(&mut self, need: Need, grant: Option<String>) {
+        let is_same = |own: &Need| {
+            (own.action, own.resource_type, own.resource.as_str())
+                == (need.action, need.resource_type, need.resource.as_str())
+        };
+        if self.needs.iter().any(is_same) {
+            return;
+        }
+        self.needs.push(need);
+        if let Some(grant) = grant {
+            if !self.grant.is_empty() {
+                self.grant.push('\n');
+            }
+            self.grant.push_str(&grant);
+        }
+    }
+
+    /// How much text there is.
+    pub fn text_bytes(&self) -> usize {
+        let of_need =
+            |need: &Need| need.resource.len() + need.forbidden_by.iter().map(String::len).sum::<usize>();
+        let of_part = |part: &FailedPart| part.text.len() + part.error.as_ref().map_or(0, String::len);
+        let nearest = self.nearest.as_ref();
+        self.needs.iter().map(of_need).sum::<usize>()
+            + self.grant.len()
+            + nearest
+                .map_or(0, |nearest| nearest.id.len() + nearest.failed.iter().map(of_part).sum::<usize>())
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use rex_ipc::action::{ActionId, ResourceKind};
 use serde::Serialize;
 
+use crate::policy::explain::{Lacking, Need};
+
 /// One entry of `denials`.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DenialObject {
@@ -18,6 +20,9 @@ pub struct DenialObject {
     pub line: u32,
     /// How often.
     pub count: u64,
+    /// What the call lacks, and what would permit it; only when denials are explained.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub lacking: Option<Lacking>,
 }
 
 /// Keeps the first denials of each kind, and counts the rest.
@@ -27,6 +32,7 @@ pub(super) struct Denials {
     /// Places in `kept`, by an entry with count 0.
     places: HashMap<DenialObject, usize>,
     text_bytes: usize,
+    explanation_bytes: usize,
     /// Denials that had no room.
     pub(super) dropped: u64,
     /// All denials.
@@ -34,6 +40,7 @@ pub(super) struct Denials {
 }
 
 impl Denials {
+    /// Takes a denial; says whether it is kept as an entry of its own.
     pub(super) fn push<S: AsRef<str>>(
         &mut self,
         action: ActionId,
@@ -41,7 +48,7 @@ impl Denials {
         name: &str,
         policies: &[S],
         line: u32,
-    ) {
+    ) -> bool {
         self.total = self.total.saturating_add(1);
         let key = DenialObject {
             action: action.uid(),
@@ -50,19 +57,45 @@ impl Denials {
             policies: policies.iter().map(|policy| policy.as_ref().to_owned()).collect(),
             line,
             count: 0,
+            lacking: None,
         };
         if let Some(entry) = self.places.get(&key).and_then(|place| self.kept.get_mut(*place)) {
             entry.count = entry.count.saturating_add(1);
-            return;
+            return false;
         }
         let text_bytes = key.resource.len() + key.policies.iter().map(String::len).sum::<usize>();
         if self.kept.len() == MAX_ENTRIES || self.text_bytes.saturating_add(text_bytes) > MAX_TEXT_BYTES {
             self.dropped = self.dropped.saturating_add(1);
-            return;
+            return false;
         }
         self.text_bytes += text_bytes;
         self.kept.push(DenialObject { count: 1, ..key.clone() });
         self.places.insert(key, self.kept.len() - 1);
+        true
+    }
+
+    /// Explains the entry that came last, as far as there is room.
+    pub(super) fn explain(&mut self, lacking: Lacking) {
+        if self.has_room(lacking.text_bytes())
+            && let Some(last) = self.kept.last_mut()
+        {
+            last.lacking = Some(lacking);
+        }
+    }
+
+    /// Adds to the explanation of the entry that came last.
+    pub(super) fn explain_more(&mut self, need: Need, grant: Option<String>) {
+        let text_bytes = need.resource.len() + grant.as_ref().map_or(0, String::len);
+        if self.has_room(text_bytes)
+            && let Some(lacking) = self.kept.last_mut().and_then(|last| last.lacking.as_mut())
+        {
+            lacking.add(need, grant);
+        }
+    }
+
+    fn has_room(&mut self, text_bytes: usize) -> bool {
+        self.explanation_bytes = self.explanation_bytes.saturating_add(text_bytes);
+        self.explanation_bytes <= MAX_TEXT_BYTES
     }
 
     pub(super) fn into_entries(self) -> Vec<DenialObject> {

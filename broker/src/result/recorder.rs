@@ -13,6 +13,7 @@ use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
 use super::reserved;
 use crate::cli::Exit;
+use crate::policy::explain::{Lacking, Need};
 
 /// What the recorder has to know from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +123,8 @@ impl Recorder {
         self.check_signal_bytes()
     }
 
-    /// Takes a denial. The policies are those that forbade it; none when no policy permitted it.
+    /// Takes a denial; says whether the result had no other like it. The policies are those that forbade it; none when
+    /// no policy permitted it.
     pub fn denial<S: AsRef<str>>(
         &mut self,
         action: ActionId,
@@ -130,8 +132,18 @@ impl Recorder {
         name: &str,
         policies: &[S],
         line: u32,
-    ) {
-        self.denials.push(action, kind, name, policies, line);
+    ) -> bool {
+        self.denials.push(action, kind, name, policies, line)
+    }
+
+    /// Explains the denial that came last, which was a new one.
+    pub fn explain(&mut self, lacking: Lacking) {
+        self.denials.explain(lacking);
+    }
+
+    /// Adds a permission to the explanation of the denial that came last.
+    pub fn explain_more(&mut self, need: Need, grant: Option<String>) {
+        self.denials.explain_more(need, grant);
     }
 
     /// How many denials there were.
