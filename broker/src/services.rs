@@ -17,6 +17,7 @@ use crate::forbidden::Forbidden;
 use crate::handles::Handles;
 use crate::limits::{Limits, Usage};
 use crate::ops::lacking::{self, Explaining};
+use crate::policy::explain::{Lacking, Need};
 use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
 use crate::result::{Recorder, Refusal};
@@ -246,6 +247,16 @@ impl Services {
             effect: decision.effect,
         };
         Ok(self.audit.before(&record)?)
+    }
+
+    /// Explains the refusal that was recorded last.
+    pub fn explain(&mut self, lacking: Lacking) {
+        self.recorder.explain(lacking);
+    }
+
+    /// Adds a permission to that explanation.
+    pub fn explain_more(&mut self, need: Need, grant: Option<String>) {
+        self.recorder.explain_more(need, grant);
     }
 
     /// Records what became of the current request.

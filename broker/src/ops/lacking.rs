@@ -58,7 +58,7 @@ pub fn of_refusal(services: &mut Services, question: &Question<'_>, determining:
     }
     lacking.add(Need::of(question, determining, false), granting(services, question, determining));
     services.explaining.named += 1;
-    services.recorder.explain(lacking);
+    services.explain(lacking);
 }
 
 /// Adds what the rest of a call lacks to the explanation of the refusal that ended it.
@@ -84,7 +84,7 @@ pub fn of_rest(services: &mut Services, denied: &Request, rest: &[Request]) {
         }
         let grant = granting(services, &question, &forbidden_by);
         services.explaining.named += 1;
-        services.recorder.explain_more(Need::of(&question, &forbidden_by, asked.as_spelled), grant);
+        services.explain_more(Need::of(&question, &forbidden_by, asked.as_spelled), grant);
     }
 }
 
