@@ -18,6 +18,7 @@ pub mod ops;
 pub mod outlet;
 pub mod path;
 pub mod policy;
+pub mod policy_command;
 pub mod protocol;
 pub mod redaction;
 pub mod result;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use rex_broker::cli::{self, CliExit, Environment, Exit, Invocation};
-use rex_broker::{doctor, image, protocol, run};
+use rex_broker::{doctor, image, policy_command, protocol, run};
 
 fn main() -> ExitCode {
     let invocation = match cli::parse(std::env::args_os()) {
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
                 Ok(requirement) => doctor::run(&arguments, &requirement),
                 Err(error) => wrong(&error, false),
             }
+        }
+        Invocation::Policy(arguments) => {
+            cli::log::init(false);
+            policy_command::run(&arguments)
         }
         Invocation::Protocol => protocol::print(),
     })

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::limits::Limits;
 use super::values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
+use crate::policy_command::PolicyArguments;
 
 /// Run an untrusted script in a jail, and do for it what a policy permits.
 #[derive(Parser, Debug)]
@@ -88,6 +89,8 @@ pub(super) struct DecidingArguments {
 pub(super) enum Task {
     /// Tell which protections this host can give
     Doctor(DoctorArguments),
+    /// Check, explain and describe policies
+    Policy(PolicyArguments),
     /// Print what can cross between script and broker
     Protocol {
         /// As JSON; the only form there is

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::limits::Limits;
 use super::terminal::printable;
 use super::values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
+use crate::policy_command::PolicyArguments;
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Invocation {
     Run(Box<Run>),
     /// Tell which protections this host can give.
     Doctor(DoctorArguments),
+    /// Check, explain and describe policies.
+    Policy(Box<PolicyArguments>),
     /// Print the boundary's table as JSON.
     Protocol,
 }
@@ -91,6 +94,7 @@ fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
     Ok(match line.task {
         None => Invocation::Run(Box::new(line.run.into_run(false))),
         Some(Task::Doctor(doctor)) => Invocation::Doctor(doctor),
+        Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
         Some(Task::Protocol { json: _ }) => Invocation::Protocol,
     })
 }
