@@ -14,10 +14,10 @@ use super::super::{ContextRef, ProcessRef};
 use super::*;
 
 /// A small generator of numbers, so that every run sees the same policies.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -117,7 +117,7 @@ const CLAUSES: &[&str] = &[
     "resource.command like \"*sshd*\" || resource.path like \"*\"",
 ];
 
-fn policy(dice: &mut Dice) -> String {
+pub(super) fn policy(dice: &mut Dice) -> String {
     let mut text = format!(
         "{}({}, {}, {})",
         dice.pick(&["permit", "permit", "forbid"]),
@@ -141,7 +141,7 @@ fn policy(dice: &mut Dice) -> String {
     text + ";\n"
 }
 
-fn questions() -> Vec<Question<'static>> {
+pub(super) fn questions() -> Vec<Question<'static>> {
     let mut questions = Vec::new();
     for action in ActionId::ALL {
         let mut resources = deciding::resources(*action);
@@ -316,7 +316,7 @@ fn every_answer_is_that_of_cedar_over_the_whole_set() {
 }
 
 /// More rounds take longer and are worth it after a change: `REX_POLICY_ROUNDS=20000`.
-fn rounds() -> usize {
+pub(super) fn rounds() -> usize {
     std::env::var("REX_POLICY_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
 }
 
