@@ -23,6 +23,7 @@ pub mod protocol;
 pub mod redaction;
 pub mod result;
 pub mod run;
+pub mod sdk;
 pub mod services;
 pub mod session;
 pub mod sys;

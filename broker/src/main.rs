@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use rex_broker::cli::{self, CliExit, Environment, Exit, Invocation};
-use rex_broker::{doctor, image, policy_command, protocol, run};
+use rex_broker::{doctor, image, policy_command, protocol, run, sdk};
 
 fn main() -> ExitCode {
     let invocation = match cli::parse(std::env::args_os()) {
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             policy_command::run(&arguments)
         }
         Invocation::Protocol => protocol::print(),
+        Invocation::Sdk(arguments) => sdk::run(&arguments),
     })
 }
 

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::limits::Limits;
 use super::values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
+use crate::sdk::SdkArguments;
 use crate::policy_command::PolicyArguments;
 
 /// Run an untrusted script in a jail, and do for it what a policy permits.
@@ -97,6 +98,8 @@ pub(super) enum Task {
         #[arg(long, required = true)]
         json: bool,
     },
+    /// Tell what scripts can call
+    Sdk(SdkArguments),
 }
 
 /// What `doctor` examines and how it reports.

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::limits::Limits;
 use super::terminal::printable;
 use super::values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
+use crate::sdk::SdkArguments;
 use crate::policy_command::PolicyArguments;
 
 /// What the program is asked to do.
@@ -24,6 +25,8 @@ pub enum Invocation {
     Policy(Box<PolicyArguments>),
     /// Print the boundary's table as JSON.
     Protocol,
+    /// Tell what scripts can call.
+    Sdk(SdkArguments),
 }
 
 /// How a script is to be run.
@@ -96,6 +99,7 @@ fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
         Some(Task::Doctor(doctor)) => Invocation::Doctor(doctor),
         Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
         Some(Task::Protocol { json: _ }) => Invocation::Protocol,
+        Some(Task::Sdk(sdk)) => Invocation::Sdk(sdk),
     })
 }
 

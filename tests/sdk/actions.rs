@@ -1,0 +1,149 @@
+//! What the column of actions says: what may be asked, and what is asked in any case.
+
+use std::collections::BTreeSet;
+
+use rex_broker::sdk::entry::{Entry, Reference};
+
+/// An action and the type of its resource, as in `read File`.
+pub(crate) type Asked = (String, &'static str);
+
+const ACTIONS: [&str; 11] = [
+    "chmod",
+    "chown",
+    "create",
+    "delete",
+    "move",
+    "open",
+    "read",
+    "redacted_read",
+    "set_x_attr",
+    "stat",
+    "write",
+];
+const TYPES: [&str; 2] = ["Dir", "File"];
+
+/// Everything that the entry may ask for.
+///
+/// An action without a type, as in `open + stat per entry`, is asked for either.
+pub(crate) fn possible(reference: &Reference, entry: &Entry) -> BTreeSet<Asked> {
+    let mut possible = of_text(&without_conditions(&entry.actions));
+    for (reference_word, module, name) in
+        [("as open_file", "DirHandle", "open_file"), ("as disk_usage", "DirHandle", "disk_usage")]
+    {
+        if entry.actions.contains(reference_word) {
+            let mut entries = reference.entries().map(|(_, other)| other);
+            let other = entries.find(|other| other.module == module && other.name == name);
+            possible.extend(of_text(&other.expect("the column refers to an entry").actions));
+        }
+    }
+    possible
+}
+
+/// What is asked in any case: for each of the cases that the column has, each item as the alternatives that do.
+pub(crate) fn certain(entry: &Entry) -> Vec<Vec<BTreeSet<Asked>>> {
+    let text = without_brackets(&entry.actions);
+    text.split(';')
+        .map(|case| {
+            let items = case.split(": ").last().unwrap_or_default().split(", ");
+            let is_certain = |item: &&str| !UNCERTAIN.iter().any(|word| item.contains(word));
+            items.filter(is_certain).map(of_text).filter(|asked| !asked.is_empty()).collect()
+        })
+        .collect()
+}
+
+/// Words that make an item depend on what is there.
+const UNCERTAIN: [&str; 9] =
+    ["best effort", "tolerated", "ignored", "when", " per ", "as ", "across", "none", "failure"];
+
+fn of_text(text: &str) -> BTreeSet<Asked> {
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut asked = BTreeSet::new();
+    for (index, word) in words.iter().enumerate().filter(|(_, word)| ACTIONS.contains(word)) {
+        let named = words.get(index + 1).and_then(|next| TYPES.into_iter().find(|name| name == next));
+        let types: Vec<&str> = named.map_or(TYPES.to_vec(), |name| vec![name]);
+        for name in types {
+            asked.insert(((*word).to_owned(), name));
+        }
+    }
+    asked
+}
+
+/// Without what follows `when` up to the next separator: options are named like actions.
+fn without_conditions(text: &str) -> String {
+    let mut parts = text.split(" when ");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find([']', ',', ';']).unwrap_or(part.len());
+        kept.push_str(&part[end..]);
+    }
+    kept
+}
+
+fn without_brackets(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut kept = String::new();
+    for character in text.chars() {
+        match character {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ if depth == 0 => kept.push(character),
+            _ => {}
+        }
+    }
+    kept
+}
+
+/// A policy that permits exactly this, below one directory.
+pub(crate) fn policy<'a>(asked: impl IntoIterator<Item = &'a Asked>, below: &str) -> String {
+    // A policy has one statement at least; this one permits nothing that exists.
+    let mut text = format!(
+        "permit(principal, action == file_system::Action::\"open\", resource == file_system::File::\"{below}/absent/absent\");\n"
+    );
+    for (action, resource_type) in asked {
+        text.push_str(&format!(
+            "permit(principal, action == file_system::Action::\"{action}\", resource is file_system::{resource_type} in \
+             file_system::Dir::\"{below}\");\n"
+        ));
+    }
+    text
+}
+
+#[test]
+fn a_column_is_taken_apart() {
+    let entry = |actions: &str| Entry {
+        module: "m".into(),
+        name: "n".into(),
+        signature: "()".into(),
+        returns: "()".into(),
+        actions: actions.into(),
+        doc: "Does.".into(),
+    };
+    let pair = |action: &str, resource_type| (action.to_owned(), resource_type);
+    let list =
+        entry("directory: open Dir, [open Dir(resolved)], read Dir; symlink: open Dir(parent), open File");
+
+    assert_eq!(
+        certain(&list),
+        [
+            vec![BTreeSet::from([pair("open", "Dir")]), BTreeSet::from([pair("read", "Dir")])],
+            vec![BTreeSet::from([pair("open", "Dir")]), BTreeSet::from([pair("open", "File")])],
+        ]
+    );
+    let either = entry("open File, [create File when create], read File | redacted_read File");
+    assert_eq!(
+        certain(&either),
+        [vec![
+            BTreeSet::from([pair("open", "File")]),
+            BTreeSet::from([pair("read", "File"), pair("redacted_read", "File")]),
+        ]]
+    );
+    assert_eq!(
+        of_text(&without_conditions(
+            "[create File(dst) when source handle was opened with create], stat Dir"
+        )),
+        BTreeSet::from([pair("create", "File"), pair("stat", "Dir")])
+    );
+}

@@ -1,0 +1,131 @@
+//! Does every example do what the reference says, under a policy that permits what the reference says?
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rex_broker::sdk::entry::{Reference, Section};
+use rex_broker::sdk::reference;
+use rex_tests::runs::{Ended, Run};
+use serde_json::Value;
+
+use crate::actions::{self, Asked};
+use crate::calls::{called, uses};
+use crate::tree;
+
+#[test]
+fn every_example_uses_what_it_is_for() {
+    for (section, entry) in reference().entries() {
+        assert!(uses(&section.example, entry), "{}:\n{}", entry.call(), section.example);
+    }
+}
+
+// The policy permits what the columns of the functions in the example name, below the example's own directory. What the
+// column of the section's own function names in any case must be in the record.
+#[test]
+fn every_example_gives_its_output_with_the_permissions_that_are_named() {
+    let reference = reference();
+    let sections: Vec<&Section> = reference.sections().map(|(_, section)| section).collect();
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(section) = sections.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(reason) = check(&reference, section) {
+                        wrong.lock().expect("no worker panics with it").push(reason);
+                    }
+                }
+            });
+        }
+    });
+
+    let wrong = wrong.into_inner().expect("no worker panics with it");
+    assert!(wrong.is_empty(), "{} of {} examples:\n\n{}", wrong.len(), sections.len(), wrong.join("\n\n"));
+}
+
+fn check(reference: &Reference, section: &Section) -> Result<(), String> {
+    let about = section.entries.first().map(|entry| entry.call()).unwrap_or_default();
+    let possible: BTreeSet<Asked> = called(reference, &section.example)
+        .into_iter()
+        .flat_map(|entry| actions::possible(reference, entry))
+        .collect();
+    let run = Run::of("").options(["--hard-links", "allow"]).variable("LOG_LEVEL", "TRACE");
+    let place = run.scratch.path().join("example");
+    fs::create_dir(&place).expect("a directory can be made");
+    tree::make(&reference.preface, &place);
+    let place = place.to_str().expect("it is text").to_owned();
+    run.scratch.file("script.rhai", section.example.replace(tree::PLACE, &place));
+    let policy = actions::policy(&possible, &place);
+
+    let ended = run.policy(&policy).finish();
+
+    let shown = shown(&ended).replace(&place, tree::PLACE);
+    if shown != section.output {
+        return Err(format!(
+            "{about} gives\n{shown}\ninstead of\n{}\n{}\nunder\n{policy}",
+            section.output, ended.stderr
+        ));
+    }
+    let asked = asked(&ended);
+    let denials = &ended.document()["denials"];
+    if denials.as_array().is_some_and(|denials| !denials.is_empty()) {
+        return Err(format!("{about} was denied: {denials}"));
+    }
+    for entry in &section.entries {
+        let cases = actions::certain(entry);
+        let is_met = |case: &Vec<BTreeSet<Asked>>| case.iter().all(|item| !item.is_disjoint(&asked));
+        if !cases.iter().any(is_met) {
+            return Err(format!("{about} does not ask for what `{}` says, but for {asked:?}", entry.actions));
+        }
+    }
+    Ok(())
+}
+
+/// What the script gave and sent: its output or error, then a line for each log line, alarm and metric.
+fn shown(ended: &Ended) -> String {
+    let document = ended.document();
+    let mut lines = Vec::new();
+    let output = document["output"].as_str().unwrap_or_default();
+    if !output.is_empty() {
+        lines.push(output.to_owned());
+    }
+    if document["error"].is_object() {
+        lines.push(format!("error: {}", ended.message()));
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for log in document["logs"].as_array().into_iter().flatten() {
+        let log = &log["attributes"];
+        lines.push(format!("[{}] {}", text(&log["level"]), text(&log["message"])));
+    }
+    let is_own = |name: &Value| !text(name).starts_with("Rex");
+    for alarm in
+        document["alarms"].as_array().into_iter().flatten().filter(|alarm| is_own(&alarm["alarm_type"]))
+    {
+        lines.push(format!("[alarm] {}: {}", text(&alarm["alarm_type"]), text(&alarm["alarm_details"])));
+    }
+    for metric in document["metrics"].as_array().into_iter().flatten().filter(|m| is_own(&m["metric_name"])) {
+        let (name, value, unit) =
+            (text(&metric["metric_name"]), &metric["metric_value"], text(&metric["metric_unit"]));
+        lines.push(format!("[metric] {name} {value} {unit} {}", metric["metric_dimension"]));
+    }
+    lines.join("\n")
+}
+
+/// Every action and resource type in the record.
+fn asked(ended: &Ended) -> BTreeSet<Asked> {
+    let decisions = ended.records().into_iter().filter(|record| record["event"] == "decision");
+    decisions
+        .filter_map(|record| {
+            let action =
+                record["action"].as_str()?.strip_prefix("file_system::Action::\"")?.trim_end_matches('"');
+            let is_file = record["resource_type"] == "file_system::File";
+            Some((action.to_owned(), if is_file { "File" } else { "Dir" }))
+        })
+        .collect()
+}
+
+const WORKERS: usize = 4;

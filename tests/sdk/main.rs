@@ -1,0 +1,8 @@
+//! Is what `rex-broker sdk` says true: does every example run, and is everything there that Rex has?
+
+mod actions;
+mod calls;
+mod examples;
+mod pages;
+mod program;
+mod tree;
