@@ -1,0 +1,34 @@
+//! Removes an open directory, and what is in it when asked to.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use rex_ipc::action::file_system::Delete;
+use rex_ipc::file_system::DeleteDir;
+
+use super::removal;
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::remove;
+
+impl Perform for DeleteDir {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let directory = gate.services.handles.dir(self.dir)?;
+        let delete = gate.authorize::<Delete, _>(Rc::clone(&directory))?;
+        let root = Rc::clone(&gate.services.root);
+        // Found before anything is removed from it: what has been moved away is not here to be removed.
+        let found = match remove::place_of(&delete, root.as_fd()) {
+            Ok(found) => found,
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) && self.force => return Ok(()),
+            Err(error) => return Err(removal::refused(&error, &directory.name)),
+        };
+        if self.recursive {
+            removal::empty(gate, &delete, &directory)?;
+        }
+        let (parent, entry) = &found;
+        remove::open_directory(&delete, (parent, entry))
+            .map_err(|error| removal::refused(&error, &directory.name))
+    }
+}

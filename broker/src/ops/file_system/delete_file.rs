@@ -1,0 +1,37 @@
+//! Removes the name by which a file was opened.
+
+use nix::errno::Errno;
+use rex_ipc::action::file_system::Delete;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::DeleteFile;
+
+use super::removal::not_found;
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::remove;
+
+impl Perform for DeleteFile {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let file = gate.services.handles.file(self.file)?;
+        let origin = &file.origin;
+        // What goes is a name: that of the link, where one was followed.
+        let delete = gate.authorize::<Delete, _>(origin.named.clone())?;
+        let directory = &origin.named.parent.name;
+        match remove::file(&delete, origin.named_inode) {
+            Ok(()) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
+                if self.force {
+                    Ok(())
+                } else {
+                    Err(not_found(directory))
+                }
+            }
+            Err(error) => Err(Error::Failed {
+                kind: ErrorKind::FileError,
+                message: format!("File error: Error removing file: {directory}"),
+                errno: error.raw_os_error(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Makes a directory below an open one, with those that lead to it.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use rex_ipc::action::file_system::{Chmod, Chown, Create, Open};
+use rex_ipc::file_system::{Attributes, IdentityText, Instant, MakeDir, NameOrNumber};
+use rex_ipc::interface::Needs;
+
+use super::set_owner::{change_error, group_number, user_number};
+use super::{held, object_refusal, spelled};
+use crate::error::Error;
+use crate::object::{DirPath, Directory};
+use crate::ops::Perform;
+use crate::path::PathName;
+use crate::policy::{Gate, Permit};
+use crate::sys::make;
+
+impl Perform for MakeDir {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let top = gate.services.handles.dir(self.dir)?;
+        let path = spelled(&top, self.path.as_str())?;
+        // All questions come first: a denied call leaves the tree as it was.
+        let mut permits = Vec::new();
+        for level in levels_below(&top, &path) {
+            permits.push(gate.authorize::<Create, _>(DirPath(level))?);
+        }
+        let shape = Shape::ask(gate, &path, &self.attributes)?;
+        if !path.is_within(&top.name) {
+            return Err(Errno::EXDEV.into());
+        }
+        let mut here = top;
+        // A path that spells the open directory itself leaves nothing to be made.
+        let missing = if path == here.name { &[][..] } else { &permits[..] };
+        for (position, permit) in missing.iter().enumerate() {
+            let is_last = position + 1 == missing.len();
+            here = make_level(gate, permit, &here, is_last)?;
+        }
+        match permits.last() {
+            Some(create) => shape.apply(gate, create, &here),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The directories from the one below `top` to `path`, which may be `top` itself, or, given as an absolute path, lie
+/// elsewhere; then it alone is asked about, to be refused afterwards.
+fn levels_below(top: &Directory, path: &PathName) -> Vec<PathName> {
+    let mut levels = vec![path.clone()];
+    let mut level = path.parent();
+    while path.is_within(&top.name) && level != top.name && level.is_within(&top.name) {
+        levels.push(level.clone());
+        level = level.parent();
+    }
+    levels.reverse();
+    levels
+}
+
+/// Makes one level, or enters what is there.
+pub(super) fn make_level<O: Needs<Open>>(
+    gate: &mut Gate<'_, O>,
+    permit: &Permit<'_, Create, DirPath>,
+    parent: &Directory,
+    is_last: bool,
+) -> Result<Rc<Directory>, Error> {
+    let reached = match make::directory(permit, parent) {
+        Ok(reached) => reached,
+        // What is in the way of a directory below it is no directory; at the end it is what exists.
+        Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) && !is_last => {
+            return Err(Errno::ENOTDIR.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(reason) = object_refusal(gate.services, None, &reached) {
+        return Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
+    }
+    Ok(held(reached))
+}
+
+/// What a directory is to be like, with the permits for it.
+#[derive(Default)]
+struct Shape<'req> {
+    mode: Option<(Permit<'req, Chmod, DirPath>, u16)>,
+    owner: Option<(Permit<'req, Chown, DirPath>, Option<u32>, Option<u32>)>,
+    modified: Option<Instant>,
+}
+
+impl<'req> Shape<'req> {
+    /// Asks for all that the attributes need; for the names of users only when they may be given the directory.
+    fn ask(gate: &mut Gate<'req, MakeDir>, path: &PathName, attributes: &Attributes) -> Result<Self, Error> {
+        if *attributes == Attributes::default() {
+            return Ok(Self::default());
+        }
+        gate.authorize::<Open, _>(DirPath(path.clone()))?;
+        let mode = match attributes.mode {
+            Some(mode) => Some((gate.authorize::<Chmod, _>(DirPath(path.clone()))?, mode.bits())),
+            None => None,
+        };
+        let owner = if attributes.user.is_some() || attributes.group.is_some() {
+            let permit = gate.authorize::<Chown, _>(DirPath(path.clone()))?;
+            let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
+            let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
+            Some((permit, user, group))
+        } else {
+            None
+        };
+        Ok(Self { mode, owner, modified: attributes.modified })
+    }
+
+    /// The owner goes first: a change of owner clears set-user-ID and set-group-ID, and the time last.
+    fn apply(
+        self,
+        gate: &Gate<'_, MakeDir>,
+        create: &Permit<'_, Create, DirPath>,
+        directory: &Directory,
+    ) -> Result<(), Error> {
+        let own_fds = Rc::clone(&gate.services.own_fds);
+        if let Some((permit, user, group)) = &self.owner {
+            make::set_owner(permit, directory, *user, *group).map_err(|error| change_error(&error))?;
+        }
+        if let Some((permit, bits)) = &self.mode {
+            make::set_mode(permit, directory, own_fds.as_fd(), *bits)?;
+        }
+        if let Some(modified) = self.modified {
+            make::set_modified(create, directory, own_fds.as_fd(), modified)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of a user or group that may be given by its name.
+fn number_of(
+    identity: &NameOrNumber,
+    by_name: impl Fn(&IdentityText) -> Result<u32, Error>,
+) -> Result<u32, Error> {
+    match identity {
+        NameOrNumber::Name(name) => by_name(name),
+        NameOrNumber::Number(number) => Ok(*number),
+    }
+}

@@ -1,0 +1,33 @@
+//! Sets the permission bits of an open object.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use rex_ipc::action::file_system::Chmod;
+use rex_ipc::file_system::SetMode;
+use rex_ipc::handle::AnyId;
+
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::attributes;
+
+impl Perform for SetMode {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let own_fds = Rc::clone(&gate.services.own_fds);
+        let bits = self.permissions.bits();
+        match self.handle {
+            AnyId::Dir(id) => {
+                let directory = gate.services.handles.dir(id)?;
+                let chmod = gate.authorize::<Chmod, _>(directory)?;
+                attributes::set_mode(&chmod, own_fds.as_fd(), bits)?;
+            }
+            AnyId::File(id) => {
+                let file = gate.services.handles.file(id)?;
+                let chmod = gate.authorize::<Chmod, _>(file)?;
+                attributes::set_mode(&chmod, own_fds.as_fd(), bits)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Sets user and group of an open object, given by their names.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use rex_ipc::action::file_system::Chown;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{IdentityText, SetOwner};
+use rex_ipc::handle::AnyId;
+
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::{Gate, Permit};
+use crate::sys::attributes::{self, Held};
+use crate::sys::unguarded;
+
+impl Perform for SetOwner {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        match self.handle {
+            AnyId::Dir(id) => {
+                let directory = gate.services.handles.dir(id)?;
+                let chown = gate.authorize::<Chown, _>(directory)?;
+                change(gate, &chown, &self)
+            }
+            AnyId::File(id) => {
+                let file = gate.services.handles.file(id)?;
+                let chown = gate.authorize::<Chown, _>(file)?;
+                change(gate, &chown, &self)
+            }
+        }
+    }
+}
+
+fn change<R: Held>(
+    gate: &Gate<'_, SetOwner>,
+    chown: &Permit<'_, Chown, R>,
+    request: &SetOwner,
+) -> Result<(), Error> {
+    // Looked up only now: which users there are is nothing that a script without `chown` is told.
+    let user = request.user.as_ref().map(user_number).transpose()?;
+    let group = request.group.as_ref().map(group_number).transpose()?;
+    if user.is_none() && group.is_none() {
+        return Ok(());
+    }
+    let own_fds = Rc::clone(&gate.services.own_fds);
+    attributes::set_owner(chown, own_fds.as_fd(), user, group).map_err(|error| change_error(&error))
+}
+
+/// The number of a user of this name.
+pub(super) fn user_number(name: &IdentityText) -> Result<u32, Error> {
+    unguarded::user_number(name.as_str()).ok_or_else(|| {
+        Error::invalid(
+            ErrorKind::IdentityResolutionError,
+            format!("Identity resolution error: No user mapping found for uid: {name}"),
+        )
+    })
+}
+
+/// The number of a group of this name.
+pub(super) fn group_number(name: &IdentityText) -> Result<u32, Error> {
+    unguarded::group_number(name.as_str()).ok_or_else(|| {
+        Error::invalid(
+            ErrorKind::IdentityResolutionError,
+            format!("Identity resolution error: No group mapping found for gid: {name}"),
+        )
+    })
+}
+
+/// What a script is told about an owner that could not be changed.
+pub(super) fn change_error(error: &std::io::Error) -> Error {
+    if error.raw_os_error() == Some(Errno::EPERM as i32) {
+        return Error::Failed {
+            kind: ErrorKind::IoError,
+            message: "Failed to change ownership. CAP_CHOWN capability is required when changing ownership \
+                      to a different user."
+                .to_owned(),
+            errno: error.raw_os_error(),
+        };
+    }
+    Error::system_as(ErrorKind::RustixError, error)
+}

@@ -1,0 +1,21 @@
+//! Sets the times of an open file.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use rex_ipc::action::file_system::Write;
+use rex_ipc::file_system::SetTimes;
+
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::attributes;
+
+impl Perform for SetTimes {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let file = gate.services.handles.file(self.file)?;
+        let write = gate.authorize::<Write, _>(file)?;
+        let own_fds = Rc::clone(&gate.services.own_fds);
+        Ok(attributes::set_times(&write, own_fds.as_fd(), self.accessed, self.modified)?)
+    }
+}
