@@ -1,0 +1,163 @@
+//! Entries of an open directory with what each says of itself, a page at a time.
+
+use std::rc::Rc;
+
+use nix::sys::stat::{FileStat, SFlag};
+use rex_ipc::action::file_system::{Open, Read, Stat};
+use rex_ipc::bounded::{List, Text};
+use rex_ipc::codec;
+use rex_ipc::file_system::{DetailedEntry, Details, DetailsPage, Entry, EntryType, ListDetails, Metadata};
+use rex_ipc::limits::MAX_PAGE_ENTRIES;
+use rex_ipc::name;
+
+use super::removal::Pace;
+use super::{foreign_link_possible, metadata, object_refusal};
+use crate::error::Error;
+use crate::object::{Directory, FileAt};
+use crate::ops::Perform;
+use crate::path::EntryName;
+use crate::policy::{Gate, Permit};
+use crate::sys;
+use crate::sys::list::RawEntry;
+use crate::sys::walk::{self, file_type};
+
+impl Perform for ListDetails {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<DetailsPage, Error> {
+        let directory = gate.services.handles.dir(self.dir)?;
+        let read = gate.authorize::<Read, _>(Rc::clone(&directory))?;
+        let mut page = Page { entries: Vec::new(), left_bytes: gate.room_bytes.saturating_sub(PAGE_BYTES) };
+        let mut pace = Pace::default();
+        let mut failure = None;
+        let end = sys::list::entries(&read, self.restart, |raw| {
+            // Whether an entry fits is known before anything is asked: what is put off is asked in the next page.
+            if !page.has_room_for(&raw) {
+                return false;
+            }
+            let described = pace.keep(gate).and_then(|()| describe(gate, &read, &directory, &raw));
+            match described {
+                Ok(details) => page.push(&raw, details),
+                Err(error) => failure = Some(error),
+            }
+            failure.is_none()
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        gate.services.count_read_bytes(gate.room_bytes.saturating_sub(page.left_bytes))?;
+        Ok(DetailsPage { entries: List::new(page.entries).unwrap_or_default(), end })
+    }
+}
+
+/// What is told about an entry: the questions are those of opening it and describing what was opened.
+fn describe<'req>(
+    gate: &mut Gate<'req, ListDetails>,
+    read: &Permit<'req, Read, Rc<Directory>>,
+    directory: &Rc<Directory>,
+    raw: &RawEntry<'_>,
+) -> Result<Details, Error> {
+    let Some(entry) = EntryName::from_bytes(raw.name.to_vec()) else { return Ok(Details::Withheld) };
+    let kind = match raw.entry_type {
+        // Some file systems do not say in the listing what an entry is; others do, so that it is no secret.
+        EntryType::Unknown => sys::list::kind(read, &entry).unwrap_or(EntryType::Unknown),
+        known => known,
+    };
+    let place = FileAt::new(Rc::clone(directory), entry);
+    let described = match kind {
+        EntryType::Dir => return Ok(Details::Directory),
+        EntryType::File | EntryType::Symlink => describe_opened(gate, place, kind),
+        _ => gate.authorize::<Stat, _>(place).and_then(|stat| status(&stat, kind)),
+    };
+    match described {
+        Ok(stat) => Ok(Details::Described(metadata(gate.services, &stat))),
+        Err(Error::Denied(_) | Error::Failed { .. }) => Ok(Details::Withheld),
+        Err(error) => Err(error),
+    }
+}
+
+fn describe_opened(
+    gate: &mut Gate<'_, ListDetails>,
+    place: FileAt,
+    kind: EntryType,
+) -> Result<FileStat, Error> {
+    let open = gate.authorize::<Open, _>(place)?;
+    let place = open.resource();
+    // Where a name can be that of an entry of /proc which shows broker or jail, the object itself is looked at.
+    if may_show_a_process(place.entry.as_bytes()) {
+        let reached = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
+        if let Some(reason) = object_refusal(gate.services, Some(&place.parent), &reached) {
+            return Err(gate.refuse::<Open, _>(place, reason));
+        }
+    }
+    let permit = gate.authorize::<Stat, _>(place.clone())?;
+    if kind == EntryType::Symlink {
+        // The target is not part of the description; a script that may not read it is told of the link all the same.
+        match gate.authorize::<Read, _>(place.clone()) {
+            Ok(_) | Err(Error::Denied(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let stat = status(&permit, kind)?;
+    let refusal = match gate.services.forbidden.inode_reason(walk::inode(&stat)) {
+        Some(reason) => Some(reason),
+        None => foreign_link(gate, &place.parent, &stat),
+    };
+    match refusal {
+        Some(reason) => Err(gate.refuse::<Open, _>(place, reason)),
+        None => Ok(stat),
+    }
+}
+
+/// The attributes, as long as the entry is still of the type that the questions were about.
+fn status(permit: &Permit<'_, Stat, FileAt>, kind: EntryType) -> Result<FileStat, Error> {
+    let stat = sys::stat::entry(permit)?;
+    if sys::stat::entry_type(&stat) == kind { Ok(stat) } else { Err(nix::errno::Errno::ESTALE.into()) }
+}
+
+fn foreign_link(gate: &Gate<'_, ListDetails>, parent: &Directory, stat: &FileStat) -> Option<&'static str> {
+    let several = file_type(stat) == SFlag::S_IFREG && stat.st_nlink > 1;
+    let refused =
+        several && !gate.services.hard_links && foreign_link_possible(gate.services, Some(parent), stat);
+    refused.then_some(super::FOREIGN_LINK)
+}
+
+fn may_show_a_process(name: &[u8]) -> bool {
+    name == b"self" || name == b"thread-self" || name.iter().all(u8::is_ascii_digit)
+}
+
+/// A page that is being filled.
+struct Page {
+    entries: Vec<DetailedEntry>,
+    left_bytes: usize,
+}
+
+impl Page {
+    fn has_room_for(&self, raw: &RawEntry<'_>) -> bool {
+        // A byte of a name takes at most four in its text.
+        self.entries.len() < MAX_PAGE_ENTRIES && self.left_bytes >= 4 * raw.name.len() + ENTRY_BYTES
+    }
+
+    fn push(&mut self, raw: &RawEntry<'_>, details: Details) {
+        let name = Text::cut(&name::to_text(raw.name));
+        let entry = Entry { name, entry_type: raw.entry_type, inode: raw.inode };
+        let mut entry = DetailedEntry { entry, details };
+        let mut space = [0; 4 * 255 + ENTRY_BYTES];
+        let mut length = codec::encode(&entry, &mut space);
+        if let (Err(_), Details::Described(metadata)) = (&length, &mut entry.details) {
+            // Names of users that are longer than any system allows are left out.
+            forget_names(metadata);
+            length = codec::encode(&entry, &mut space);
+        }
+        self.left_bytes = self.left_bytes.saturating_sub(length.unwrap_or(space.len()));
+        self.entries.push(entry);
+    }
+}
+
+fn forget_names(metadata: &mut Metadata) {
+    metadata.owner.name = None;
+    metadata.group.name = None;
+}
+
+/// The most that an entry takes beside its name: numbers at most 150 bytes, names of user and group the rest.
+const ENTRY_BYTES: usize = 1024;
+/// Count of entries (at most 3), end mark (1), and the count and failure mark of the whole reply.
+const PAGE_BYTES: usize = 16;
