@@ -12,7 +12,21 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("rex-ipc", &["bincode", "serde"]),
     ("rex-hardening", &["caps", "landlock", "libc", "nix", "seccompiler", "serde", "spin", "talc"]),
     ("rex-image", &[]),
-    ("rex-jail", &["regex", "rex-hardening", "rex-ipc", "rhai", "time"]),
+    (
+        "rex-jail",
+        &[
+            "flate2",
+            "object",
+            "regex",
+            "rex-hardening",
+            "rex-ipc",
+            "rhai",
+            "rustls-pki-types",
+            "rustls-webpki",
+            "tar",
+            "time",
+        ],
+    ),
     (
         "rex-broker",
         &[
