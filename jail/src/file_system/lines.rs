@@ -8,7 +8,7 @@ use rhai::Array;
 use super::options::ReadLinesOptions;
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::session::Session;
-use crate::text::{LineStream, TextArray, array_limit, not_utf8, string_limit};
+use crate::text::{LineStream, Pieces, TextArray, array_limit, not_utf8, string_limit};
 
 /// The lines that the options mean.
 ///
@@ -17,7 +17,11 @@ use crate::text::{LineStream, TextArray, array_limit, not_utf8, string_limit};
 ///
 /// # Errors
 /// `InvalidArguments` when neither is set; the broker's failures; `IoError` for what is no text; the limits on values.
-pub fn select(session: &Session, lines: &mut LineStream, options: &ReadLinesOptions) -> Fallible<Array> {
+pub fn select<S: Pieces>(
+    session: &Session,
+    lines: &mut LineStream<S>,
+    options: &ReadLinesOptions,
+) -> Fallible<Array> {
     match (options.count, options.start) {
         (None, None) => {
             Err(io_error(ErrorKind::InvalidArguments, "Invalid arguments: No read line mode specified"))
@@ -30,7 +34,7 @@ pub fn select(session: &Session, lines: &mut LineStream, options: &ReadLinesOpti
     }
 }
 
-fn first(session: &Session, lines: &mut LineStream, count: u64, start: u64) -> Fallible<Array> {
+fn first<S: Pieces>(session: &Session, lines: &mut LineStream<S>, count: u64, start: u64) -> Fallible<Array> {
     let mut selected = TextArray::new(session);
     let end = start.saturating_add(count);
     let mut number = 1_u64;
@@ -45,7 +49,12 @@ fn first(session: &Session, lines: &mut LineStream, count: u64, start: u64) -> F
 }
 
 /// Only the lines that may still be among the last are kept, so the file may be of any size.
-fn last(session: &Session, lines: &mut LineStream, count: u64, end: Option<u64>) -> Fallible<Array> {
+fn last<S: Pieces>(
+    session: &Session,
+    lines: &mut LineStream<S>,
+    count: u64,
+    end: Option<u64>,
+) -> Fallible<Array> {
     let wanted = usize::try_from(count).unwrap_or(usize::MAX);
     let (most, most_bytes) = (array_limit(session), string_limit(session));
     let mut ring: VecDeque<Vec<u8>> = VecDeque::new();

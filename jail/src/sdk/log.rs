@@ -35,8 +35,18 @@ pub fn take_over_debug(engine: &mut Engine, session: &Session) {
     engine.on_debug(move |text, _, position| {
         let line = position.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
         // The engine gives no way to fail here, and the broker fails no log line but by ending the run.
-        let _ = send(&session, line, LogLevel::Debug, text.trim_matches('"'));
+        let _ = send(&session, line, LogLevel::Debug, None, text.trim_matches('"'));
     });
+}
+
+/// Writes a line of level INFO, as the function that a script calls does.
+pub(crate) fn info(context: &NativeCallContext, text: &str) -> Fallible<()> {
+    write(context, LogLevel::Info, text)
+}
+
+/// Writes a line of level WARN in the name of a function of the SDK that goes on after it.
+pub(crate) fn warn(session: &Session, line: u32, function: &str, text: &str) -> Fallible<()> {
+    send(session, line, LogLevel::Warn, Some(function), text)
 }
 
 fn line(name: &'static str, doc: &'static str) -> Entry {
@@ -44,16 +54,16 @@ fn line(name: &'static str, doc: &'static str) -> Entry {
 }
 
 fn write(context: &NativeCallContext, level: LogLevel, text: &str) -> Fallible<()> {
-    send(&Session::of(context), value::line(context), level, text)
+    send(&Session::of(context), value::line(context), level, None, text)
 }
 
-fn send(session: &Session, line: u32, level: LogLevel, text: &str) -> Fallible<()> {
+fn send(session: &Session, line: u32, level: LogLevel, function: Option<&str>, text: &str) -> Fallible<()> {
     if level < session.log_threshold() {
         return Ok(());
     }
     let message = Text::cut(text);
     let cut = message.as_str().len() < text.len();
-    Ok(session.ask(line, Log { level, line, message, cut, function: None })?)
+    Ok(session.ask(line, Log { level, line, message, cut, function: function.map(Text::cut) })?)
 }
 
 #[cfg(test)]

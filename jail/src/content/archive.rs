@@ -1,0 +1,578 @@
+//! The entries of a tar archive, one after the other, as they come in.
+//!
+//! The fields are those of the `tar` package, and the walk is our own: that package's reader holds names and extension
+//! headers of any length in memory, splits the latter where a name has a newline, and knows one of the four forms of
+//! sparse files.
+
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::Instant;
+use rex_ipc::name;
+use rhai::EvalAltResult;
+use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
+
+use super::pieces::{ByteReader, cut_short};
+use super::records::{Records, decimal};
+use super::sparse::{Layout, MOST_SPANS, Part, Span};
+use crate::error::{Fallible, io_error};
+use crate::text::Pieces;
+
+/// An archive that is read from its start to its end.
+pub struct ArchiveReader<S> {
+    source: ByteReader<S>,
+    /// What of the present entry has not been taken from the archive, without the padding.
+    stored_left: u64,
+    padding: u64,
+    layout: Layout,
+}
+
+/// An entry of an archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The name as it stands there.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: MemberKind,
+    /// The mode, if it is a number.
+    pub mode: Option<u32>,
+    /// The last modification, if it is a number.
+    pub modified: Option<Instant>,
+    /// The user's name and number.
+    pub user: Owner,
+    /// The group's name and number.
+    pub group: Owner,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberKind {
+    /// A file with content.
+    File,
+    /// A directory.
+    Directory,
+    /// Something that is not extracted, and why.
+    Skipped(&'static str),
+}
+
+/// A user or group as an archive names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The name; nothing when there is none.
+    pub name: Option<Vec<u8>>,
+    /// The number; nothing when it is none that a system has.
+    pub number: Option<u32>,
+}
+
+impl<S: Pieces> ArchiveReader<S> {
+    /// An archive of which nothing was read.
+    pub fn new(source: S) -> Self {
+        Self { source: ByteReader::new(source), stored_left: 0, padding: 0, layout: Layout::plain(0) }
+    }
+
+    /// The next entry, past what was not read of the present one; nothing at the end.
+    ///
+    /// # Errors
+    /// `IoError` for what is no archive, or is cut short; those of the content.
+    pub fn next_member(&mut self) -> Fallible<Option<Member>> {
+        let mut said = Records::default();
+        let mut long_name = None;
+        let mut problem = None;
+        loop {
+            self.source.skip(self.stored_left.saturating_add(self.padding))?;
+            (self.stored_left, self.padding, self.layout) = (0, 0, Layout::plain(0));
+            let Some(header) = self.header()? else { return Ok(None) };
+            let size = header.entry_size().map_err(|reason| malformed(&reason.to_string()))?;
+            self.announce(size);
+            match header.entry_type() {
+                EntryType::GNULongName => match self.record()? {
+                    Some(bytes) => long_name = Some(until_nul(&bytes).to_vec()),
+                    None => problem = Some("its name is too long"),
+                },
+                EntryType::XHeader => match self.record()?.map(|bytes| Records::parse(&bytes)) {
+                    Some(Ok(records)) => said = records,
+                    Some(Err(reason)) => problem = Some(reason),
+                    None => problem = Some("its extension header is too long"),
+                },
+                // What they say of all entries, or of links, changes nothing of what is extracted.
+                EntryType::GNULongLink | EntryType::XGlobalHeader => {}
+                _ => return self.member(&header, size, said, long_name, problem).map(Some),
+            }
+        }
+    }
+
+    /// The next part of the present entry's content, at most so long; nothing at its end.
+    ///
+    /// # Errors
+    /// `IoError` for an archive that is cut short; those of the content.
+    pub fn next_content(&mut self, most: usize) -> Fallible<Option<Vec<u8>>> {
+        let mut content = Vec::new();
+        while let Some(part) = self.layout.next(most.saturating_sub(content.len())) {
+            let filled = content.len();
+            match part {
+                Part::Zeros(count) => content.resize(filled.saturating_add(count), 0),
+                Part::Stored(count) => {
+                    content.resize(filled.saturating_add(count), 0);
+                    let room = content.get_mut(filled..).unwrap_or_default();
+                    if self.source.fill(room)? < count {
+                        return Err(cut_short());
+                    }
+                    self.stored_left = self.stored_left.saturating_sub(count as u64);
+                }
+            }
+        }
+        Ok(if content.is_empty() { None } else { Some(content) })
+    }
+
+    /// Whether all content of the present entry was taken.
+    pub fn content_is_over(&self) -> bool {
+        self.layout.is_over()
+    }
+
+    /// The next block as a header; nothing at a block of zeros, which ends an archive, or when there is none.
+    fn header(&mut self) -> Fallible<Option<Header>> {
+        let mut header = Header::new_old();
+        match self.source.fill(header.as_mut_bytes())? {
+            0 => return Ok(None),
+            BLOCK_BYTES => {}
+            _ => return Err(cut_short()),
+        }
+        if header.as_bytes().iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        // POSIX.1-2024, pax, "ustar Interchange Format": the sum of all bytes, with spaces where it stands itself.
+        let sum = header.as_bytes().iter().enumerate().fold(0_u32, |sum, (index, &byte)| {
+            let byte = if (148..156).contains(&index) { b' ' } else { byte };
+            sum.saturating_add(byte.into())
+        });
+        match header.cksum() {
+            Ok(claimed) if claimed == sum => Ok(Some(header)),
+            _ => Err(malformed("archive header checksum mismatch")),
+        }
+    }
+
+    fn announce(&mut self, size: u64) {
+        self.stored_left = size;
+        self.padding = size.next_multiple_of_block().saturating_sub(size);
+    }
+
+    /// All content of an entry that says something of the next one; nothing when it is longer than such a thing may be.
+    fn record(&mut self) -> Fallible<Option<Vec<u8>>> {
+        match usize::try_from(self.stored_left) {
+            Ok(size) if size <= MOST_RECORD_BYTES => self.take(size).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn take(&mut self, count: usize) -> Fallible<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        if self.source.fill(&mut bytes)? < count {
+            return Err(cut_short());
+        }
+        self.stored_left = self.stored_left.saturating_sub(count as u64);
+        Ok(bytes)
+    }
+
+    fn member(
+        &mut self,
+        header: &Header,
+        size: u64,
+        said: Records,
+        long_name: Option<Vec<u8>>,
+        problem: Option<&'static str>,
+    ) -> Fallible<Member> {
+        let entry_type = header.entry_type();
+        // As GNU tar reads them: a hard link has no content, whatever it claims.
+        let stored = if entry_type == EntryType::Link { 0 } else { said.size_bytes.unwrap_or(size) };
+        self.announce(stored);
+        let name = said.holes.name.clone().or(said.path.clone()).or(long_name);
+        let name = name.unwrap_or_else(|| header.path_bytes().into_owned());
+        let mut kind = match entry_type {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse if name.ends_with(b"/") => {
+                MemberKind::Directory
+            }
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => MemberKind::File,
+            EntryType::Directory => MemberKind::Directory,
+            EntryType::Link => MemberKind::Skipped("it is a hard link"),
+            EntryType::Symlink => MemberKind::Skipped("it is a symbolic link"),
+            EntryType::Char | EntryType::Block => MemberKind::Skipped("it is a device"),
+            EntryType::Fifo => MemberKind::Skipped("it is a FIFO"),
+            _ => MemberKind::Skipped("it is of a type that is not known"),
+        };
+        if entry_type == EntryType::GNUSparse || kind == MemberKind::File {
+            match self.layout_of(header, &said, stored)? {
+                Some(layout) => self.layout = layout,
+                None => kind = MemberKind::Skipped("its map of holes is malformed"),
+            }
+        }
+        if let Some(problem) = problem {
+            kind = MemberKind::Skipped(problem);
+        }
+        let modified = header.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
+        let modified = modified.map(|seconds| Instant { seconds, nanoseconds: 0 });
+        let number = |said: Option<u64>, own: std::io::Result<u64>| {
+            said.or(own.ok()).and_then(|number| u32::try_from(number).ok())
+        };
+        let own_name = |bytes: Option<&[u8]>| bytes.filter(|bytes| !bytes.is_empty()).map(<[u8]>::to_vec);
+        Ok(Member {
+            name,
+            kind,
+            mode: header.mode().ok(),
+            modified: said.modified.or(modified),
+            user: Owner {
+                name: said.user.or(own_name(header.username_bytes())),
+                number: number(said.uid, header.uid()),
+            },
+            group: Owner {
+                name: said.group.or(own_name(header.groupname_bytes())),
+                number: number(said.gid, header.gid()),
+            },
+        })
+    }
+
+    /// Where the content of a file stands, in whichever form it is said; nothing when that makes no sense.
+    fn layout_of(&mut self, header: &Header, said: &Records, stored: u64) -> Fallible<Option<Layout>> {
+        if header.entry_type() == EntryType::GNUSparse {
+            return self.old_layout(header, stored);
+        }
+        let holes = &said.holes;
+        match (holes.version, &holes.spans, holes.real_size_bytes) {
+            (Some((1, 0)), _, Some(real_size)) => {
+                let Some(spans) = self.spans_before_content()? else { return Ok(None) };
+                Ok(Layout::sparse(spans, real_size, self.stored_left))
+            }
+            (None | Some((0, _)), Some(spans), Some(real_size)) => {
+                Ok(Layout::sparse(spans.clone(), real_size, stored))
+            }
+            (None, None, None) => Ok(Some(Layout::plain(stored))),
+            _ => Ok(None),
+        }
+    }
+
+    /// The layout of the oldest form, which has its map in the header and in blocks behind it.
+    fn old_layout(&mut self, header: &Header, stored: u64) -> Fallible<Option<Layout>> {
+        let Some(gnu) = header.as_gnu() else { return Ok(None) };
+        let mut spans = known(&gnu.sparse);
+        let mut extended = gnu.is_extended();
+        while extended {
+            let mut block = GnuExtSparseHeader::new();
+            if self.source.fill(block.as_mut_bytes())? < BLOCK_BYTES {
+                return Err(cut_short());
+            }
+            // Read to the last one even when they make no sense, because the content stands behind them.
+            extended = block.is_extended();
+            spans = spans.zip(known(block.sparse())).map(|(spans, more)| [spans, more].concat());
+            spans = spans.filter(|spans| spans.len() <= MOST_SPANS);
+        }
+        Ok(spans.zip(gnu.real_size().ok()).and_then(|(spans, size)| Layout::sparse(spans, size, stored)))
+    }
+
+    /// The map that stands before the content: how many parts, then offset and length of each, a number a line, filled up
+    /// to a whole block.
+    fn spans_before_content(&mut self) -> Fallible<Option<Vec<Span>>> {
+        let mut numbers = Numbers { block: Vec::new(), at: 0 };
+        let Some(count) = numbers.next(self)? else { return Ok(None) };
+        let mut spans = Vec::new();
+        for _ in 0..count {
+            if spans.len() >= MOST_SPANS {
+                return Ok(None);
+            }
+            let (Some(offset), Some(length)) = (numbers.next(self)?, numbers.next(self)?) else {
+                return Ok(None);
+            };
+            spans.push(Span { offset, length });
+        }
+        Ok(Some(spans))
+    }
+}
+
+/// Numbers, a line each, out of whole blocks.
+struct Numbers {
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Numbers {
+    fn next<S: Pieces>(&mut self, archive: &mut ArchiveReader<S>) -> Fallible<Option<u64>> {
+        let mut digits = Vec::new();
+        while digits.len() < 20 {
+            let Some(&byte) = self.block.get(self.at) else {
+                if archive.stored_left < BLOCK_BYTES as u64 {
+                    return Ok(None);
+                }
+                self.block = archive.take(BLOCK_BYTES)?;
+                self.at = 0;
+                continue;
+            };
+            self.at = self.at.saturating_add(1);
+            if byte == b'\n' {
+                return Ok(decimal(&digits));
+            }
+            digits.push(byte);
+        }
+        Ok(None)
+    }
+}
+
+/// The path below the directory that an archive is extracted to, in the form of [`rex_ipc::name`], empty for that
+/// directory itself; or why the name leads nowhere below it.
+///
+/// # Errors
+/// What is wrong with the name.
+pub fn path_below(name: &[u8]) -> Result<String, &'static str> {
+    if name.contains(&0) {
+        return Err("its name contains NUL");
+    }
+    if name.starts_with(b"/") {
+        return Err("its name is absolute");
+    }
+    let mut parts = Vec::new();
+    for part in name.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => return Err("its name leads out of the directory"),
+            part => parts.push(part),
+        }
+    }
+    Ok(name::to_text(&parts.join(&b'/')))
+}
+
+/// The parts that are stored, up to the first empty place; nothing when a number is none.
+fn known(headers: &[GnuSparseHeader]) -> Option<Vec<Span>> {
+    let present = headers.iter().take_while(|header| !header.is_empty());
+    present
+        .map(|header| Some(Span { offset: header.offset().ok()?, length: header.length().ok()? }))
+        .collect()
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+fn malformed(reason: &str) -> Box<EvalAltResult> {
+    io_error(ErrorKind::IoError, reason)
+}
+
+/// Lengths in blocks, where the last one may be the largest that there is.
+trait Blocks {
+    fn next_multiple_of_block(self) -> u64;
+}
+
+impl Blocks for u64 {
+    fn next_multiple_of_block(self) -> u64 {
+        self.checked_next_multiple_of(BLOCK_BYTES as u64).unwrap_or(u64::MAX)
+    }
+}
+
+const BLOCK_BYTES: usize = 512;
+
+/// The longest name or extension header: a path has 4096 bytes and an extended attribute 65,536.
+const MOST_RECORD_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Content in pieces of seven bytes, so that every boundary falls into some piece.
+    struct Memory {
+        content: Vec<u8>,
+        at: usize,
+    }
+
+    impl Pieces for Memory {
+        fn next_piece(&mut self) -> Fallible<Option<Vec<u8>>> {
+            let piece: Vec<u8> = self.content[self.at..].iter().take(7).copied().collect();
+            self.at += piece.len();
+            Ok(if piece.is_empty() { None } else { Some(piece) })
+        }
+    }
+
+    fn header(name: &str, kind: EntryType, size: u64, more: impl FnOnce(&mut Header)) -> Vec<u8> {
+        let mut header = Header::new_gnu();
+        header.set_path(name).unwrap();
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_mode(0o644);
+        more(&mut header);
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    }
+
+    fn padded(content: &[u8]) -> Vec<u8> {
+        let mut bytes = content.to_vec();
+        bytes.resize(content.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    fn record(key: &str, value: &str) -> Vec<u8> {
+        let rest = format!(" {key}={value}\n");
+        let length = (1..).find(|length: &usize| length.to_string().len() + rest.len() == *length).unwrap();
+        format!("{length}{rest}").into_bytes()
+    }
+
+    fn extension(records: &[u8]) -> Vec<u8> {
+        [header("x", EntryType::XHeader, records.len() as u64, |_| {}), padded(records)].concat()
+    }
+
+    fn all(parts: &[Vec<u8>]) -> Vec<(String, MemberKind, Vec<u8>)> {
+        let mut archive =
+            ArchiveReader::new(Memory { content: [parts.concat(), vec![0; 1024]].concat(), at: 0 });
+        let mut found = Vec::new();
+        while let Some(member) = archive.next_member().unwrap() {
+            let mut content = Vec::new();
+            while let Some(part) = archive.next_content(5).unwrap() {
+                content.extend(part);
+            }
+            found.push((String::from_utf8(member.name).unwrap(), member.kind, content));
+        }
+        found
+    }
+
+    fn octal(field: &mut [u8], number: u64) {
+        field.copy_from_slice(format!("{number:0width$o} ", width = field.len() - 1).as_bytes());
+    }
+
+    // The GNU tar manual, "Storing Sparse Files": the old form, and the three of extension headers.
+    #[test]
+    fn sparse_files_are_whole_in_every_form() {
+        let expected = b"\0\0\0\0ab\0\0\0cd\0".to_vec();
+        let old = |count: usize| {
+            let mut blocks = vec![header("s", EntryType::GNUSparse, 4, |header| {
+                let gnu = header.as_gnu_mut().unwrap();
+                gnu.set_real_size(12);
+                let places = [(4, 2), (9, 2)];
+                for (place, (offset, length)) in gnu.sparse.iter_mut().zip(places).take(count) {
+                    octal(&mut place.offset, offset);
+                    octal(&mut place.numbytes, length);
+                }
+                gnu.set_is_extended(count < 2);
+            })];
+            if count < 2 {
+                let mut more = GnuExtSparseHeader::new();
+                octal(&mut more.sparse_mut()[0].offset, 9);
+                octal(&mut more.sparse_mut()[0].numbytes, 2);
+                blocks.push(more.as_bytes().to_vec());
+            }
+            blocks.push(padded(b"abcd"));
+            blocks.concat()
+        };
+        let plain = |records: &[Vec<u8>], content: &[u8]| {
+            let file = header("GNUSparseFile.0/s", EntryType::Regular, content.len() as u64, |_| {});
+            [extension(&records.concat()), file, padded(content)].concat()
+        };
+        let zero_zero = plain(
+            &[
+                record("path", "s"),
+                record("GNU.sparse.size", "12"),
+                record("GNU.sparse.numblocks", "2"),
+                record("GNU.sparse.offset", "4"),
+                record("GNU.sparse.numbytes", "2"),
+                record("GNU.sparse.offset", "9"),
+                record("GNU.sparse.numbytes", "2"),
+            ],
+            b"abcd",
+        );
+        let zero_one = plain(
+            &[
+                record("GNU.sparse.size", "12"),
+                record("GNU.sparse.name", "s"),
+                record("GNU.sparse.map", "4,2,9,2"),
+            ],
+            b"abcd",
+        );
+        let one = plain(
+            &[
+                record("GNU.sparse.major", "1"),
+                record("GNU.sparse.minor", "0"),
+                record("GNU.sparse.name", "s"),
+                record("GNU.sparse.realsize", "12"),
+            ],
+            &[padded(b"2\n4\n2\n9\n2\n"), b"abcd".to_vec()].concat(),
+        );
+        let after = [header("after", EntryType::Regular, 1, |_| {}), padded(b"z")].concat();
+
+        for form in [old(2), old(1), zero_zero, zero_one, one] {
+            assert_eq!(
+                all(&[form, after.clone()]),
+                [
+                    ("s".into(), MemberKind::File, expected.clone()),
+                    ("after".into(), MemberKind::File, b"z".to_vec())
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn an_entry_that_makes_no_sense_is_passed_over_and_the_next_one_found() {
+        let after = [header("after", EntryType::Regular, 1, |_| {}), padded(b"z")].concat();
+        let file = [header("f", EntryType::Regular, 3, |_| {}), padded(b"abc")].concat();
+        let long = vec![b'n'; MOST_RECORD_BYTES + 1];
+        let malformed = "its map of holes is malformed";
+        for (parts, reason) in [
+            (vec![extension(b"nonsense"), file.clone()], "a record of its extension header is malformed"),
+            (vec![extension(&record("GNU.sparse.major", "2")), file.clone()], malformed),
+            (vec![extension(&record("GNU.sparse.map", "0,9")), file.clone()], malformed),
+            (
+                vec![
+                    header("x", EntryType::GNULongName, long.len() as u64, |_| {}),
+                    padded(&long),
+                    file.clone(),
+                ],
+                "its name is too long",
+            ),
+            (
+                vec![header("x", EntryType::XHeader, long.len() as u64, |_| {}), padded(&long), file.clone()],
+                "its extension header is too long",
+            ),
+            (
+                vec![
+                    header("f", EntryType::GNUSparse, 3, |header| {
+                        header.as_gnu_mut().unwrap().sparse[0].offset = *b"nonsense!!!!";
+                        header.as_gnu_mut().unwrap().sparse[0].numbytes = *b"nonsense!!!!";
+                    }),
+                    padded(b"abc"),
+                ],
+                malformed,
+            ),
+        ] {
+            let found = all(&[parts.concat(), after.clone()]);
+
+            let [(name, kind, _), last] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!((name.as_str(), *kind), ("f", MemberKind::Skipped(reason)));
+            assert_eq!(*last, ("after".into(), MemberKind::File, b"z".to_vec()));
+        }
+    }
+
+    #[test]
+    fn what_the_extension_says_counts_for_one_entry() {
+        let parts = [
+            extension(&[record("path", "named"), record("size", "2")].concat()),
+            header("f", EntryType::Regular, 0, |_| {}),
+            padded(b"ab"),
+            header("g", EntryType::Regular, 1, |_| {}),
+            padded(b"c"),
+        ];
+
+        assert_eq!(
+            all(&parts),
+            [
+                ("named".into(), MemberKind::File, b"ab".to_vec()),
+                ("g".into(), MemberKind::File, b"c".to_vec())
+            ]
+        );
+    }
+
+    #[test]
+    fn names_lead_below_or_nowhere() {
+        for (name, path) in [
+            (&b"a/b"[..], Ok("a/b")),
+            (b"./a//./b/", Ok("a/b")),
+            (b".", Ok("")),
+            (b"...", Ok("...")),
+            (b"a\xff", Ok("a\u{10FFFF}")),
+            (b"/a", Err("its name is absolute")),
+            (b"a/..", Err("its name leads out of the directory")),
+            (b"a\0b", Err("its name contains NUL")),
+        ] {
+            assert_eq!(path_below(name), path.map(String::from), "{}", String::from_utf8_lossy(name));
+        }
+    }
+}
