@@ -1,6 +1,9 @@
 //! The objects of the file system as scripts hold them, composed from requests to the broker.
 
+pub mod change;
+pub mod change_options;
 pub mod dir;
+pub mod disk_usage;
 pub mod entry;
 pub mod file;
 pub mod find;
@@ -9,4 +12,6 @@ pub mod lines;
 pub mod link;
 pub mod metadata;
 pub mod options;
+pub mod passed_over;
+pub mod relabel;
 pub mod walk;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod commands;
+pub mod content;
 pub mod engine;
 pub mod error;
 pub mod file_system;
@@ -20,6 +21,7 @@ pub mod session;
 pub mod sort;
 pub mod text;
 pub mod value;
+pub mod writer;
 
 #[cfg(test)]
 mod testing;

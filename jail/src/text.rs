@@ -4,15 +4,18 @@ use std::path::Path;
 
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{
-    Chunk, ChunkLength, CreateDir, DirPlace, NameText, OpenDir, OpenFile, PathText, ReadChunk,
+    BeginWrite, Chunk, ChunkLength, CreateDir, DirPlace, NameText, OpenDir, OpenFile, PathText, ReadChunk,
+    WriteHow,
 };
 use rex_ipc::handle::{DirId, FileId};
+use rex_ipc::limits::MAX_PATH_TEXT_BYTES;
 use rhai::{Array, Dynamic, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::handle::{OpenDirectory, OpenObject};
 use crate::session::Session;
 use crate::value;
+use crate::writer::NewContent;
 
 /// The content of an open file, from some offset on.
 pub struct ByteStream {
@@ -51,14 +54,25 @@ impl ByteStream {
     /// # Errors
     /// `InvalidArguments` for a path without a last component; the broker's failures.
     pub fn open(context: &NativeCallContext, path: &str, redaction: Redaction) -> Fallible<Self> {
+        Self::open_as(context, path, redaction == Redaction::Accepted, false)
+    }
+
+    /// The same for a file that may be overwritten afterwards, and whose content must therefore be the whole.
+    ///
+    /// # Errors
+    /// As [`ByteStream::open`].
+    pub fn open_for_update(context: &NativeCallContext, path: &str) -> Fallible<Self> {
+        Self::open_as(context, path, false, true)
+    }
+
+    fn open_as(context: &NativeCallContext, path: &str, redacted: bool, write: bool) -> Fallible<Self> {
         let session = Session::of(context);
         let line = value::line(context);
         let (parent, name) = split(path, "file path")?;
-        let redacted = redaction == Redaction::Accepted;
         let (dir, file) = (session.new_dir(), session.new_file());
         let requests = (
             open_parent(dir, parent),
-            open_for_reading(file, dir, name),
+            OpenFile { write, ..open_for_reading(file, dir, name) },
             ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted },
         );
         let (_, _, chunk) = session.perform(line, &requests)?;
@@ -66,6 +80,16 @@ impl ByteStream {
         drop(OpenDirectory::adopt(&session, dir));
         let file = OpenObject::adopt(&session, file);
         Ok(Self { session, line, file, offset_bytes: 0, redacted, ahead: Some(chunk), ended: false })
+    }
+
+    /// Gives the file this content and its length, wherever reading has got to.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn overwrite(&self, context: &NativeCallContext, text: &str) -> Fallible<()> {
+        let id = self.session.new_writer();
+        let begin = (BeginWrite { id, file: self.file.id(), how: WriteHow::InPlace },);
+        NewContent { id, bytes: text.as_bytes(), reopen: None }.put(context, begin, 0, |_, _| ())
     }
 
     /// The content of a file that is open already. Reads the first piece, so that the questions are asked now.
@@ -175,7 +199,8 @@ impl<S: Pieces> LineStream<S> {
     /// The limit on strings, for a line that is longer; the broker's failures.
     pub fn next_bytes(&mut self) -> Fallible<Option<&[u8]>> {
         self.line.clear();
-        loop {
+        // Most lines lie within one piece and are given as they lie there; others are put together.
+        let within = loop {
             let rest = self.piece.get(self.at..).unwrap_or_default();
             if rest.is_empty() {
                 match self.bytes.next_piece()? {
@@ -184,26 +209,34 @@ impl<S: Pieces> LineStream<S> {
                         self.at = 0;
                     }
                     None if self.line.is_empty() => return Ok(None),
-                    None => return Ok(Some(&self.line)),
+                    None => break None,
                 }
                 continue;
             }
-            let newline = rest.iter().position(|&byte| byte == b'\n');
-            let part = rest.get(..newline.unwrap_or(rest.len())).unwrap_or_default();
-            if self.line.len().saturating_add(part.len()) > self.limit {
+            let newline = memchr::memchr(b'\n', rest);
+            let length = newline.unwrap_or(rest.len());
+            if self.line.len().saturating_add(length) > self.limit {
                 return Err(too_large(TooLarge::Text));
             }
-            self.line.extend_from_slice(part);
-            let taken = part.len().saturating_add(usize::from(newline.is_some()));
-            self.at = self.at.saturating_add(taken);
+            let begin = self.at;
+            let taken = length.saturating_add(usize::from(newline.is_some()));
+            self.at = begin.saturating_add(taken);
             self.offset_bytes = self.offset_bytes.saturating_add(taken as u64);
-            if newline.is_some() {
-                if self.line.last() == Some(&b'\r') {
-                    self.line.pop();
-                }
-                return Ok(Some(&self.line));
+            if newline.is_some() && self.line.is_empty() {
+                break Some(begin..begin.saturating_add(length));
             }
-        }
+            self.line.extend_from_slice(rest.get(..length).unwrap_or_default());
+            if newline.is_some() {
+                break None;
+            }
+        };
+        let line = match within {
+            Some(range) => self.piece.get(range).unwrap_or_default(),
+            None => &self.line,
+        };
+        // A carriage return belongs to the end of the line only where there is one.
+        let ended = self.at > 0 && self.piece.get(self.at.saturating_sub(1)) == Some(&b'\n');
+        Ok(Some(if ended { line.strip_suffix(b"\r").unwrap_or(line) } else { line }))
     }
 
     /// The next line as text, or nothing at the end.
@@ -309,6 +342,31 @@ pub fn split(path: &str, what: &str) -> Fallible<(PathText, NameText)> {
         (Some(parent), Some(name)) => Ok((value::path(parent)?, value::name(name)?)),
         _ => Err(io_error(ErrorKind::InvalidArguments, format!("Invalid arguments: Invalid {what}: {path}"))),
     }
+}
+
+/// Two paths of one call, split; what no frame has room for is longer than any path of the system.
+///
+/// # Errors
+/// `InvalidArguments` as [`split`]; `IoError` with the system's text for ENAMETOOLONG.
+pub fn split_two(source: &str, destination: &str) -> Fallible<TwoPaths> {
+    let two = (split(source, "source path")?, split(destination, "destination path")?);
+    let length =
+        |(parent, name): &(PathText, NameText)| parent.as_str().len().saturating_add(name.as_str().len());
+    if length(&two.0).saturating_add(length(&two.1)) > MOST_TEXT_BYTES {
+        return Err(io_error(ErrorKind::IoError, "File name too long (os error 36)"));
+    }
+    Ok(two)
+}
+
+/// The directories and names of two paths.
+type TwoPaths = ((PathText, NameText), (PathText, NameText));
+
+/// Texts of requests in one frame; the rest of it is for their other fields, and for closes.
+const MOST_TEXT_BYTES: usize = 3 * MAX_PATH_TEXT_BYTES;
+
+/// Opens the directory that a command's file is in, without following any link.
+pub fn open_unlinked(id: DirId, path: PathText) -> OpenDir {
+    OpenDir { follow: false, ..open_parent(id, path) }
 }
 
 /// Opens the directory that a command's file is in, through links.

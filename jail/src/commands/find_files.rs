@@ -6,6 +6,7 @@ use rhai::{Array, NativeCallContext};
 use crate::error::Fallible;
 use crate::file_system::dir::DirHandle;
 use crate::file_system::find;
+use crate::file_system::passed_over::PassedOver;
 use crate::file_system::walk::{Step, Walk, WalkPlan};
 use crate::session::Session;
 use crate::text::{TextArray, open_parent};
@@ -40,18 +41,18 @@ fn names(context: &NativeCallContext, max_depth: u64, pattern: &str, path: &str)
     let id = session.new_dir();
     let requests = (open_parent(id, value::path(path)?), ListEntries { dir: id, restart: true });
     let opened = session.perform(value::line(context), &requests);
+    let passed_over = PassedOver::new(context, None);
     // A directory that may be opened and not read has nothing in it that the script may know of.
     let listed = match opened {
-        Ok(listed) => Some(listed),
-        Err(failed) if failed.index == 0 || failed.is_final() => return Err(failed.into()),
-        Err(_) => None,
+        Err(failed) if failed.index == 0 => return Err(failed.into()),
+        outcome => passed_over.unless(path, outcome)?,
     };
     let glob = find::glob(pattern, false)?;
     let mut names = TextArray::new(&session);
     let Some((opened, page)) = listed else { return Ok(names.into_array()) };
     let root = DirHandle::adopt(&session, id, path, &opened);
     let plan = WalkPlan { max_depth, describe: false, follow_links: false };
-    Walk::from_page(context, &root, page, plan).run(&mut |step: Step<'_>| {
+    Walk::from_page(context, &root, page, plan, &passed_over).run(&mut |step: Step<'_>| {
         if glob.matches(step.entry.name()) { names.push(step.entry.name()) } else { Ok(()) }
     })?;
     Ok(names.into_array())

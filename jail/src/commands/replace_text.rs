@@ -22,7 +22,21 @@ pub fn replace_text(
     new: &str,
     options: ReplacementOptions,
 ) -> Fallible<String> {
-    let most_bytes = string_limit(&Session::of(&context));
+    replaced(&context, text, old, new, &options)
+}
+
+/// The same for commands.
+///
+/// # Errors
+/// As [`replace_text`].
+pub fn replaced(
+    context: &NativeCallContext,
+    text: &str,
+    old: &str,
+    new: &str,
+    options: &ReplacementOptions,
+) -> Fallible<String> {
+    let most_bytes = string_limit(&Session::of(context));
     let count = if options.replace_all { 0 } else { 1 };
     let replaced = if options.is_regex {
         replace(&pattern::regex(old)?, text, count, new, most_bytes)

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rex_ipc::file_system::{DirPlace, Entry, ListEntries, OpenDir, Opened, ReadLink, Stat};
+use rex_ipc::file_system::{self as wire, DirPlace, Entry, ListEntries, OpenDir, Opened, ReadLink, Stat};
 use rex_ipc::handle::{AnyId, DirId};
 use rhai::{Dynamic, Map, NativeCallContext};
 
@@ -119,8 +119,16 @@ impl DirHandle {
     /// # Errors
     /// The broker's failures; `IdentityResolutionError`.
     pub fn metadata(&self, context: &NativeCallContext) -> Fallible<Metadata> {
+        Metadata::new(self.stat(context)?, None)
+    }
+
+    /// What the broker says of it.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn stat(&self, context: &NativeCallContext) -> Fallible<wire::Metadata> {
         let request = Stat { handle: AnyId::Dir(self.id()) };
-        Metadata::new(Session::of(context).ask(value::line(context), request)?, None)
+        Ok(Session::of(context).ask(value::line(context), request)?)
     }
 
     /// Its user and group.
@@ -128,8 +136,7 @@ impl DirHandle {
     /// # Errors
     /// As [`DirHandle::metadata`].
     pub fn ownership(&self, context: &NativeCallContext) -> Fallible<Ownership> {
-        let request = Stat { handle: AnyId::Dir(self.id()) };
-        Ownership::of(&Session::of(context).ask(value::line(context), request)?)
+        Ownership::of(&self.stat(context)?)
     }
 
     /// Where the link with this name points.

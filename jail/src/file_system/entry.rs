@@ -1,7 +1,7 @@
 //! An entry of a directory: its name and type, and what can be opened from it.
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{CreateDir, DirPlace, Entry, EntryType, OpenDir, Stat, StatEntry};
+use rex_ipc::file_system::{self as wire, CreateDir, DirPlace, Entry, EntryType, OpenDir, Stat, StatEntry};
 use rex_ipc::handle::AnyId;
 use rhai::{Dynamic, Map, NativeCallContext};
 
@@ -140,36 +140,48 @@ impl DirEntry {
     /// # Errors
     /// The broker's failures; `IdentityResolutionError`.
     pub fn metadata(&mut self, context: &NativeCallContext) -> Fallible<Metadata> {
-        match &self.opened {
-            Some(Opened::File(file)) => return file.metadata(context),
-            Some(Opened::Dir(dir)) => return dir.metadata(context),
-            None => {}
-        }
-        match self.entry.entry_type {
-            EntryType::File => {
-                let options =
-                    OpenFileOptions { follow_symlinks: self.through_link, ..OpenFileOptions::for_reading() };
-                let (file, metadata) = FileHandle::describe(context, &self.parent, self.name(), &options)?;
-                self.opened = Some(Opened::File(file));
-                Ok(metadata)
-            }
-            EntryType::Dir => self.describe_dir(context),
-            EntryType::Symlink => Ok(SymlinkHandle::describe(context, &self.parent, self.name())?.1),
-            EntryType::Unknown
-            | EntryType::Fifo
-            | EntryType::Socket
-            | EntryType::CharDevice
-            | EntryType::BlockDevice => self.describe_by_name(context),
-        }
+        let (described, target) = self.describe(context)?;
+        Metadata::new(described, target)
     }
 
-    /// The description of the entry itself, by name and without opening it.
+    /// What the broker says of it, and of a link where it points if that may be read.
     ///
     /// # Errors
-    /// The broker's failures; `IdentityResolutionError`.
-    pub fn describe_by_name(&self, context: &NativeCallContext) -> Fallible<Metadata> {
+    /// The broker's failures.
+    pub fn describe(&mut self, context: &NativeCallContext) -> Fallible<(wire::Metadata, Option<String>)> {
+        let described = match (&self.opened, self.entry.entry_type) {
+            (Some(Opened::File(file)), _) => file.stat(context)?,
+            (Some(Opened::Dir(dir)), _) => dir.stat(context)?,
+            (None, EntryType::File) => {
+                let options =
+                    OpenFileOptions { follow_symlinks: self.through_link, ..OpenFileOptions::for_reading() };
+                let (file, described) = FileHandle::describe(context, &self.parent, self.name(), &options)?;
+                self.opened = Some(Opened::File(file));
+                described
+            }
+            (None, EntryType::Dir) => self.describe_dir(context)?,
+            (None, EntryType::Symlink) => {
+                return SymlinkHandle::describe(context, &self.parent, self.name());
+            }
+            (
+                None,
+                EntryType::Unknown
+                | EntryType::Fifo
+                | EntryType::Socket
+                | EntryType::CharDevice
+                | EntryType::BlockDevice,
+            ) => self.describe_by_name(context)?,
+        };
+        Ok((described, None))
+    }
+
+    /// What the broker says of the entry itself, by name and without opening it.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn describe_by_name(&self, context: &NativeCallContext) -> Fallible<wire::Metadata> {
         let request = StatEntry { dir: self.parent.id(), name: value::name(self.name())? };
-        Metadata::new(Session::of(context).ask(value::line(context), request)?, None)
+        Ok(Session::of(context).ask(value::line(context), request)?)
     }
 
     /// The fields as a map.
@@ -184,7 +196,7 @@ impl DirEntry {
         .collect()
     }
 
-    fn describe_dir(&mut self, context: &NativeCallContext) -> Fallible<Metadata> {
+    fn describe_dir(&mut self, context: &NativeCallContext) -> Fallible<wire::Metadata> {
         let session = Session::of(context);
         let request = self.open_dir_request(&session)?;
         let id = request.id;
@@ -192,7 +204,7 @@ impl DirEntry {
         let (opened, described) = session.perform(value::line(context), &requests)?;
         let dir = DirHandle::adopt_entry(&session, id, &self.parent, self.name(), &opened);
         self.remember_dir(&dir);
-        Metadata::new(described, None)
+        Ok(described)
     }
 }
 

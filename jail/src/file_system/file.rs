@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{NameText, OpenFile, Stat};
+use rex_ipc::file_system::{self as wire, NameText, OpenFile, Opened, Stat};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rhai::{Array, Dynamic, INT, ImmutableString, Map, NativeCallContext};
 
@@ -23,6 +23,8 @@ use crate::{pattern, value};
 pub struct FileHandle {
     object: OpenObject,
     page_offset: Rc<Cell<u64>>,
+    named: Rc<str>,
+    path: Rc<str>,
 }
 
 /// A line that a search found.
@@ -46,9 +48,45 @@ pub struct WordCount {
 }
 
 impl FileHandle {
-    /// Takes charge of a file that the broker has just opened.
-    pub fn adopt(session: &Session, id: FileId) -> Self {
-        Self { object: OpenObject::adopt(session, id), page_offset: Rc::default() }
+    /// Takes charge of a file that the broker has just opened at this path, or where it says.
+    pub fn adopt(session: &Session, id: FileId, named: &str, opened: &Opened) -> Self {
+        let path = opened.real_path.as_ref().map_or(named, |real| real.as_str());
+        Self {
+            object: OpenObject::adopt(session, id),
+            page_offset: Rc::default(),
+            named: named.into(),
+            path: path.into(),
+        }
+    }
+
+    /// Takes charge of the file that has replaced this one.
+    pub fn adopt_replacement(&self, session: &Session, id: FileId) -> Self {
+        Self { object: OpenObject::adopt(session, id), page_offset: Rc::default(), ..self.clone() }
+    }
+
+    /// The number that requests name it by.
+    pub fn id(&self) -> FileId {
+        self.object.id()
+    }
+
+    /// What keeps it open at the broker.
+    pub fn object(&self) -> &OpenObject {
+        &self.object
+    }
+
+    /// The path that the policy knows it by.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path that it was opened by; that of the link when one was followed.
+    pub fn named(&self) -> &str {
+        &self.named
+    }
+
+    /// Has the next page begin at the start of the file.
+    pub fn rewind(&self) {
+        self.page_offset.set(0);
     }
 
     /// Opens the file with this name in a directory.
@@ -63,26 +101,27 @@ impl FileHandle {
     ) -> Fallible<Self> {
         let session = Session::of(context);
         let id = session.new_file();
-        session.ask(value::line(context), open_request(id, dir.id(), value::name(name)?, options)?)?;
-        Ok(Self::adopt(&session, id))
+        let request = open_request(id, dir.id(), value::name(name)?, options)?;
+        let opened = session.ask(value::line(context), request)?;
+        Ok(Self::adopt(&session, id, &dir.path_of(name), &opened))
     }
 
     /// Opens a file for reading and describes it, in one round trip.
     ///
     /// # Errors
-    /// The broker's failures; `IdentityResolutionError`.
+    /// The broker's failures.
     pub fn describe(
         context: &NativeCallContext,
         dir: &DirHandle,
         name: &str,
         options: &OpenFileOptions,
-    ) -> Fallible<(Self, Metadata)> {
+    ) -> Fallible<(Self, wire::Metadata)> {
         let session = Session::of(context);
         let id = session.new_file();
         let requests =
             (open_request(id, dir.id(), value::name(name)?, options)?, Stat { handle: AnyId::File(id) });
-        let (_, described) = session.perform(value::line(context), &requests)?;
-        Ok((Self::adopt(&session, id), Metadata::new(described, None)?))
+        let (opened, described) = session.perform(value::line(context), &requests)?;
+        Ok((Self::adopt(&session, id, &dir.path_of(name), &opened), described))
     }
 
     /// The content as text, from where pages were read to.
@@ -217,7 +256,11 @@ impl FileHandle {
         Ok(modified.seconds.saturating_mul(1_000_000_000).saturating_add(modified.nanoseconds.into()))
     }
 
-    fn stat(&self, context: &NativeCallContext) -> Fallible<rex_ipc::file_system::Metadata> {
+    /// What the broker says of it.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn stat(&self, context: &NativeCallContext) -> Fallible<wire::Metadata> {
         let request = Stat { handle: AnyId::File(self.object.id()) };
         Ok(Session::of(context).ask(value::line(context), request)?)
     }

@@ -1,14 +1,14 @@
 //! Finding entries below a directory: what is asked on the way, what is passed over, and what is reported.
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::EntryType;
+use rex_ipc::file_system::{self as wire, EntryType};
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
 use super::dir::DirHandle;
 use super::entry::DirEntry;
 use super::glob::Glob;
-use super::metadata::Metadata;
 use super::options::FindOptions;
+use super::passed_over::PassedOver;
 use super::walk::{Step, Walk, WalkPlan};
 use crate::error::{Fallible, io_error, io_error_from, request_behind};
 use crate::{pattern, value};
@@ -29,7 +29,8 @@ pub fn find(
     let max_depth = depth(options.max_depth)?.max(1);
     let filters = Filters::new(options)?;
     let plan = WalkPlan { max_depth, describe: filters.are_needed(), follow_links: options.follow_symlinks };
-    Walk::from_root(context, root, plan)?.run(&mut |step: Step<'_>| {
+    let passed_over = PassedOver::new(context, None);
+    Walk::from_root(context, root, plan, &passed_over)?.run(&mut |step: Step<'_>| {
         let wanted = step.depth >= min_depth
             && pattern.matches(step.entry, step.path)
             && step.metadata.is_none_or(|metadata| filters.let_through(metadata));
@@ -134,10 +135,10 @@ impl Filters {
         self.sizes.is_some() || self.changed != Range::ALL || self.modified != Range::ALL
     }
 
-    fn let_through(&self, metadata: &Metadata) -> bool {
-        self.sizes.is_none_or(|sizes| sizes.contains(metadata.file_size()))
-            && self.changed.contains(metadata.changed_seconds())
-            && self.modified.contains(metadata.modified_seconds())
+    fn let_through(&self, metadata: &wire::Metadata) -> bool {
+        self.sizes.is_none_or(|sizes| sizes.contains(value::integer(metadata.size_bytes)))
+            && self.changed.contains(metadata.changed.seconds)
+            && self.modified.contains(metadata.modified.seconds)
     }
 }
 

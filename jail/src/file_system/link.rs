@@ -1,7 +1,7 @@
 //! A symbolic link that is open as itself.
 
-use rex_ipc::file_system::{OpenLink, ReadLink, Stat};
-use rex_ipc::handle::AnyId;
+use rex_ipc::file_system::{self as wire, OpenLink, ReadLink, Stat};
+use rex_ipc::handle::{AnyId, FileId};
 use rhai::NativeCallContext;
 
 use super::dir::DirHandle;
@@ -31,19 +31,28 @@ impl SymlinkHandle {
         Ok(Self::adopt(&session, id, dir, name))
     }
 
-    /// Opens a link and describes it, in one round trip for both and one for the target.
+    /// What a link says of itself, and where it points if that may be read: one round trip for opening and describing it,
+    /// and one for the target.
     ///
     /// # Errors
     /// The broker's failures.
-    pub fn describe(context: &NativeCallContext, dir: &DirHandle, name: &str) -> Fallible<(Self, Metadata)> {
+    pub fn describe(
+        context: &NativeCallContext,
+        dir: &DirHandle,
+        name: &str,
+    ) -> Fallible<(wire::Metadata, Option<String>)> {
         let session = Session::of(context);
         let id = session.new_file();
         let requests =
             (OpenLink { id, dir: dir.id(), name: value::name(name)? }, Stat { handle: AnyId::File(id) });
         let ((), described) = session.perform(value::line(context), &requests)?;
         let link = Self::adopt(&session, id, dir, name);
-        let target = link.target(context)?;
-        Ok((link, Metadata::new(described, target)?))
+        Ok((described, link.target(context)?))
+    }
+
+    /// The number that requests name it by.
+    pub fn id(&self) -> FileId {
+        self.object.id()
     }
 
     /// The description of the link itself. Its target is part of it where that may be read.
@@ -56,7 +65,7 @@ impl SymlinkHandle {
         Metadata::new(described, self.target(context)?)
     }
 
-    fn adopt(session: &Session, id: rex_ipc::handle::FileId, dir: &DirHandle, name: &str) -> Self {
+    fn adopt(session: &Session, id: FileId, dir: &DirHandle, name: &str) -> Self {
         Self { object: OpenObject::adopt(session, id), dir: dir.clone(), name: name.into() }
     }
 

@@ -87,16 +87,6 @@ impl Metadata {
         integer(self.inner.modified.nanoseconds)
     }
 
-    /// Last change of the inode, in whole seconds.
-    pub fn changed_seconds(&self) -> INT {
-        self.inner.changed.seconds
-    }
-
-    /// Device and inode number, which together name the object.
-    pub fn identity(&self) -> (u64, u64) {
-        (self.inner.device, self.inner.inode)
-    }
-
     /// Where a link points, if that is known.
     pub fn symlink_target(&self) -> Dynamic {
         self.target.clone().map_or(Dynamic::UNIT, Dynamic::from)

@@ -6,14 +6,18 @@
 use std::collections::BTreeMap;
 use std::vec::IntoIter;
 
-use rex_ipc::file_system::{Entry, EntryPage, EntryType, ListEntries};
+use rex_ipc::file_system::{
+    self as wire, Details, DetailsPage, Entry, EntryPage, EntryType, ListDetails, ListEntries, OpenDir,
+    Opened, Stat,
+};
+use rex_ipc::handle::{AnyId, DirId};
 use rhai::NativeCallContext;
 
 use super::dir::DirHandle;
 use super::entry::DirEntry;
 use super::find::is_directory;
-use super::metadata::Metadata;
 use super::options::OpenFileOptions;
+use super::passed_over::PassedOver;
 use crate::error::Fallible;
 use crate::session::{Failed, Session};
 use crate::value;
@@ -38,7 +42,7 @@ pub struct Step<'a> {
     /// How deep it is.
     pub depth: u64,
     /// Its description, where the plan asks for it.
-    pub metadata: Option<&'a Metadata>,
+    pub metadata: Option<&'a wire::Metadata>,
 }
 
 /// A walk that is under way.
@@ -47,21 +51,49 @@ pub struct Walk<'c> {
     session: Session,
     line: u32,
     plan: WalkPlan,
+    passed_over: &'c PassedOver,
     levels: Vec<Level>,
     seen: BTreeMap<(u64, u64), u64>,
 }
 
 struct Level {
     dir: DirHandle,
-    page: IntoIter<Entry>,
+    page: IntoIter<Listed>,
     more: bool,
 }
 
+/// Part of a listing.
+struct Page {
+    entries: Vec<Listed>,
+    end: bool,
+}
+
+/// An entry of a listing, with what the listing says of it.
+struct Listed {
+    entry: Entry,
+    details: Details,
+}
+
+impl From<EntryPage> for Page {
+    fn from(page: EntryPage) -> Self {
+        let listed = |entry| Listed { entry, details: Details::Withheld };
+        Self { entries: page.entries.into_vec().into_iter().map(listed).collect(), end: page.end }
+    }
+}
+
+impl From<DetailsPage> for Page {
+    fn from(page: DetailsPage) -> Self {
+        let entries = page.entries.into_vec().into_iter();
+        let entries = entries.map(|listed| Listed { entry: listed.entry, details: listed.details });
+        Self { entries: entries.collect(), end: page.end }
+    }
+}
+
 impl Level {
-    fn new(dir: DirHandle, page: EntryPage) -> Self {
-        let entries = page.entries.into_vec();
-        let more = !page.end && !entries.is_empty();
-        Self { dir, page: entries.into_iter(), more }
+    fn new(dir: DirHandle, page: Page) -> Self {
+        // A page without entries ends the listing too; asking again would change nothing.
+        let more = !page.end && !page.entries.is_empty();
+        Self { dir, page: page.entries.into_iter(), more }
     }
 }
 
@@ -70,16 +102,21 @@ impl<'c> Walk<'c> {
     ///
     /// # Errors
     /// What ends the script.
-    pub fn from_root(context: &'c NativeCallContext<'c>, root: &DirHandle, plan: WalkPlan) -> Fallible<Self> {
-        let mut walk = Self::new(context, plan);
+    pub fn from_root(
+        context: &'c NativeCallContext<'c>,
+        root: &DirHandle,
+        plan: WalkPlan,
+        passed_over: &'c PassedOver,
+    ) -> Fallible<Self> {
+        let mut walk = Self::new(context, plan, passed_over);
         if plan.follow_links {
             // Tolerated: the root is then not known, and would be entered once more through a link to it.
-            if let Ok(metadata) = root.metadata(context) {
-                walk.seen.insert(metadata.identity(), 0);
+            if let Ok(described) = root.stat(context) {
+                walk.seen.insert((described.device, described.inode), 0);
             }
         }
-        let request = ListEntries { dir: root.id(), restart: true };
-        if let Some(page) = tolerated(walk.session.ask(walk.line, request))? {
+        let page = walk.list(root.id(), true);
+        if let Some(page) = passed_over.unless(root.path(), page)? {
             walk.levels.push(Level::new(root.clone(), page));
         }
         Ok(walk)
@@ -91,18 +128,20 @@ impl<'c> Walk<'c> {
         root: &DirHandle,
         page: EntryPage,
         plan: WalkPlan,
+        passed_over: &'c PassedOver,
     ) -> Self {
-        let mut walk = Self::new(context, plan);
-        walk.levels.push(Level::new(root.clone(), page));
+        let mut walk = Self::new(context, plan, passed_over);
+        walk.levels.push(Level::new(root.clone(), page.into()));
         walk
     }
 
-    fn new(context: &'c NativeCallContext<'c>, plan: WalkPlan) -> Self {
+    fn new(context: &'c NativeCallContext<'c>, plan: WalkPlan, passed_over: &'c PassedOver) -> Self {
         Self {
             context,
             session: Session::of(context),
             line: value::line(context),
             plan,
+            passed_over,
             levels: Vec::new(),
             seen: BTreeMap::new(),
         }
@@ -117,16 +156,15 @@ impl<'c> Walk<'c> {
             let depth = self.levels.len() as u64;
             let Some(level) = self.levels.last_mut() else { break };
             match level.page.next() {
-                Some(entry) => {
-                    let entry = DirEntry::new(&level.dir, entry);
-                    self.step(entry, depth, visit)?;
+                Some(listed) => {
+                    let entry = DirEntry::new(&level.dir, listed.entry);
+                    self.step(entry, listed.details, depth, visit)?;
                 }
                 None if level.more => {
-                    let request = ListEntries { dir: level.dir.id(), restart: false };
-                    match tolerated(self.session.ask(self.line, request))? {
-                        Some(page) => *level = Level::new(level.dir.clone(), page),
-                        None => level.more = false,
-                    }
+                    let dir = level.dir.clone();
+                    let page = self.passed_over.unless(dir.path(), self.list(dir.id(), false))?;
+                    self.levels.pop();
+                    self.levels.extend(page.map(|page| Level::new(dir, page)));
                 }
                 None => drop(self.levels.pop()),
             }
@@ -137,76 +175,153 @@ impl<'c> Walk<'c> {
     fn step(
         &mut self,
         entry: DirEntry,
+        details: Details,
         depth: u64,
         visit: &mut dyn FnMut(Step<'_>) -> Fallible<()>,
     ) -> Fallible<()> {
-        let Some(mut entry) = self.resolved(entry, depth)? else { return Ok(()) };
-        let descend = is_directory(&entry) && depth < self.plan.max_depth;
+        let Some((mut entry, mut metadata)) = self.resolved(entry, details, depth)? else { return Ok(()) };
         let mut below = None;
         if is_directory(&entry) {
-            match self.enter(&mut entry, descend)? {
+            match self.enter(&mut entry, depth < self.plan.max_depth)? {
                 Entered::No => return Ok(()),
-                Entered::Open => {}
-                Entered::Listed(level) => below = Some(level),
+                Entered::Open(described) => metadata = described.or(metadata),
+                Entered::Listed(level, described) => {
+                    below = Some(level);
+                    metadata = described.or(metadata);
+                }
             }
         }
-        let metadata = match self.plan.describe {
-            true => Some(entry.metadata(self.context)?),
-            false => None,
-        };
+        if self.plan.describe && metadata.is_none() {
+            metadata = Some(entry.describe(self.context)?.0);
+        }
         let path = entry.parent().path_of(entry.name());
         visit(Step { entry: &entry, path: &path, depth, metadata: metadata.as_ref() })?;
         self.levels.extend(below);
         Ok(())
     }
 
-    /// Opens a directory, and reads its first page when it is to be entered.
-    fn enter(&mut self, entry: &mut DirEntry, descend: bool) -> Fallible<Entered> {
-        if let Some(dir) = entry.opened_dir() {
-            let list = ListEntries { dir: dir.id(), restart: true };
-            let page = if descend { tolerated(self.session.ask(self.line, list))? } else { None };
-            return Ok(page.map_or(Entered::Open, |page| Entered::Listed(Level::new(dir, page))));
-        }
-        let request = entry.open_dir_request(&self.session)?;
-        let id = request.id;
-        if !descend {
-            let Some(opened) = tolerated(self.session.ask(self.line, request))? else {
-                return Ok(Entered::No);
-            };
-            let dir = DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name(), &opened);
-            entry.remember_dir(&dir);
-            return Ok(Entered::Open);
-        }
-        let list = ListEntries { dir: id, restart: true };
-        match self.session.perform(self.line, &(request, list)) {
-            Ok((opened, page)) => {
-                let dir = DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name(), &opened);
-                entry.remember_dir(&dir);
-                Ok(Entered::Listed(Level::new(dir, page)))
-            }
-            Err(failed) if failed.is_final() => Err(failed.into()),
-            // The first request opens it, the second reads it.
-            Err(failed) => Ok(if failed.index == 0 { Entered::No } else { Entered::Open }),
+    /// Whether listings are to describe what is in them. With links followed, what matters is what they lead to.
+    fn lists_details(&self) -> bool {
+        self.plan.describe && !self.plan.follow_links
+    }
+
+    /// Reads the first or the next page of a directory.
+    fn list(&self, dir: DirId, restart: bool) -> Result<Page, Failed> {
+        if self.lists_details() {
+            self.session.ask(self.line, ListDetails { dir, restart }).map(Page::from)
+        } else {
+            self.session.ask(self.line, ListEntries { dir, restart }).map(Page::from)
         }
     }
 
-    /// The entry as it is to be reported; nothing when it was reported already, or cannot be looked at.
-    fn resolved(&mut self, mut entry: DirEntry, depth: u64) -> Fallible<Option<DirEntry>> {
-        if !self.plan.follow_links {
-            return Ok(Some(entry));
+    /// Opens a directory, and reads its first page when it is to be entered.
+    fn enter(&mut self, entry: &mut DirEntry, descend: bool) -> Fallible<Entered> {
+        if let Some(dir) = entry.opened_dir() {
+            if !descend {
+                return Ok(Entered::Open(None));
+            }
+            let page = self.passed_over.unless(dir.path(), self.list(dir.id(), true))?;
+            return Ok(match page {
+                Some(page) => Entered::Listed(Level::new(dir, page), None),
+                None => Entered::Open(None),
+            });
         }
+        if !descend {
+            return self.open_only(entry);
+        }
+        let request = entry.open_dir_request(&self.session)?;
+        let id = request.id;
+        match self.open_and_list(request) {
+            Ok((opened, page, described)) => {
+                let dir = self.opened(entry, id, &opened);
+                Ok(Entered::Listed(Level::new(dir, page), described))
+            }
+            Err(failed) if failed.is_final() => Err(failed.into()),
+            // The first request opens it, the second reads it, the third describes it.
+            Err(failed) if failed.index > 1 => Err(failed.into()),
+            Err(failed) => {
+                let opens = failed.index > 0;
+                self.passed_over.unless::<()>(&path_of(entry), Err(failed))?;
+                match (opens, self.plan.describe) {
+                    (false, _) => Ok(Entered::No),
+                    (true, false) => Ok(Entered::Open(None)),
+                    (true, true) => self.open_only(entry),
+                }
+            }
+        }
+    }
+
+    /// Opens a directory that is reported and not entered.
+    fn open_only(&self, entry: &mut DirEntry) -> Fallible<Entered> {
+        let request = entry.open_dir_request(&self.session)?;
+        let id = request.id;
+        if !self.plan.describe {
+            let opened = self.passed_over.unless(&path_of(entry), self.session.ask(self.line, request))?;
+            let Some(opened) = opened else { return Ok(Entered::No) };
+            self.opened(entry, id, &opened);
+            return Ok(Entered::Open(None));
+        }
+        match self.session.perform(self.line, &(request, Stat { handle: AnyId::Dir(id) })) {
+            Ok((opened, described)) => {
+                self.opened(entry, id, &opened);
+                Ok(Entered::Open(Some(described)))
+            }
+            Err(failed) if failed.index > 0 => Err(failed.into()),
+            Err(failed) => {
+                self.passed_over.unless::<()>(&path_of(entry), Err(failed))?;
+                Ok(Entered::No)
+            }
+        }
+    }
+
+    fn open_and_list(&self, request: OpenDir) -> Result<(Opened, Page, Option<wire::Metadata>), Failed> {
+        let dir = request.id;
+        let stat = Stat { handle: AnyId::Dir(dir) };
+        if self.lists_details() {
+            let requests = (request, ListDetails { dir, restart: true }, stat);
+            let (opened, page, described) = self.session.perform(self.line, &requests)?;
+            Ok((opened, page.into(), Some(described)))
+        } else {
+            let requests = (request, ListEntries { dir, restart: true });
+            let (opened, page) = self.session.perform(self.line, &requests)?;
+            Ok((opened, page.into(), None))
+        }
+    }
+
+    fn opened(&self, entry: &mut DirEntry, id: DirId, opened: &Opened) -> DirHandle {
+        let dir = DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name(), opened);
+        entry.remember_dir(&dir);
+        dir
+    }
+
+    /// The entry as it is to be reported; nothing when it was reported already, or cannot be looked at.
+    fn resolved(
+        &mut self,
+        mut entry: DirEntry,
+        details: Details,
+        depth: u64,
+    ) -> Fallible<Option<(DirEntry, Option<wire::Metadata>)>> {
+        if !self.plan.follow_links {
+            let metadata = match details {
+                Details::Described(metadata) => Some(metadata),
+                Details::Directory | Details::Withheld => None,
+            };
+            return Ok(Some((entry, metadata)));
+        }
+        let path = path_of(&entry);
         let metadata = if entry.entry_type() == EntryType::Symlink {
-            if passed_over(entry.describe_by_name(self.context))?.is_none() {
+            if self.passed_over.unless_raised(&path, entry.describe_by_name(self.context))?.is_none() {
                 return Ok(None);
             }
             let Some((target, metadata)) = self.target(&entry)? else { return Ok(None) };
             entry = target;
             metadata
         } else {
-            let Some(metadata) = passed_over(entry.metadata(self.context))? else { return Ok(None) };
+            let described = self.passed_over.unless_raised(&path, entry.describe(self.context))?;
+            let Some((metadata, _)) = described else { return Ok(None) };
             metadata
         };
-        let identity = metadata.identity();
+        let identity = (metadata.device, metadata.inode);
         let again = match self.seen.get(&identity) {
             None => true,
             Some(&before) => is_directory(&entry) && depth < before,
@@ -214,25 +329,32 @@ impl<'c> Walk<'c> {
         if again {
             self.seen.insert(identity, depth);
         }
-        Ok(again.then_some(entry))
+        Ok(again.then_some((entry, Some(metadata))))
     }
 
     /// What a link leads to: a file, else a directory, else nothing.
-    fn target(&mut self, entry: &DirEntry) -> Fallible<Option<(DirEntry, Metadata)>> {
+    fn target(&mut self, entry: &DirEntry) -> Fallible<Option<(DirEntry, wire::Metadata)>> {
+        let path = path_of(entry);
         let mut as_file = entry.clone().seen_through_link(EntryType::File);
         match as_file.open_as_file(self.context, &OpenFileOptions::for_reading()) {
             Ok(file) => {
-                let metadata = passed_over(file.metadata(self.context))?;
+                let metadata = self.passed_over.unless_raised(&path, file.stat(self.context))?;
                 return Ok(
                     metadata.map(|metadata| (entry.clone().seen_through_link(EntryType::File), metadata))
                 );
             }
-            Err(error) => drop(passed_over::<()>(Err(error))?),
+            // Not counted: it may be a directory.
+            Err(error) if error.is_catchable() => {}
+            Err(error) => return Err(error),
         }
         let mut as_dir = entry.clone().seen_through_link(EntryType::Dir);
-        let metadata = passed_over(as_dir.metadata(self.context))?;
-        Ok(metadata.map(|metadata| (entry.clone().seen_through_link(EntryType::Dir), metadata)))
+        let described = self.passed_over.unless_raised(&path, as_dir.describe(self.context))?;
+        Ok(described.map(|(metadata, _)| (as_dir, metadata)))
     }
+}
+
+fn path_of(entry: &DirEntry) -> String {
+    entry.parent().path_of(entry.name())
 }
 
 /// What became of the attempt to go into a directory.
@@ -240,25 +362,7 @@ enum Entered {
     /// It may not be opened, so it is not reported.
     No,
     /// It is reported, and not entered.
-    Open,
+    Open(Option<wire::Metadata>),
     /// It is reported, and then entered.
-    Listed(Level),
-}
-
-/// Failures on the way are passed over, but for those that end the script.
-fn tolerated<T>(outcome: Result<T, Failed>) -> Fallible<Option<T>> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(failed) if failed.is_final() => Err(failed.into()),
-        Err(_) => Ok(None),
-    }
-}
-
-/// The same for errors that were raised already.
-fn passed_over<T>(outcome: Fallible<T>) -> Fallible<Option<T>> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if !error.is_catchable() => Err(error),
-        Err(_) => Ok(None),
-    }
+    Listed(Level, Option<wire::Metadata>),
 }

@@ -48,7 +48,7 @@ const LIST: &str = "directory: open Dir, [open Dir(resolved)], read Dir; symlink
 const WALK: &str = "open Dir, [open Dir(resolved)], read Dir(best effort), per subdirectory: open Dir(best effort), read \
                     Dir(best effort)";
 
-fn command(
+pub(super) fn command(
     name: &'static str,
     signature: &'static str,
     returns: &'static str,
@@ -59,7 +59,7 @@ fn command(
 }
 
 /// Registers a flag under its names.
-fn flag<F: Clone + 'static>(
+pub(super) fn flag<F: Clone + 'static>(
     registrar: &mut Registrar<'_>,
     module: &'static str,
     names: &[&'static str],
@@ -71,7 +71,7 @@ fn flag<F: Clone + 'static>(
     }
 }
 
-fn flag_with_value(
+pub(super) fn flag_with_value(
     module: &'static str,
     name: &'static str,
     signature: &'static str,

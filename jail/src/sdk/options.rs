@@ -3,6 +3,7 @@
 use rhai::{Dynamic, INT, ImmutableString};
 
 use super::datetime::DateTime;
+use super::kind::{Kind, kind};
 use crate::error::Fallible;
 use crate::file_system::options::{
     Builder, DirConfig, FindOptions, OpenDirOptions, OpenFileOptions, ReadLinesOptions, ReadPageOptions,
@@ -18,65 +19,6 @@ pub fn register(registrar: &mut Registrar<'_>) {
     register_replacement(registrar);
     register_find(registrar);
     register_sizes(registrar);
-}
-
-/// A kind of options: the name of the finished ones, of the builder, and the signatures of its setters.
-struct Kind {
-    name: &'static str,
-    builder: &'static str,
-    only: &'static str,
-    bool: &'static str,
-    number: &'static str,
-    text: &'static str,
-    date: &'static str,
-}
-
-/// Spells out what differs only in one name, because the texts have to be constants.
-macro_rules! kind {
-    ($name:literal) => {
-        Kind {
-            name: $name,
-            builder: concat!($name, "Builder"),
-            only: concat!("(", $name, "Builder)"),
-            bool: concat!("(", $name, "Builder, bool)"),
-            number: concat!("(", $name, "Builder, i64)"),
-            text: concat!("(", $name, "Builder, String)"),
-            date: concat!("(", $name, "Builder, DateTime)"),
-        }
-    };
-}
-
-impl Kind {
-    fn entry(
-        &self,
-        name: &'static str,
-        signature: &'static str,
-        returns: &'static str,
-        doc: &'static str,
-    ) -> Entry {
-        Entry { module: self.name, name, signature, returns, actions: NOTHING, doc }
-    }
-
-    fn setter(&self, name: &'static str, signature: &'static str, doc: &'static str) -> Entry {
-        self.entry(name, signature, self.builder, doc)
-    }
-
-    /// Registers the constructor and the names of both types.
-    fn start<T: Clone + Default + 'static>(&self, registrar: &mut Registrar<'_>, type_name: &'static str) {
-        registrar.type_name::<Builder<T>>(self.builder);
-        registrar.type_name::<T>(type_name);
-        let entry = self.entry(self.name, "()", self.builder, "Options with nothing set.");
-        registrar.function(entry, Builder::<T>::default);
-    }
-
-    fn build(&self) -> Entry {
-        self.entry("build", self.only, self.name, "The finished options.")
-    }
-
-    /// Registers `build` for options of which nothing must be set.
-    fn plain_build<T: Clone + 'static>(&self, registrar: &mut Registrar<'_>) {
-        registrar.function(self.build(), |builder: &mut Builder<T>| builder.0.clone());
-    }
 }
 
 fn register_dir(registrar: &mut Registrar<'_>) {

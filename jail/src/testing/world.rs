@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub metrics: Vec<Metric>,
     pub slept_ms: u64,
     pub opened: BTreeMap<u32, Handle>,
-    pub(super) writers: BTreeMap<u32, Writing>,
+    pub writers: BTreeMap<u32, Writing>,
     pub(super) traits: BTreeMap<String, Traits>,
     pub spent: u32,
     pub lines_left: Option<usize>,

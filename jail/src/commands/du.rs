@@ -1,0 +1,99 @@
+//! How much space a directory takes, and what is in it.
+
+use rex_ipc::file_system::{ListDetails, Stat};
+use rex_ipc::handle::AnyId;
+use rhai::{Array, Dynamic, INT, Map, NativeCallContext};
+
+use crate::error::{Fallible, TooLarge, too_large};
+use crate::file_system::change_options::DiskUsageOptions;
+use crate::file_system::dir::DirHandle;
+use crate::file_system::disk_usage::{Count, DiskUsageEntry};
+use crate::session::Session;
+use crate::text::{map_limit, open_parent};
+use crate::value;
+
+/// A flag of `du`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuFlag {
+    /// Only the directory itself is listed.
+    Summarize,
+    /// What is not a directory is listed, too.
+    AllFiles,
+    /// Lengths instead of allocated blocks.
+    ApparentSize,
+    /// Nothing below this depth is listed.
+    MaxDepth(INT),
+}
+
+/// The directories at and below a path.
+///
+/// # Errors
+/// See [`with_flags`].
+pub fn plain(context: NativeCallContext, path: &str) -> Fallible<Map> {
+    count(&context, &DiskUsageOptions::default(), path)
+}
+
+/// What is listed, as the flags say, and the total.
+///
+/// # Errors
+/// Kind `Other` for a foreign flag; a text for flags that contradict each other; the broker's failures to open and
+/// describe the directory; the limits on values.
+pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<Map> {
+    let flags = value::flags::<DuFlag>(&context, "du", flags)?;
+    let max_depth = flags.iter().find_map(|flag| match flag {
+        DuFlag::MaxDepth(depth) => Some(*depth),
+        _ => None,
+    });
+    let options = DiskUsageOptions {
+        summarize: flags.contains(&DuFlag::Summarize),
+        all_files: flags.contains(&DuFlag::AllFiles),
+        apparent_size: flags.contains(&DuFlag::ApparentSize),
+        max_depth: max_depth.unwrap_or(INT::MAX),
+        ..DiskUsageOptions::default()
+    };
+    count(&context, &options.checked()?, path)
+}
+
+/// The total is that of the directory, and not a sum over a list in which each directory is contained in the next.
+fn count(context: &NativeCallContext, options: &DiskUsageOptions, path: &str) -> Fallible<Map> {
+    let session = Session::of(context);
+    let line = value::line(context);
+    let id = session.new_dir();
+    let open = open_parent(id, value::path(path)?);
+    let stat = Stat { handle: AnyId::Dir(id) };
+    let result = match session.perform(line, &(open, stat, ListDetails { dir: id, restart: true })) {
+        Ok((opened, own, page)) => {
+            let mut count = Count::new(context, options);
+            count.enter(DirHandle::adopt(&session, id, path, &opened), Some(own), Some(page));
+            count.run()?
+        }
+        // It may be described and not read. The batch has closed what it had opened.
+        Err(failed) if failed.index > 1 && !failed.is_final() => {
+            let id = session.new_dir();
+            let opened = session.ask(line, open_parent(id, value::path(path)?))?;
+            DirHandle::adopt(&session, id, path, &opened).disk_usage(context, options)?
+        }
+        Err(failed) => return Err(failed.into()),
+    };
+    // The engine counts the entries of nested maps together, and would end the script with the same words.
+    if result.entries.len().saturating_mul(FIELDS) > map_limit(&session) {
+        return Err(too_large(TooLarge::Map));
+    }
+    let entries: Array = result.entries.iter().filter_map(as_map).collect();
+    Ok([
+        ("entries", Dynamic::from_array(entries)),
+        ("total_size_bytes", Dynamic::from_int(result.total.size_bytes)),
+        ("total_inode_count", Dynamic::from_int(result.total.inode_count)),
+        ("denied_count", Dynamic::from_int(result.denied_count)),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.into(), value))
+    .collect())
+}
+
+/// Entries of the map of one entry.
+const FIELDS: usize = 3;
+
+fn as_map(entry: &Dynamic) -> Option<Dynamic> {
+    entry.read_lock::<DiskUsageEntry>().map(|entry| Dynamic::from_map(entry.to_map()))
+}

@@ -1,0 +1,87 @@
+//! Removes a file, a link or a directory.
+
+use rex_ipc::failure::FailureClass;
+use rex_ipc::file_system::DeletePath;
+use rhai::{Array, NativeCallContext};
+
+use crate::error::Fallible;
+use crate::session::Session;
+use crate::value;
+
+/// A flag of `rm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RmFlag {
+    /// It is no failure that there is nothing to remove.
+    Force,
+    /// A directory is removed with everything in it.
+    Recursive,
+}
+
+/// Removes a file, a link, or an empty directory.
+///
+/// # Errors
+/// See [`with_flags`].
+pub fn plain(context: NativeCallContext, path: &str) -> Fallible<()> {
+    remove(&context, &[], path)
+}
+
+/// Removes what stands at a path, as the flags say.
+///
+/// # Errors
+/// Kind `Other` for a foreign flag; the broker's failures.
+pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<()> {
+    let flags = value::flags::<RmFlag>(&context, "rm", flags)?;
+    remove(&context, &flags, path)
+}
+
+fn remove(context: &NativeCallContext, flags: &[RmFlag], path: &str) -> Fallible<()> {
+    let request = DeletePath { path: value::path(path)?, recursive: flags.contains(&RmFlag::Recursive) };
+    match Session::of(context).ask(value::line(context), request) {
+        // rm(1): "ignore nonexistent files". Only who may know that it is missing gets this failure.
+        Err(failed)
+            if flags.contains(&RmFlag::Force)
+                && failed.failure.class == (FailureClass::System { errno: ENOENT }) =>
+        {
+            Ok(())
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+const ENOENT: u16 = 2;
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new().file("/d/f", "x").dir("/d/empty").file("/d/s/t/u", "").link("/d/l", "s")
+    }
+
+    #[test]
+    fn files_links_and_empty_directories_are_removed() {
+        let bench = bench();
+
+        assert_eq!(bench.output(r#"rm("/d/f"); rm("/d/l"); rm("/d/empty"); ls("/d").keys()"#), r#"["s"]"#);
+        assert_eq!(bench.asked()[0], ["delete_path"]);
+    }
+
+    #[test]
+    fn what_is_in_a_directory_is_removed_only_with_recursive() {
+        let bench = bench();
+
+        assert!(bench.failure(r#"rm([rm::f], "/d/s")"#).contains("DirectoryNotEmpty: Directory not empty: "));
+        assert_eq!(bench.output(r#"rm([rm::recursive], "/d/s"); ls("/d").len()"#), "3");
+    }
+
+    #[test]
+    fn only_force_takes_what_is_missing_for_removed() {
+        assert!(
+            bench().failure(r#"rm("/d/no")"#).contains("IoError: No such file or directory (os error 2)")
+        );
+        assert_eq!(bench().output(r#"rm([rm::force], "/d/no")"#), "");
+        assert!(
+            bench().denying("open", "/d/no").failure(r#"rm([rm::f], "/d/no")"#).contains("PermissionDenied")
+        );
+    }
+}

@@ -1,0 +1,351 @@
+//! How much space files and directories take, each directory with everything below it.
+
+use std::collections::BTreeSet;
+use std::vec::IntoIter;
+
+use rex_ipc::file_system::{
+    self as wire, DetailedEntry, Details, DetailsPage, EntryType, ListDetails, Opened, Stat,
+};
+use rex_ipc::handle::{AnyId, DirId};
+use rhai::{Array, Dynamic, INT, ImmutableString, Map, NativeCallContext};
+
+use super::change_options::DiskUsageOptions;
+use super::dir::DirHandle;
+use super::entry::DirEntry;
+use super::file::FileHandle;
+use super::passed_over::PassedOver;
+use crate::error::{Fallible, TooLarge, too_large};
+use crate::session::Session;
+use crate::text::{array_limit, string_limit};
+use crate::value;
+
+/// The space that one entry takes.
+#[derive(Clone, Debug)]
+pub struct DiskUsageEntry {
+    /// Its path.
+    pub path: ImmutableString,
+    /// Bytes.
+    pub size_bytes: INT,
+    /// Files and directories that were counted.
+    pub inode_count: INT,
+}
+
+/// The space that a directory and what is below it take.
+#[derive(Clone)]
+pub struct DiskUsageResult {
+    /// What was to be listed, each directory behind what is in it.
+    pub entries: Array,
+    /// The largest listed directory below, if that was wanted.
+    pub largest_subdir: Option<DirHandle>,
+    /// The directory itself with everything below it.
+    pub total: DiskUsageEntry,
+    /// How many entries could not be looked at.
+    pub denied_count: INT,
+}
+
+impl DiskUsageEntry {
+    /// The fields as a map.
+    pub fn to_map(&self) -> Map {
+        [
+            ("path", Dynamic::from(self.path.clone())),
+            ("size_bytes", Dynamic::from_int(self.size_bytes)),
+            ("inode_count", Dynamic::from_int(self.inode_count)),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.into(), value))
+        .collect()
+    }
+
+    fn new(path: &str, sum: Sum) -> Self {
+        let (size_bytes, inode_count) = (value::integer(sum.bytes), value::integer(sum.inodes));
+        Self { path: path.into(), size_bytes, inode_count }
+    }
+}
+
+impl FileHandle {
+    /// The space that it takes.
+    ///
+    /// # Errors
+    /// The broker's failures.
+    pub fn disk_usage(
+        &self,
+        context: &NativeCallContext,
+        options: &DiskUsageOptions,
+    ) -> Fallible<DiskUsageEntry> {
+        Ok(DiskUsageEntry::new(self.path(), Sum::of(&self.stat(context)?, options)))
+    }
+}
+
+impl DirHandle {
+    /// The space that it and everything below it take. What may not be looked at is passed over, and counted.
+    ///
+    /// # Errors
+    /// The broker's failure to describe the directory itself; the limits on values.
+    pub fn disk_usage(
+        &self,
+        context: &NativeCallContext,
+        options: &DiskUsageOptions,
+    ) -> Fallible<DiskUsageResult> {
+        let session = Session::of(context);
+        let line = value::line(context);
+        let stat = Stat { handle: AnyId::Dir(self.id()) };
+        let list = ListDetails { dir: self.id(), restart: true };
+        let mut count = Count::new(context, options);
+        match session.perform(line, &(stat, list)) {
+            Ok((own, page)) => count.enter(self.clone(), Some(own), Some(page)),
+            Err(failed) if failed.index == 0 => return Err(failed.into()),
+            Err(failed) => {
+                count.passed_over.unless::<()>(self.path(), Err(failed))?;
+                count.enter(self.clone(), Some(self.stat(context)?), None);
+            }
+        }
+        count.run()
+    }
+}
+
+/// Bytes and inodes.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    bytes: u64,
+    inodes: u64,
+}
+
+impl Sum {
+    /// What one object takes by itself.
+    fn of(metadata: &wire::Metadata, options: &DiskUsageOptions) -> Self {
+        // stat(2): st_blocks counts units of 512 bytes.
+        let allocated = metadata.blocks.saturating_mul(512);
+        Self { bytes: if options.apparent_size { metadata.size_bytes } else { allocated }, inodes: 1 }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.inodes = self.inodes.saturating_add(other.inodes);
+    }
+}
+
+/// A count that is under way.
+pub struct Count<'c> {
+    context: &'c NativeCallContext<'c>,
+    session: Session,
+    line: u32,
+    options: &'c DiskUsageOptions,
+    /// What could not be looked at.
+    pub passed_over: PassedOver,
+    levels: Vec<Level>,
+    seen: BTreeSet<(u64, u64)>,
+    device: Option<u64>,
+    listed: Array,
+    listed_bytes: usize,
+    largest: Option<(u64, DirHandle)>,
+    total: Option<DiskUsageEntry>,
+}
+
+/// A directory on the way down.
+struct Level {
+    dir: DirHandle,
+    /// Nothing when it could not be described: it does not count then, and neither does what is in it.
+    own: Option<wire::Metadata>,
+    page: IntoIter<DetailedEntry>,
+    more: bool,
+    below: Sum,
+}
+
+impl<'c> Count<'c> {
+    /// A count that has counted nothing.
+    pub fn new(context: &'c NativeCallContext<'c>, options: &'c DiskUsageOptions) -> Self {
+        Self {
+            context,
+            session: Session::of(context),
+            line: value::line(context),
+            options,
+            passed_over: PassedOver::new(context, None),
+            levels: Vec::new(),
+            seen: BTreeSet::new(),
+            device: None,
+            listed: Array::new(),
+            listed_bytes: 0,
+            largest: None,
+            total: None,
+        }
+    }
+
+    /// Goes into a directory, of which the first page was read unless it may not be.
+    pub fn enter(&mut self, dir: DirHandle, own: Option<wire::Metadata>, page: Option<DetailsPage>) {
+        if let Some(own) = &own {
+            self.device.get_or_insert(own.device);
+            // A second name of a directory is a mount of it; what is in it was counted under the first.
+            if !self.seen.insert((own.device, own.inode)) {
+                return;
+            }
+        }
+        let mut level = Level { dir, own, page: Vec::new().into_iter(), more: false, below: Sum::default() };
+        if let Some(page) = page {
+            level.turn_to(page);
+        }
+        self.levels.push(level);
+    }
+
+    /// Counts until there is nothing left.
+    ///
+    /// # Errors
+    /// The limits on values; what ends the script.
+    pub fn run(mut self) -> Fallible<DiskUsageResult> {
+        while let Some(level) = self.levels.last_mut() {
+            match level.page.next() {
+                Some(entry) => {
+                    let dir = level.dir.clone();
+                    self.count(&dir, entry)?;
+                }
+                None if level.more => {
+                    level.more = false;
+                    let request = ListDetails { dir: level.dir.id(), restart: false };
+                    let page = self.session.ask(self.line, request);
+                    if let Some(page) = self.passed_over.unless(level.dir.path(), page)? {
+                        level.turn_to(page);
+                    }
+                }
+                None => self.leave()?,
+            }
+        }
+        Ok(DiskUsageResult {
+            entries: self.listed,
+            largest_subdir: self.largest.map(|(_, dir)| dir),
+            total: self.total.unwrap_or(DiskUsageEntry::new("", Sum::default())),
+            denied_count: value::integer(self.passed_over.entries()),
+        })
+    }
+
+    fn count(&mut self, dir: &DirHandle, listed: DetailedEntry) -> Fallible<()> {
+        let path = dir.path_of(listed.entry.name.as_str());
+        let metadata = match listed.details {
+            Details::Described(metadata) => metadata,
+            Details::Directory => return self.go_into(DirEntry::new(dir, listed.entry), &path),
+            // The target of a link matters to nobody here, and may be what is withheld.
+            Details::Withheld if listed.entry.entry_type == EntryType::Symlink => {
+                let mut link = DirEntry::new(dir, listed.entry);
+                match self.passed_over.unless_raised(&path, link.describe(self.context))? {
+                    Some((metadata, _)) => metadata,
+                    None => return Ok(()),
+                }
+            }
+            Details::Withheld => return self.passed_over.count(&path, "it may not be looked at"),
+        };
+        if self.is_elsewhere(&metadata) || self.was_counted(&metadata) {
+            return Ok(());
+        }
+        let sum = Sum::of(&metadata, self.options);
+        if metadata.entry_type == EntryType::File
+            && let Some(level) = self.levels.last_mut()
+        {
+            level.below.add(sum);
+        }
+        if self.options.all_files { self.list(self.levels.len(), &path, sum).map(drop) } else { Ok(()) }
+    }
+
+    /// Goes into a directory if that is possible, in one round trip if everything about it is permitted.
+    fn go_into(&mut self, mut entry: DirEntry, path: &str) -> Fallible<()> {
+        let request = entry.open_dir_request(&self.session)?;
+        let id = request.id;
+        let stat = Stat { handle: AnyId::Dir(id) };
+        if self.options.one_file_system {
+            // Nothing is asked about what is in it before it is known where it is.
+            return match self.session.perform(self.line, &(request, stat)) {
+                Ok((opened, own)) if self.is_elsewhere(&own) => {
+                    drop(self.opened(&entry, id, &opened));
+                    Ok(())
+                }
+                Ok((opened, own)) => {
+                    let dir = self.opened(&entry, id, &opened);
+                    self.read_and_enter(dir, Some(own))
+                }
+                Err(failed) => self.passed_over.unless::<()>(path, Err(failed)).map(drop),
+            };
+        }
+        let list = ListDetails { dir: id, restart: true };
+        match self.session.perform(self.line, &(request, list, stat)) {
+            Ok((opened, page, own)) => {
+                let dir = self.opened(&entry, id, &opened);
+                self.enter(dir, Some(own), Some(page));
+                Ok(())
+            }
+            Err(failed) if failed.index > 0 && !failed.is_final() => {
+                let dir = entry.open_as_dir(self.context);
+                let Some(dir) = self.passed_over.unless_raised(path, dir)? else { return Ok(()) };
+                let own = self.session.ask(self.line, Stat { handle: AnyId::Dir(dir.id()) });
+                let own = self.passed_over.unless(path, own)?;
+                self.read_and_enter(dir, own)
+            }
+            Err(failed) => self.passed_over.unless::<()>(path, Err(failed)).map(drop),
+        }
+    }
+
+    fn read_and_enter(&mut self, dir: DirHandle, own: Option<wire::Metadata>) -> Fallible<()> {
+        let page = self.session.ask(self.line, ListDetails { dir: dir.id(), restart: true });
+        let page = self.passed_over.unless(dir.path(), page)?;
+        self.enter(dir, own, page);
+        Ok(())
+    }
+
+    fn opened(&self, entry: &DirEntry, id: DirId, opened: &Opened) -> DirHandle {
+        DirHandle::adopt_entry(&self.session, id, entry.parent(), entry.name(), opened)
+    }
+
+    /// Adds up a directory that has nothing left to count.
+    fn leave(&mut self) -> Fallible<()> {
+        let Some(Level { dir, own: Some(own), mut below, .. }) = self.levels.pop() else { return Ok(()) };
+        below.add(Sum::of(&own, self.options));
+        if let Some(parent) = self.levels.last_mut() {
+            parent.below.add(below);
+        } else {
+            self.total = Some(DiskUsageEntry::new(dir.path(), below));
+        }
+        let depth = self.levels.len();
+        if self.list(depth, dir.path(), below)?
+            && depth > 0
+            && self.options.track_largest_subdir
+            && self.largest.as_ref().is_none_or(|(bytes, _)| below.bytes > *bytes)
+        {
+            self.largest = Some((below.bytes, dir));
+        }
+        Ok(())
+    }
+
+    /// Lists an entry if it is within what was asked for; says whether it is.
+    fn list(&mut self, depth: usize, path: &str, sum: Sum) -> Fallible<bool> {
+        let left_out = self.options.summarize && depth > 0;
+        if left_out || value::integer(depth) > self.options.max_depth {
+            return Ok(false);
+        }
+        self.listed_bytes = self.listed_bytes.saturating_add(path.len());
+        if self.listed.len() >= array_limit(&self.session) {
+            return Err(too_large(TooLarge::Array));
+        }
+        if self.listed_bytes > string_limit(&self.session) {
+            return Err(too_large(TooLarge::Text));
+        }
+        self.listed.push(Dynamic::from(DiskUsageEntry::new(path, sum)));
+        Ok(true)
+    }
+
+    fn is_elsewhere(&self, metadata: &wire::Metadata) -> bool {
+        self.options.one_file_system && self.device.is_some_and(|device| device != metadata.device)
+    }
+
+    /// Whether it was counted under another of its names. What has only one is not remembered, so a tree may have any
+    /// number of files.
+    fn was_counted(&mut self, metadata: &wire::Metadata) -> bool {
+        !self.options.count_hard_links
+            && metadata.links > 1
+            && !self.seen.insert((metadata.device, metadata.inode))
+    }
+}
+
+impl Level {
+    fn turn_to(&mut self, page: DetailsPage) {
+        let entries = page.entries.into_vec();
+        // A page without entries ends the listing too; asking again would change nothing.
+        self.more = !page.end && !entries.is_empty();
+        self.page = entries.into_iter();
+    }
+}
