@@ -48,7 +48,7 @@ pub struct Denial {
 }
 
 /// A limit that was reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitReached {
     /// Its name, as in the command line.
     pub name: &'static str,
@@ -116,6 +116,12 @@ impl From<io::Error> for Error {
 impl From<nix::errno::Errno> for Error {
     fn from(errno: nix::errno::Errno) -> Self {
         Self::system(&errno.into())
+    }
+}
+
+impl From<LimitReached> for Error {
+    fn from(limit: LimitReached) -> Self {
+        Self::Limit(limit)
     }
 }
 

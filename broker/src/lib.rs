@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod cli;
+mod conclude;
 pub mod doctor;
 pub mod error;
 pub mod forbidden;
@@ -19,12 +20,18 @@ pub mod outlet;
 pub mod path;
 pub mod policy;
 pub mod policy_command;
+pub mod processor;
 pub mod protocol;
 pub mod redaction;
+pub mod resources;
 pub mod result;
 pub mod run;
 pub mod sdk;
 pub mod services;
 pub mod session;
+pub mod shared;
 pub mod sys;
+pub mod temporaries;
 pub mod wait;
+pub mod watchdog;
+pub mod writer;

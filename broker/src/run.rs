@@ -1,6 +1,5 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
-use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -15,20 +14,22 @@ use rex_ipc::failure::FailureClass;
 use rex_ipc::interface::FINGERPRINT;
 
 use crate::audit::{self, Journal, JournalLimits, Record};
-use crate::cli::{self, Environment, Exit};
+use crate::cli::{self, Environment};
+use crate::conclude::{Beginning, PATIENCE};
+use crate::error::LimitReached;
 use crate::forbidden::{self, Forbidden};
 use crate::image::Image;
 use crate::input::{self, Inputs};
-use crate::limits::{CPU_TIME, VALUE_SIZE, VARIABLES, engine_limits};
-use crate::outlet::Outlet;
+use crate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
 use crate::policy::{Engine, Loaded, Mode, Policies, PolicyText, Severity};
-use crate::result::{
-    self, Crash, Document, Ending, ErrorClass, Form, Measured, NotStarted, Recorder, Settings,
-};
+use crate::processor::Processor;
+use crate::resources;
+use crate::result::{self, Crash, Document, Ending, ErrorClass, Measured, NotStarted, Recorder};
 use crate::services::{Places, Services};
 use crate::session::{RunEnd, Session, send_hello};
 use crate::sys;
 use crate::wait::{Event, Waiter};
+use crate::watchdog::Watched;
 
 /// Runs a script and writes its result; gives the exit status.
 pub fn run(options: &cli::Run, environment: Environment, requirement: &Requirement, image: Image<'_>) -> u8 {
@@ -45,24 +46,46 @@ pub fn run_with(
     image: Image<'_>,
     change: &dyn Fn(Plan) -> Plan,
 ) -> u8 {
-    let started = Instant::now();
-    let mut recorder = Recorder::new(Settings {
-        compat: options.compat,
-        bare: options.bare,
-        started,
+    let beginning = Beginning {
+        options: options.clone(),
         log_threshold: environment.log_threshold,
-        max_log_lines: options.limits.max_log_lines,
-        max_signals: options.limits.max_signals,
-    });
-    recorder.jail.require = Some(required(options).to_owned());
-    recorder.jail.policy_mode = options.policy_mode.name();
-    recorder.jail.image_sha256 = Some(image.sha256.to_owned());
-    let run = Run { options, environment, requirement, image, change, started };
-    let document = match run.prepare(&mut recorder) {
-        Ok(prepared) => run.serve(prepared, recorder),
-        Err(reason) => recorder.finish(Ending::NotStarted(reason), &Measured::default()),
+        image_sha256: image.sha256.to_owned(),
+        started: Instant::now(),
     };
-    write_result(&document, options)
+    let mut recorder = beginning.recorder();
+    let document = match watch(&beginning) {
+        Err(reason) => recorder.finish(Ending::NotStarted(reason), &Measured::default()),
+        Ok((waiter, watched)) => {
+            let run =
+                Run { beginning: &beginning, options, environment, requirement, image, change, watched };
+            match run.prepare(&mut recorder, waiter) {
+                Ok(prepared) => run.serve(prepared, recorder),
+                Err(reason) => {
+                    run.watched.conclude();
+                    recorder.finish(Ending::NotStarted(reason), &Measured::default())
+                }
+            }
+        }
+    };
+    beginning.write(&document, PATIENCE)
+}
+
+/// Takes over the signals that end a run, and starts the watchdog. Before anything that may take long.
+fn watch(beginning: &Beginning) -> Result<(Waiter, Watched), NotStarted> {
+    let mut waiter = Waiter::new().map_err(|error| internal("take over signals", &error))?;
+    let rescued = beginning.clone();
+    let watched = Watched::start(beginning.deadline(), grace(&beginning.options), |abandoned| {
+        rescued.rescue(abandoned)
+    })
+    .map_err(|error| internal("start the watchdog", &error))?;
+    waiter.tell(watched.clone());
+    waiter.set_deadline(Some(beginning.deadline()));
+    Ok((waiter, watched))
+}
+
+/// How long a script may go on after SIGTERM.
+fn grace(options: &cli::Run) -> Option<Duration> {
+    options.compat.then_some(REX_GRACE)
 }
 
 /// What an operator requires; `core` unless something else was said.
@@ -75,12 +98,13 @@ pub fn requirement(spec: Option<&str>) -> Result<Requirement, RequirementError> 
 
 /// What stays the same over a run.
 struct Run<'a> {
+    beginning: &'a Beginning,
     options: &'a cli::Run,
     environment: Environment,
     requirement: &'a Requirement,
     image: Image<'a>,
     change: &'a dyn Fn(Plan) -> Plan,
-    started: Instant,
+    watched: Watched,
 }
 
 /// Everything that has to be there before a jail may be asked whether it is ready.
@@ -97,19 +121,19 @@ struct Prepared {
 
 impl Run<'_> {
     /// Reads the files, starts the jail, and checks the policy while the jail starts.
-    fn prepare(&self, recorder: &mut Recorder) -> Result<Prepared, NotStarted> {
+    fn prepare(&self, recorder: &mut Recorder, mut waiter: Waiter) -> Result<Prepared, NotStarted> {
         let options = self.options;
-        let deadline = self.started + options.limits.timeout();
+        let deadline = self.beginning.deadline();
         let inputs =
             input::read_before(&options.script, &options.policy, options.arguments.as_deref(), deadline)
                 .map_err(|error| NotStarted::Input {
                     missing: error.is_missing(),
                     message: error.to_string(),
                 })?;
-        let mut waiter = Waiter::new().map_err(|error| internal("take over signals", &error))?;
-        waiter.set_deadline(Some(deadline));
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
+        resources::prepare(options.limits.max_open_handles)
+            .map_err(|error| internal("make room for open files", &error))?;
         // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
         rex_hardening::sys::broker_self_protection()
             .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
@@ -139,6 +163,8 @@ impl Run<'_> {
     fn plan(&self) -> Plan {
         let mut plan = Plan::for_requirement(self.requirement);
         plan.arena_bytes = self.options.limits.memory_bytes();
+        // The broker looks by itself; the kernel's own limit is for the time in which it does not come to that.
+        plan.cpu_seconds = self.options.limits.max_jail_cpu_seconds.saturating_add(1);
         plan.forensics = self.options.jail_forensics;
         (self.change)(plan)
     }
@@ -149,7 +175,10 @@ impl Run<'_> {
         let image = SealedImage::new(self.image.bytes).map_err(|error| failed(error.to_string()))?;
         let jail = spawn(&image, plan).map_err(|error| failed(error.to_string()))?;
         let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| internal("watch the jail", &error))?;
-        waiter.watch_jail(pidfd);
+        waiter.watch_jail(pidfd).map_err(|error| internal("watch the jail", &error))?;
+        let processor = Processor::of_jail(jail.pid(), &self.options.limits)
+            .map_err(|error| internal("watch the processor time of the jail", &error))?;
+        waiter.watch_processor(processor);
         let hello = Hello {
             fingerprint: FINGERPRINT,
             lockdown_bits: plan.prepare_plan().to_bits(),
@@ -211,6 +240,7 @@ impl Run<'_> {
         let places = match Places::open() {
             Ok(places) => places,
             Err(error) => {
+                self.watched.conclude();
                 let reason = internal("open / or /proc/self/fd", &error);
                 return recorder.finish(Ending::NotStarted(reason), &Measured::default());
             }
@@ -219,28 +249,38 @@ impl Run<'_> {
         let mut services =
             Services::new(places, engine, principal, forbidden, limits, waiter, Box::new(journal), recorder);
         services.hard_links = self.options.hard_links == cli::HardLinks::Allow;
+        // The jail is still getting ready, so this holds up nothing.
+        services.temporaries.clean_up();
+        services.watched = Some(self.watched.clone());
         services.hide_jail(u32::try_from(jail.pid()).unwrap_or(0));
 
-        let grace = self.options.compat.then_some(REX_GRACE);
-        let mut session = Session::new(&jail.socket, grace);
+        let mut session = Session::new(&jail.socket, grace(self.options));
         let established = self.establish(&mut session, &jail, &plan, &inputs, &policy_sha256, &mut services);
         let (ending, evaluation) = match established {
-            Err(not_started) => (Ending::NotStarted(not_started), None),
+            Err(not_started) => {
+                self.watched.conclude();
+                (Ending::NotStarted(not_started), None)
+            }
             Ok(watch) => {
+                self.watched.set_account(services.account());
+                services.tell_work(None);
                 let begun = Instant::now();
                 let end = match session.load(&mut services, &inputs.script, &inputs.arguments) {
                     Ok(()) => session.serve(&mut services),
                     Err(end) => end,
                 };
+                self.watched.conclude();
                 let evaluation = begun.elapsed();
-                let line = session.line;
+                // Where the jail names a place, it is nearer than the last call.
+                let line = session.place.map_or(session.line, |place| place.line);
                 (self.ending(end, line, &mut jail, watch.as_ref(), &mut services), Some(evaluation))
             }
         };
         // In every case: nothing of the jail outlives the run.
         drop(jail);
         let measured = self.measured(&ending, evaluation, &inputs);
-        self.conclude(services, ending, &measured)
+        let (recorder, mut audit) = (services.recorder.lock().take(), services.audit.lock());
+        self.beginning.document(recorder, &mut **audit, ending, &measured)
     }
 
     /// Waits until the jail is locked down, looks at it from outside, and records the start.
@@ -266,7 +306,7 @@ impl Run<'_> {
         };
         let mut posture = verify(jail, &report, plan);
         posture.image_sha256 = self.image.sha256.to_owned();
-        services.recorder.jail.posture = posture
+        services.recorder.lock().jail.posture = posture
             .measures
             .iter()
             .map(|measure| serde_json::to_value(measure).unwrap_or(serde_json::Value::Null))
@@ -285,9 +325,13 @@ impl Run<'_> {
             image_sha256: Some(self.image.sha256),
             policy_mode: self.options.policy_mode.name(),
             rex_compat: self.options.compat,
-            require: Some(required(self.options)),
+            require: Some(self.beginning.required()),
         };
-        services.audit.note(&Record::Start(start)).map_err(|error| NotStarted::Audit(error.to_string()))?;
+        services
+            .audit
+            .lock()
+            .note(&Record::Start(start))
+            .map_err(|error| NotStarted::Audit(error.to_string()))?;
         Ok(watch)
     }
 
@@ -313,35 +357,42 @@ impl Run<'_> {
                 let detail = fatal.message.into_string();
                 match fatal.cause {
                     FatalCause::Arena => {
-                        let mib = self.options.limits.memory_mib;
-                        Ending::Crashed { how: Crash::Arena, detail: format!("--memory {mib}") }
+                        let limit = LimitReached { name: MEMORY, value: self.options.limits.memory_mib };
+                        let text = limits::in_words_at(limit.name, limit.value, line);
+                        limited(services, limit, line, Ending::Crashed { how: Crash::Arena, detail: text })
                     }
                     FatalCause::Panic => Ending::Crashed { how: Crash::Panic, detail },
                     FatalCause::Setup => Ending::BrokerFailed(detail),
                 }
             }
             RunEnd::Violation(detail) => violation(services, detail),
-            RunEnd::JailGone => jail_gone(jail, services),
+            RunEnd::JailGone => jail_gone(jail, line, services),
             RunEnd::ForbiddenCall => forbidden_call(watch, jail, services),
             RunEnd::Limit(limit) => {
-                let record = audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
-                if let Err(error) = services.audit.note(&Record::Limit(record)) {
-                    return Ending::AuditFailed(error.to_string());
-                }
                 let claimed_by_jail = matches!(limit.name, "max-operations" | VALUE_SIZE | VARIABLES);
-                Ending::Limit {
+                let ending = Ending::Limit {
                     name: limit.name.to_owned(),
                     value: limit.value,
                     line: Some(line),
                     claimed_by_jail,
-                }
+                };
+                limited(services, limit, line, ending)
             }
             RunEnd::Signal(number) => {
                 let signal = u8::try_from(number).unwrap_or(0);
                 let place = (line > 0).then_some((line, 1));
                 Ending::Terminated { signal, message: result::termination_text(signal, place) }
             }
-            RunEnd::Deadline => Ending::Deadline { seconds: self.options.limits.timeout_seconds },
+            RunEnd::Deadline => {
+                let seconds = self.options.limits.timeout_seconds;
+                let limit = LimitReached { name: TIME, value: seconds };
+                limited(
+                    services,
+                    limit,
+                    line,
+                    Ending::Deadline { seconds, line: Some(line), abandoned: None },
+                )
+            }
             RunEnd::Audit(error) => Ending::AuditFailed(error.to_string()),
             RunEnd::Internal(text) => Ending::BrokerFailed(text),
         }
@@ -361,7 +412,7 @@ impl Run<'_> {
             .iter()
             .map(|time| time.num_microseconds())
             .sum();
-        let wall = self.started.elapsed().as_micros().max(1);
+        let wall = self.beginning.started.elapsed().as_micros().max(1);
         measured.cpu_percent = Some(processor as f64 * 100.0 / wall as f64);
         let executed = !matches!(ending, Ending::NotStarted(_)) && !inputs.script_is_empty();
         if executed {
@@ -372,26 +423,6 @@ impl Run<'_> {
             measured.virtual_mib = Some(virtual_bytes as f64 / (1024.0 * 1024.0));
         }
         measured
-    }
-
-    /// Makes the document and writes the closing record, without which there is no success.
-    fn conclude(&self, services: Services, ending: Ending, measured: &Measured) -> Document {
-        let Services { recorder, mut audit, .. } = services;
-        let started = !matches!(ending, Ending::NotStarted(_));
-        let mut document = recorder.finish(ending, measured);
-        let (end, claimed) = document.end();
-        let record = audit::End {
-            end,
-            end_claimed_by_jail: claimed,
-            status: document.status.name(),
-            error_type: document.error.as_ref().map(|error| error.error_type.name()),
-            exit: document.exit.code(self.options.compat),
-            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        };
-        if started && let Err(error) = audit.note(&Record::End(record)) {
-            document.audit_failed(&error.to_string());
-        }
-        document
     }
 }
 
@@ -413,8 +444,17 @@ fn script_ending(end: ScriptEnd, text: String, class: Option<FailureClass>) -> E
     }
 }
 
+/// Records the limit that ended the run.
+fn limited(services: &mut Services, limit: LimitReached, line: u32, ending: Ending) -> Ending {
+    let record = audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
+    match services.audit.lock().note(&Record::Limit(record)) {
+        Ok(()) => ending,
+        Err(error) => Ending::AuditFailed(error.to_string()),
+    }
+}
+
 fn violation(services: &mut Services, detail: String) -> Ending {
-    match services.audit.note(&Record::Violation(audit::Violation { detail: &detail })) {
+    match services.audit.lock().note(&Record::Violation(audit::Violation { detail: &detail })) {
         Ok(()) => Ending::Crashed { how: Crash::Violation, detail },
         Err(error) => Ending::AuditFailed(error.to_string()),
     }
@@ -433,7 +473,7 @@ fn forbidden_call(watch: Option<&Watch>, jail: &mut Jail, services: &mut Service
 }
 
 /// The socket is closed without a last word: what the kernel says of the jail's end is what counts.
-fn jail_gone(jail: &mut Jail, services: &mut Services) -> Ending {
+fn jail_gone(jail: &mut Jail, line: u32, services: &mut Services) -> Ending {
     let ended = match services.waiter.pause(CLOSING_TIME) {
         Ok(Event::JailEnded) => jail.try_wait().ok().flatten(),
         _ => None,
@@ -452,7 +492,15 @@ fn jail_gone(jail: &mut Jail, services: &mut Services) -> Ending {
                 detail: format!("signal {signal}; is the script's data nested too deep?"),
             },
             nix::libc::SIGXCPU => {
-                Ending::Limit { name: CPU_TIME.to_owned(), value: 0, line: None, claimed_by_jail: false }
+                let limit =
+                    LimitReached { name: JAIL_PROCESSOR_TIME, value: services.limits.max_jail_cpu_seconds };
+                let ending = Ending::Limit {
+                    name: limit.name.to_owned(),
+                    value: limit.value,
+                    line: Some(line),
+                    claimed_by_jail: false,
+                };
+                limited(services, limit, line, ending)
             }
             _ => Ending::Crashed { how: Crash::Killed, detail: format!("by signal {signal}") },
         },
@@ -460,11 +508,6 @@ fn jail_gone(jail: &mut Jail, services: &mut Services) -> Ending {
             violation(services, format!("the jail exited with code {code} and without a result"))
         }
     }
-}
-
-/// The requirement as the operator wrote it.
-fn required(options: &cli::Run) -> &str {
-    options.require.as_deref().unwrap_or("core")
 }
 
 /// What is required and not in force, with what an operator can do about it.
@@ -501,35 +544,6 @@ fn address_space_bytes() -> u64 {
 
 fn internal(what: &str, error: &std::io::Error) -> NotStarted {
     NotStarted::Internal(format!("cannot {what}: {error}"))
-}
-
-fn write_result(document: &Document, options: &cli::Run) -> u8 {
-    let stdout = std::io::stdout().lock();
-    let form = Form {
-        format: options.format,
-        verbose: options.verbose,
-        compat: options.compat,
-        to_terminal: stdout.is_terminal(),
-    };
-    let mut stderr = std::io::stderr().lock();
-    let mut outlet = match Outlet::new(stdout) {
-        Ok(outlet) => outlet,
-        Err(error) => {
-            tracing::error!("cannot watch for signals: {error}");
-            return Exit::Internal.code(options.compat);
-        }
-    };
-    match result::write(document, &form, &mut outlet, &mut stderr) {
-        Ok(()) => document.exit.code(options.compat),
-        Err(error) => {
-            tracing::error!("cannot write the result: {error}");
-            let exit = match outlet.signal {
-                Some(number) => Exit::Signal(u8::try_from(number).unwrap_or(0)),
-                None => Exit::OutputNotWritten,
-            };
-            exit.code(options.compat)
-        }
-    }
 }
 
 /// How long a Rex script may go on after SIGTERM.

@@ -9,21 +9,25 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use rex_ipc::control::RequestNumber;
 use rex_ipc::failure::ErrorKind;
+use rex_ipc::interface::Request;
 use rex_ipc::runtime::{Alarm, Log, Metric};
 
 use crate::audit::{self, Sink};
 use crate::error::{Error, LimitReached};
 use crate::forbidden::Forbidden;
 use crate::handles::Handles;
-use crate::limits::{Limits, Usage};
+use crate::limits::{Limits, Usage, within};
 use crate::ops::lacking::{self, Explaining};
 use crate::policy::explain::{Lacking, Need};
 use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
 use crate::result::{Recorder, Refusal};
+use crate::shared::Shared;
 use crate::sys;
 use crate::sys::walk::Reached;
+use crate::temporaries::Temporaries;
 use crate::wait::{Event, Waiter};
+use crate::watchdog::{Account, Watched};
 
 /// The state of a run that operations see.
 pub struct Services {
@@ -50,9 +54,11 @@ pub struct Services {
     /// The effective user id of the broker.
     pub euid: u32,
     /// Decisions and effects, for those who come later.
-    pub audit: Box<dyn Sink>,
+    pub audit: Shared<Box<dyn Sink>>,
     /// Logs, alarms, metrics and denials, for the caller.
-    pub recorder: Recorder,
+    pub recorder: Shared<Recorder>,
+    /// Learns what the broker is doing, where somebody has to know.
+    pub watched: Option<Watched>,
     /// The request that is being carried out.
     pub current: RequestNumber,
     /// Its name in the interface table.
@@ -63,6 +69,8 @@ pub struct Services {
     pub interruption: Option<Event>,
     /// Broker and jail, as `/proc` spells their numbers.
     own_processes: [String; 2],
+    /// The names that new content has until it takes its place.
+    pub temporaries: Temporaries,
     dictionary: Option<Rc<Dictionary>>,
     users: HashMap<u32, Option<String>>,
     groups: HashMap<u32, Option<String>>,
@@ -129,16 +137,30 @@ impl Services {
             own_fds: Rc::new(places.own_fds),
             principal,
             euid: nix::unistd::geteuid().as_raw(),
-            audit,
-            recorder,
+            audit: Shared::new(audit),
+            recorder: Shared::new(recorder),
+            watched: None,
             current: RequestNumber { frame: 0, index: 0 },
             operation: "",
             explaining: Explaining::default(),
             interruption: None,
             own_processes: [std::process::id().to_string(), String::new()],
+            temporaries: Temporaries::usual(),
             dictionary: None,
             users: HashMap::new(),
             groups: HashMap::new(),
+        }
+    }
+
+    /// What this run has to tell, for the watchdog.
+    pub fn account(&self) -> Account {
+        Account { recorder: self.recorder.clone(), audit: self.audit.clone() }
+    }
+
+    /// Tells the watchdog, if there is one, what is done from now on.
+    pub fn tell_work(&self, name_and_line: Option<(&'static str, u32)>) {
+        if let Some(watched) = &self.watched {
+            watched.work(name_and_line);
         }
     }
 
@@ -188,18 +210,34 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many.
     pub fn count_read_bytes(&mut self, bytes: usize) -> Result<(), Error> {
-        self.usage.read_bytes = self.usage.read_bytes.saturating_add(bytes as u64);
-        within("max-read-bytes", self.usage.read_bytes, self.limits.max_read_bytes)
+        Ok(self.usage.count_read_bytes(bytes as u64, &self.limits)?)
     }
 
-    /// Counts a call with its requests.
+    /// Counts bytes written to files, copied or allocated.
     ///
     /// # Errors
     /// `Limit` when there are too many.
-    pub fn count_call(&mut self, requests: usize) -> Result<(), Error> {
+    pub fn count_written_bytes(&mut self, bytes: u64) -> Result<(), Error> {
+        Ok(self.usage.count_written_bytes(bytes, &self.limits)?)
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many.
+    pub fn count_call(&mut self) -> Result<(), Error> {
         self.usage.calls = self.usage.calls.saturating_add(1);
-        self.usage.requests = self.usage.requests.saturating_add(requests as u64);
-        within("max-calls", self.usage.calls, self.limits.max_calls)
+        Ok(within("max-calls", self.usage.calls, self.limits.max_calls)?)
+    }
+
+    /// Begins a request, and counts it.
+    ///
+    /// # Errors
+    /// `Limit` when its operation was asked for too often.
+    pub fn begin(&mut self, number: RequestNumber, request: &Request) -> Result<(), Error> {
+        self.current = number;
+        self.operation = request.name();
+        Ok(self.usage.count_request(request, &self.limits)?)
     }
 
     /// Waits, unless the run is to end meanwhile.
@@ -216,16 +254,30 @@ impl Services {
         }
     }
 
+    /// Looks, in the middle of a long act, whether the run is to end; to be called every few milliseconds.
+    ///
+    /// # Errors
+    /// `Interrupted` when it is.
+    pub fn go_on(&mut self) -> Result<(), Error> {
+        match self.waiter.glance()? {
+            None => Ok(()),
+            Some(event) => {
+                self.interruption = Some(event);
+                Err(Error::Interrupted)
+            }
+        }
+    }
+
     /// Records a decision: for those who come later, and a denial for the caller too.
     ///
     /// # Errors
     /// `Audit` when it cannot be recorded, and `Limit` when the run has used its share of the record.
     pub fn record(&mut self, decision: Decision<'_>) -> Result<(), Error> {
-        self.audit.request(self.current);
         let resource = resource_text(&decision.question.resource);
         let kind = decision.question.resource.kind();
+        let context = decision.question.context.to_json();
         if !decision.permitted {
-            let is_new = self.recorder.denial(
+            let is_new = self.recorder.lock().denial(
                 decision.question.action,
                 kind,
                 &resource,
@@ -240,23 +292,28 @@ impl Services {
             action: decision.question.action,
             resource_kind: kind,
             resource: &resource,
-            context: None,
+            context: context.as_ref(),
             permitted: decision.permitted,
             policies: decision.determining,
             errors: decision.errors,
             effect: decision.effect,
         };
-        Ok(self.audit.before(&record)?)
+        let mut audit = self.audit.lock();
+        audit.request(self.current);
+        audit.before(&record)?;
+        drop(audit);
+        // The one too many is on record, too.
+        if decision.permitted { Ok(()) } else { Ok(self.usage.count_denial(&self.limits)?) }
     }
 
     /// Explains the refusal that was recorded last.
     pub fn explain(&mut self, lacking: Lacking) {
-        self.recorder.explain(lacking);
+        self.recorder.lock().explain(lacking);
     }
 
     /// Adds a permission to that explanation.
     pub fn explain_more(&mut self, need: Need, grant: Option<String>) {
-        self.recorder.explain_more(need, grant);
+        self.recorder.lock().explain_more(need, grant);
     }
 
     /// Records what became of the current request.
@@ -264,8 +321,9 @@ impl Services {
     /// # Errors
     /// As [`Services::record`].
     pub fn record_outcome(&mut self, outcome: &audit::Outcome<'_>) -> Result<(), Error> {
-        self.audit.request(self.current);
-        Ok(self.audit.after(outcome)?)
+        let mut audit = self.audit.lock();
+        audit.request(self.current);
+        Ok(audit.after(outcome)?)
     }
 
     /// Writes out every record so far. Nothing is released before.
@@ -273,7 +331,7 @@ impl Services {
     /// # Errors
     /// As [`Services::record`].
     pub fn commit_records(&mut self) -> Result<(), Error> {
-        Ok(self.audit.commit()?)
+        Ok(self.audit.lock().commit()?)
     }
 
     /// Keeps a log line for the result.
@@ -281,7 +339,7 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many.
     pub fn log(&mut self, log: Log) -> Result<(), Error> {
-        self.recorder.log(&log).map_err(refused)
+        self.recorder.lock().log(&log).map_err(refused)
     }
 
     /// Keeps an alarm for the result.
@@ -289,7 +347,7 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
     pub fn alarm(&mut self, alarm: Alarm) -> Result<(), Error> {
-        self.recorder.alarm(alarm).map_err(refused)
+        self.recorder.lock().alarm(alarm).map_err(refused)
     }
 
     /// Keeps a metric for the result.
@@ -297,12 +355,8 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
     pub fn metric(&mut self, metric: Metric) -> Result<(), Error> {
-        self.recorder.metric(metric).map_err(refused)
+        self.recorder.lock().metric(metric).map_err(refused)
     }
-}
-
-fn within(name: &'static str, used: u64, limit: u64) -> Result<(), Error> {
-    if used > limit { Err(Error::Limit(LimitReached { name, value: limit })) } else { Ok(()) }
 }
 
 fn refused(refusal: Refusal) -> Error {

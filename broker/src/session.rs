@@ -250,15 +250,15 @@ impl<'j> Session<'j> {
         space: &mut [u8],
     ) -> Result<usize, RunEnd> {
         self.line = call.line;
-        services.count_call(call.requests.len()).map_err(|error| self.end_of(services, error))?;
+        services.count_call().map_err(|error| self.end_of(services, error))?;
         services.handles.begin_batch();
         let mut replies = ReplyWriter::new(space);
         let mut requests = call.requests.into_iter();
         for index in 0.. {
             let Some(request) = requests.next() else { break };
             let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
-            services.current = number;
-            services.operation = request.name();
+            services.begin(number, &request).map_err(|error| self.end_of(services, error))?;
+            services.tell_work(Some((services.operation, call.line)));
             let begun = Begun::new(&request, services);
             let kept = services.explaining.enabled.then(|| request.clone());
             let result = ops::dispatch(request, services, call.line, &mut replies);
@@ -286,6 +286,7 @@ impl<'j> Session<'j> {
         buffer: &mut [u8; RECEIVE_BYTES],
     ) -> Result<(), RunEnd> {
         services.commit_records().map_err(|error| self.end_of(services, error))?;
+        services.tell_work(None);
         // Lock-step: a jail that has sent more before it was answered is not ours.
         match self.link.receive(buffer, Wait::No) {
             Ok(Received::Nothing) => {}
@@ -337,6 +338,7 @@ impl<'j> Session<'j> {
                 Some(Event::Signal(number)) => RunEnd::Signal(number),
                 Some(Event::Deadline) => self.deadline_end(),
                 Some(Event::ForbiddenCall) => RunEnd::ForbiddenCall,
+                Some(Event::Limit(limit)) => RunEnd::Limit(limit),
                 _ => RunEnd::JailGone,
             },
             Error::Denied(_) | Error::Failed { .. } => RunEnd::Internal("a failure was not answered".into()),
@@ -362,6 +364,7 @@ impl<'j> Session<'j> {
                 Event::Deadline => return Err(self.deadline_end()),
                 Event::JailEnded => return Err(RunEnd::JailGone),
                 Event::ForbiddenCall => return Err(RunEnd::ForbiddenCall),
+                Event::Limit(limit) => return Err(RunEnd::Limit(limit)),
                 Event::Writable | Event::Elapsed => continue,
             }
             if event != Event::Readable {
@@ -435,6 +438,7 @@ impl<'j> Session<'j> {
                 Event::Deadline => return Err(self.deadline_end()),
                 Event::JailEnded => return Err(RunEnd::JailGone),
                 Event::ForbiddenCall => return Err(RunEnd::ForbiddenCall),
+                Event::Limit(limit) => return Err(RunEnd::Limit(limit)),
                 Event::Readable | Event::Writable | Event::Elapsed => {}
             }
         }
@@ -456,13 +460,14 @@ struct Begun {
     needs_permission: bool,
     chunk_of: Option<u64>,
     at: Instant,
-    read_bytes: u64,
+    moved_bytes: u64,
 }
 
 impl Begun {
     fn new(request: &Request, services: &Services) -> Self {
         let chunk_of = match request {
             Request::ReadChunk(read) => Some(read.file.0.into()),
+            Request::WriteChunk(write) => Some(write.writer.0.into()),
             _ => None,
         };
         Self {
@@ -470,7 +475,7 @@ impl Begun {
             needs_permission: request.needs_permission(),
             chunk_of,
             at: Instant::now(),
-            read_bytes: services.usage.read_bytes,
+            moved_bytes: services.usage.moved_bytes(),
         }
     }
 
@@ -496,7 +501,7 @@ impl Begun {
             chunk_of: self.chunk_of,
             failure,
             errno,
-            bytes: services.usage.read_bytes.saturating_sub(self.read_bytes),
+            bytes: services.usage.moved_bytes().saturating_sub(self.moved_bytes),
             duration_us: u64::try_from(self.at.elapsed().as_micros()).unwrap_or(u64::MAX),
         })
     }

@@ -9,6 +9,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::error::LimitReached;
+use crate::processor::Processor;
+use crate::watchdog::Watched;
+
 /// What happened first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -26,6 +30,8 @@ pub enum Event {
     Signal(i32),
     /// The time of the run is over.
     Deadline,
+    /// The processor time of the run is used up.
+    Limit(LimitReached),
 }
 
 /// Waits for the socket, the jail, signals and the deadline at once.
@@ -38,6 +44,8 @@ pub struct Waiter {
     jail: Option<OwnedFd>,
     calls: Option<OwnedFd>,
     deadline: Option<Instant>,
+    processor: Option<Processor>,
+    watched: Option<Watched>,
 }
 
 impl Waiter {
@@ -46,18 +54,32 @@ impl Waiter {
     /// # Errors
     /// Those of sigprocmask(2) and signalfd(2).
     pub fn new() -> io::Result<Self> {
-        let mut mask = SigSet::empty();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-            mask.add(signal);
-        }
-        mask.thread_block()?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { signals, jail: None, calls: None, deadline: None })
+        ending_signals().thread_block()?;
+        Ok(Self {
+            signals: signals()?,
+            jail: None,
+            calls: None,
+            deadline: None,
+            processor: None,
+            watched: None,
+        })
+    }
+
+    /// Has the watchdog know what is set here.
+    pub fn tell(&mut self, watched: Watched) {
+        self.watched = Some(watched);
     }
 
     /// Watches for the end of the jail from now on.
-    pub fn watch_jail(&mut self, pidfd: OwnedFd) {
+    ///
+    /// # Errors
+    /// When the watchdog cannot have a descriptor of its own.
+    pub fn watch_jail(&mut self, pidfd: OwnedFd) -> io::Result<()> {
+        if let Some(watched) = &self.watched {
+            watched.set_jail(pidfd.try_clone()?);
+        }
         self.jail = Some(pidfd);
+        Ok(())
     }
 
     /// Watches for forbidden system calls from now on.
@@ -65,9 +87,17 @@ impl Waiter {
         self.calls = Some(listener);
     }
 
+    /// Watches the processor time of the run from now on.
+    pub fn watch_processor(&mut self, processor: Processor) {
+        self.processor = Some(processor);
+    }
+
     /// Sets or moves the end of the run.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
+        if let (Some(watched), Some(deadline)) = (&self.watched, deadline) {
+            watched.set_deadline(deadline);
+        }
     }
 
     /// The end of the run, if there is one.
@@ -99,6 +129,30 @@ impl Waiter {
         self.wait(None, Some(Instant::now() + duration))
     }
 
+    /// What has happened already that ends a run, without waiting for it.
+    ///
+    /// # Errors
+    /// Those of poll(2) and of reading the signal.
+    pub fn glance(&mut self) -> io::Result<Option<Event>> {
+        let now = Instant::now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            return Ok(Some(Event::Deadline));
+        }
+        if let Some(processor) = self.processor.as_mut().filter(|processor| processor.look_at() <= now)
+            && let Some(limit) = processor.look(now)
+        {
+            return Ok(Some(Event::Limit(limit)));
+        }
+        let ready = self.poll(None, Some(Duration::ZERO))?;
+        if ready.signal
+            && let Some(number) = self.take_signal()?
+        {
+            return Ok(Some(Event::Signal(number)));
+        }
+        let event = if ready.call { Some(Event::ForbiddenCall) } else { None };
+        Ok(event.or(ready.jail.then_some(Event::JailEnded)))
+    }
+
     fn wait(
         &mut self,
         socket: Option<(BorrowedFd<'_>, PollFlags, Event)>,
@@ -112,8 +166,14 @@ impl Waiter {
             if until.is_some_and(|until| until <= now) {
                 return Ok(Event::Elapsed);
             }
-            let next = [self.deadline, until].into_iter().flatten().min();
-            let ready = self.poll(socket, next.map(|next| next - now))?;
+            if let Some(processor) = self.processor.as_mut().filter(|processor| processor.look_at() <= now)
+                && let Some(limit) = processor.look(now)
+            {
+                return Ok(Event::Limit(limit));
+            }
+            let look_at = self.processor.as_ref().map(Processor::look_at);
+            let next = [self.deadline, until, look_at].into_iter().flatten().min();
+            let ready = self.poll(socket, next.map(|next| next.saturating_duration_since(now)))?;
             if ready.signal
                 && let Some(number) = self.take_signal()?
             {
@@ -156,7 +216,10 @@ impl Waiter {
         };
         let mut fds = [signals, jail, calls, socket];
         // Rounded up, so that the time has really come when poll returns.
-        let timeout = timeout.map(|timeout| timeout.as_millis().saturating_add(1));
+        let timeout = timeout.map(|timeout| match timeout {
+            Duration::ZERO => 0,
+            timeout => timeout.as_millis().saturating_add(1),
+        });
         let timeout = match timeout {
             None => PollTimeout::NONE,
             Some(milliseconds) => PollTimeout::try_from(i32::try_from(milliseconds).unwrap_or(i32::MAX))
@@ -174,6 +237,20 @@ impl Waiter {
         let signal = self.signals.read_signal()?;
         Ok(signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok()))
     }
+}
+
+/// The signals that end a run.
+fn ending_signals() -> SigSet {
+    let mut mask = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        mask.add(signal);
+    }
+    mask
+}
+
+/// A descriptor from which the signals that end a run can be read. They have to be blocked, as [`Waiter::new`] does it.
+pub(crate) fn signals() -> io::Result<SignalFd> {
+    Ok(SignalFd::with_flags(&ending_signals(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
 /// What poll(2) found.

@@ -198,6 +198,7 @@ fn serve(link: &Link, parent: &str, log: Option<&Path>) {
             log_threshold: LogLevel::Info,
             max_log_lines: limits.max_log_lines,
             max_signals: limits.max_signals,
+            max_signal_bytes: limits.max_signal_bytes,
         }),
     );
     services.waiter.set_deadline(Some(Instant::now() + limits.timeout()));

@@ -1,9 +1,12 @@
 //! The program as its callers see it: words in, documents, records and exit status out.
 
 mod abuse;
+mod blocked;
 mod documents;
 mod ends;
 mod exit_status;
+mod inputs;
+mod limits;
 mod policies;
 mod recording;
 mod signals;

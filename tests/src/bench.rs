@@ -38,6 +38,7 @@ pub fn services(policy: &str) -> Services {
         log_threshold: LogLevel::Info,
         max_log_lines: limits.max_log_lines,
         max_signals: limits.max_signals,
+        max_signal_bytes: limits.max_signal_bytes,
     });
     let mut services = Services::new(
         Places::open().expect("/ and /proc can be opened"),

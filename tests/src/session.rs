@@ -9,6 +9,7 @@ use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Ending, Measured, Recorder, Settings};
 use rex_broker::services::{Places, Services};
 use rex_broker::session::{self, RunEnd};
+use rex_broker::temporaries::Temporaries;
 use rex_broker::wait::Waiter;
 use rex_hardening::Link;
 use rex_ipc::batch::ReplyReader;
@@ -126,6 +127,9 @@ impl Session {
         );
         // No process has this number, so nothing is hidden for it.
         services.hide_jail(u32::MAX);
+        // The host's own journal of temporary names is no business of a test.
+        let state = std::env::temp_dir().join(format!("rex-tests-state-{}", services.euid));
+        services.temporaries = Temporaries::noted_in(Some(state));
         Self { services, records, tree, next_number: 1 }
     }
 
@@ -242,7 +246,7 @@ impl Session {
     pub fn open_dir(&mut self, path: &str) -> Result<DirId, Refused> {
         let request = self.opening_dir(path);
         let id = request.id;
-        self.send(request).map(|()| id)
+        self.send(request).map(|_| id)
     }
 
     /// Opens the run's own tree.
@@ -255,7 +259,7 @@ impl Session {
     pub fn open_file(&mut self, dir: DirId, name: &str) -> Result<FileId, Refused> {
         let request = self.opening_file(dir, name);
         let id = request.id;
-        self.send(request).map(|()| id)
+        self.send(request).map(|_| id)
     }
 
     /// Reads a file at an offset.
@@ -303,7 +307,7 @@ impl Session {
     /// The result document of a run that ends here, as JSON.
     pub fn document(&mut self) -> String {
         let fresh = recorder(&self.services.limits);
-        let recorder = std::mem::replace(&mut self.services.recorder, fresh);
+        let recorder = std::mem::replace(&mut *self.services.recorder.lock(), fresh);
         let document = recorder.finish(Ending::Value(String::new()), &Measured::default());
         serde_json::to_string(&document).expect("a document has a form in JSON")
     }
@@ -354,6 +358,7 @@ fn recorder(limits: &Limits) -> Recorder {
         log_threshold: LogLevel::Trace,
         max_log_lines: limits.max_log_lines,
         max_signals: limits.max_signals,
+        max_signal_bytes: limits.max_signal_bytes,
     })
 }
 

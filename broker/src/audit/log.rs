@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::error::AuditError;
 
 /// Where lines go.
-pub trait Lines {
+pub trait Lines: Send {
     /// Writes whole lines.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
 ///
 /// A record is buffered until [`Sink::commit`], or until an effect is announced. What is committed has been taken by
 /// write(2) before the call returns.
-pub trait Sink {
+pub trait Sink: Send {
     /// Says which request the following records are about.
     fn request(&mut self, request: RequestNumber);
 

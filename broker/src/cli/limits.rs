@@ -6,6 +6,8 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use rex_ipc::limits::MAX_OUTPUT_BYTES;
 
+use super::per_operation::PerOperation;
+
 /// The limits of a run. The operator sets them, never the script; reaching one ends the run with status 75.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
@@ -13,15 +15,32 @@ pub struct Limits {
     /// End the run after this many seconds
     #[arg(long = "timeout", value_name = "SECONDS", default_value_t = 3600, value_parser = one_to(MAX_SECONDS))]
     pub timeout_seconds: u64,
+    /// Processor time of broker and jail together, in seconds
+    #[arg(long = "max-cpu", value_name = "SECONDS", default_value_t = 2400, value_parser = one_to(MAX_SECONDS))]
+    pub max_cpu_seconds: u64,
+    /// Processor time of the jail, in seconds
+    #[arg(long = "max-jail-cpu", value_name = "SECONDS", default_value_t = 1800, value_parser = one_to(MAX_SECONDS))]
+    pub max_jail_cpu_seconds: u64,
     /// Memory of the interpreter in MiB
     #[arg(long = "memory", value_name = "MIB", default_value_t = 256, value_parser = one_to(MAX_MEMORY_MIB))]
     pub memory_mib: u64,
     /// Steps of the interpreter
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000, value_parser = one_to(u64::MAX))]
     pub max_operations: u64,
+    /// Variables of the script in scope at one time
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = one_to(MAX_VARIABLES))]
+    pub max_variables: u64,
     /// Calls from the script to the broker
     #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = one_to(u64::MAX))]
     pub max_calls: u64,
+    /// Requests of each operation in the whole run; NAME=N for one of them, several with commas in between
+    #[arg(
+        long,
+        value_name = "[NAME=]N",
+        default_value_t = PerOperation::all(100_000_000),
+        value_parser = PerOperation::parser()
+    )]
+    pub max_calls_per_operation: PerOperation,
     /// Length of the result's output
     #[arg(
         long = "max-output",
@@ -36,12 +55,35 @@ pub struct Limits {
     /// Bytes read from files and directories in the whole run
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * MIB, value_parser = one_to(u64::MAX))]
     pub max_read_bytes: u64,
+    /// Bytes written to files, copied or allocated in the whole run
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * MIB, value_parser = one_to(u64::MAX))]
+    pub max_write_bytes: u64,
+    /// Bytes moved by each operation in the whole run; NAME=N for one of them, several with commas in between
+    #[arg(
+        long,
+        value_name = "[NAME=]BYTES",
+        default_value_t = PerOperation::all(64 * 1024 * MIB),
+        value_parser = PerOperation::parser()
+    )]
+    pub max_bytes_per_operation: PerOperation,
+    /// Entries of a tree that one removal or move to another file system may touch
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = one_to(u64::MAX))]
+    pub max_entries: u64,
+    /// Directories below each other in such a tree
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = one_to(u64::MAX))]
+    pub max_depth: u64,
+    /// Denials in the whole run; 0 ends it with the first one
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub max_denials: u64,
     /// Log lines sent in the whole run; the result shows the last 1000
     #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = one_to(u64::MAX))]
     pub max_log_lines: u64,
     /// Alarms and metrics published in the whole run
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = one_to(u64::MAX))]
     pub max_signals: u64,
+    /// Bytes of alarms and metrics that are kept for the result
+    #[arg(long, value_name = "BYTES", default_value_t = 20 * MIB, value_parser = one_to(MAX_SIGNAL_BYTES))]
+    pub max_signal_bytes: u64,
     /// Lines in the audit log
     #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = one_to(u64::MAX))]
     pub max_audit_records: u64,
@@ -66,14 +108,24 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             timeout_seconds: 3600,
+            max_cpu_seconds: 2400,
+            max_jail_cpu_seconds: 1800,
             memory_mib: 256,
             max_operations: 1_000_000_000,
+            max_variables: 100_000,
             max_calls: 100_000_000,
+            max_calls_per_operation: PerOperation::all(100_000_000),
             max_output_bytes: 8 * MIB,
             max_open_handles: 1024,
             max_read_bytes: 64 * 1024 * MIB,
+            max_write_bytes: 64 * 1024 * MIB,
+            max_bytes_per_operation: PerOperation::all(64 * 1024 * MIB),
+            max_entries: 2_000_000,
+            max_depth: 4096,
+            max_denials: 100_000,
             max_log_lines: 10_000_000,
             max_signals: 100_000,
+            max_signal_bytes: 20 * MIB,
             max_audit_records: 2_000_000,
             max_audit_bytes: 1024 * MIB,
         }
@@ -87,3 +139,7 @@ fn one_to(most: u64) -> RangedU64ValueParser<u64> {
 const MIB: u64 = 1024 * 1024;
 const MAX_SECONDS: u64 = 30 * 24 * 3600;
 const MAX_MEMORY_MIB: u64 = 64 * 1024;
+/// The interpreter looks for a variable from the last one back.
+const MAX_VARIABLES: u64 = 10_000_000;
+/// Alarms and metrics are kept in the broker's memory.
+const MAX_SIGNAL_BYTES: u64 = 4 * 1024 * MIB;

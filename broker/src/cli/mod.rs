@@ -6,6 +6,7 @@ mod exit;
 mod limits;
 pub mod log;
 mod parse;
+mod per_operation;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
@@ -16,4 +17,5 @@ pub use environment::Environment;
 pub use exit::Exit;
 pub use limits::Limits;
 pub use parse::{CliExit, Invocation, Run, parse};
+pub use per_operation::PerOperation;
 pub use values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};

@@ -54,7 +54,8 @@ fn examine(requirement: &Requirement) -> Result<Posture, String> {
     let mut waiter = Waiter::new().map_err(|error| error.to_string())?;
     let image = SealedImage::new(image::JAIL.bytes).map_err(|error| error.to_string())?;
     let jail = spawn(&image, &plan).map_err(|error| error.to_string())?;
-    waiter.watch_jail(jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?);
+    let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
     waiter.set_deadline(Some(std::time::Instant::now() + std::time::Duration::from_secs(30)));
     let hello = Hello {
         fingerprint: FINGERPRINT,

@@ -92,7 +92,7 @@ fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> 
     let mut services = services()?;
     let mut jail = spawn(image, plan).map_err(|error| error.to_string())?;
     let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?;
-    services.waiter.watch_jail(pidfd);
+    services.waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
     let hello = Hello {
         fingerprint: FINGERPRINT,
         lockdown_bits: plan.prepare_plan().to_bits(),
@@ -143,6 +143,7 @@ fn services() -> Result<Services, String> {
         log_threshold: LogLevel::Info,
         max_log_lines: limits.max_log_lines,
         max_signals: limits.max_signals,
+        max_signal_bytes: limits.max_signal_bytes,
     });
     let places = Places::open().map_err(|error| error.to_string())?;
     let engine = Engine::new(loaded.policies, "nobody");

@@ -36,6 +36,10 @@ pub(super) fn read_inspected(
         // A FIFO that nobody has opened for writing yet reads as if it were at its end.
         wait(&file, deadline)?;
     }
+    // Looked at before anything is read; what grows, or has no size, is stopped below.
+    if metadata.is_file() && metadata.len() > limit_bytes as u64 {
+        return Err(too_large(limit_bytes));
+    }
     let expected = usize::try_from(metadata.len()).unwrap_or(limit_bytes).min(limit_bytes);
     let mut bytes = Vec::with_capacity(expected);
     let mut piece = vec![0; PIECE_BYTES];
@@ -51,7 +55,7 @@ pub(super) fn read_inspected(
             Err(error) => return Err(error),
         }
         if bytes.len() > limit_bytes {
-            return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit_bytes} bytes")));
+            return Err(too_large(limit_bytes));
         }
     }
     // In the words of `std::fs::read_to_string`, which are Rex's.
@@ -76,6 +80,10 @@ fn wait(file: &File, deadline: Instant) -> io::Result<()> {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+fn too_large(limit_bytes: usize) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("larger than {limit_bytes} bytes"))
 }
 
 fn late() -> io::Error {

@@ -13,7 +13,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rex_ipc::control::Arguments;
-use rex_ipc::limits::MAX_LOAD_BYTES;
 use sha2::{Digest, Sha256};
 
 pub use arguments::TooDeep;
@@ -59,7 +58,7 @@ pub fn read_before(
     deadline: Instant,
 ) -> Result<Inputs, InputError> {
     let named = |path: &Path| path.display().to_string();
-    let script_text = file::read(script, MAX_LOAD_BYTES, deadline)
+    let script_text = file::read(script, MAX_SCRIPT_BYTES, deadline)
         .map_err(|source| InputError::Script { path: named(script), source })?;
     let policy_text = file::read_inspected(policy, MAX_POLICY_BYTES, deadline, trust::inspect)
         .map_err(|source| InputError::Policy { path: named(policy), source })?;
@@ -73,7 +72,7 @@ pub fn read_before(
     };
     if let Some(path) = arguments {
         // Script and arguments go to the jail in one transfer and share its limit.
-        let room = MAX_LOAD_BYTES.saturating_sub(inputs.script.len());
+        let room = MAX_SCRIPT_BYTES.saturating_sub(inputs.script.len());
         let text = file::read(path, room, deadline)
             .map_err(|source| InputError::Arguments { path: named(path), source })?;
         inputs.arguments_sha256 = Some(digest(&text));
@@ -109,5 +108,8 @@ fn digest(text: &str) -> String {
 /// How long a pipe may take to come to its end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Script and arguments together; half of what may cross to the jail, so that the broker stays below 64 MiB.
+pub const MAX_SCRIPT_BYTES: usize = 32 * 1024 * 1024;
+
 /// Far more than policies need; parsing takes a multiple of it in memory.
-const MAX_POLICY_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_POLICY_BYTES: usize = 16 * 1024 * 1024;

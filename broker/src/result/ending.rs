@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::Exit;
-use crate::limits::{CPU_TIME, VALUE_SIZE, VARIABLES};
+use crate::limits::{self, TIME};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,10 @@ pub enum Ending {
     Deadline {
         /// How long that was.
         seconds: u64,
+        /// The line of the script, as the jail claims.
+        line: Option<u32>,
+        /// The call that the broker waited for, and what became of it.
+        abandoned: Option<String>,
     },
     /// Somebody sent a signal.
     Terminated {
@@ -148,14 +152,10 @@ pub fn termination_text(signal: u8, place: Option<(u32, u32)>) -> String {
     }
 }
 
-/// A limit in words: as the option that sets it, where there is one.
-fn limit_text(name: &str, value: u64) -> String {
-    match name {
-        VALUE_SIZE => format!("a value larger than {value} bytes, a quarter of --memory"),
-        VARIABLES => format!("more than {value} variables in scope"),
-        CPU_TIME => "the processor time of the jail".to_owned(),
-        _ => format!("{name} of {value}"),
-    }
+/// What is said of a limit that was reached, where in the script, and how that is known.
+fn limit_texts(name: &str, value: u64, line: Option<u32>) -> (String, String) {
+    let told = limits::in_words_at(name, value, line.unwrap_or(0));
+    (format!("Script terminated: limit reached: {told}"), limits::in_words(name, value))
 }
 
 /// What an ending means.
@@ -189,16 +189,14 @@ impl Ending {
                 Meaning::finished(Some((error_type, message.clone())), exit)
             }
             Self::Limit { name, value, line, claimed_by_jail } => {
-                let mut message = format!("Script terminated: limit reached: {}", limit_text(name, *value));
-                if let Some(line) = line.filter(|line| *line > 0) {
-                    message.push_str(&format!(" (line {line})"));
-                }
-                let detail = limit_text(name, *value);
+                let (message, detail) = limit_texts(name, *value, *line);
                 Meaning::script(message, Exit::LimitReached).ended("limit", *claimed_by_jail, detail)
             }
-            Self::Deadline { seconds } => {
-                let message = format!("Script terminated: time limit of {seconds} s exceeded");
-                let detail = format!("timeout of {seconds} s");
+            Self::Deadline { seconds, line, abandoned } => {
+                let (mut message, mut detail) = limit_texts(TIME, *seconds, *line);
+                for text in [&mut message, &mut detail] {
+                    text.extend(abandoned.iter().flat_map(|abandoned| ["; ", abandoned]));
+                }
                 Meaning::script(message, Exit::Deadline).ended("limit", false, detail)
             }
             Self::Terminated { signal, message } => {
@@ -222,7 +220,7 @@ impl Ending {
 impl Crash {
     fn meaning(self, detail: &str) -> Meaning {
         let (name, claimed, text) = match self {
-            Self::Arena => ("arena", true, "memory limit reached"),
+            Self::Arena => ("arena", true, "limit reached"),
             Self::Panic => ("panic", true, "the interpreter panicked"),
             Self::MemoryFault => ("memory_fault", false, "memory fault in the interpreter"),
             Self::Violation => ("violation", false, "the jail broke the rules"),

@@ -30,6 +30,8 @@ pub struct Settings {
     pub max_log_lines: u64,
     /// Most alarms and metrics.
     pub max_signals: u64,
+    /// Most bytes that they take.
+    pub max_signal_bytes: u64,
 }
 
 /// Collects what a run says about itself.
@@ -151,6 +153,12 @@ impl Recorder {
         self.denials.total
     }
 
+    /// Takes what was collected, and leaves a recorder that has nothing.
+    pub fn take(&mut self) -> Self {
+        let fresh = Self::new(self.settings);
+        std::mem::replace(self, fresh)
+    }
+
     /// Makes the document.
     pub fn finish(mut self, ending: Ending, measured: &Measured) -> Document {
         let meaning = ending.meaning(self.settings.compat);
@@ -269,10 +277,8 @@ impl Recorder {
 
     fn check_signal_bytes(&self) -> Result<(), Refusal> {
         let used = self.alarm_bytes.saturating_add(self.metrics.bytes);
-        if used > MAX_SIGNAL_BYTES {
-            return Err(Refusal::Limit { name: "bytes of alarms and metrics", value: MAX_SIGNAL_BYTES });
-        }
-        Ok(())
+        let limit = self.settings.max_signal_bytes;
+        if used > limit { Err(Refusal::Limit { name: "max-signal-bytes", value: limit }) } else { Ok(()) }
     }
 }
 
@@ -303,7 +309,5 @@ fn shortened(message: String) -> String {
 }
 
 const MAX_MESSAGE_BYTES: usize = 1024;
-/// So that the broker stays below 64 MiB with an output of the usual length, too.
-const MAX_SIGNAL_BYTES: u64 = 20 * 1024 * 1024;
 /// One alarm, without its text.
 const ALARM_BYTES: usize = 96;

@@ -44,6 +44,7 @@ pub fn result_documents(bytes: &[u8]) {
         log_threshold: LogLevel::Trace,
         max_log_lines: 100,
         max_signals: 100,
+        max_signal_bytes: 1 << 20,
     });
     let log =
         Log { level: LogLevel::Info, line, message: Text::cut(&text), cut: kind & 4 != 0, function: None };

@@ -74,7 +74,7 @@ fn every_end_of_the_jail_has_its_name() {
         (crashed(Crash::Killed), "killed", false, Exit::Internal),
         (limit(true), "limit", true, Exit::LimitReached),
         (limit(false), "limit", false, Exit::LimitReached),
-        (Ending::Deadline { seconds: 5 }, "limit", false, Exit::Deadline),
+        (Ending::Deadline { seconds: 5, line: None, abandoned: None }, "limit", false, Exit::Deadline),
         (Ending::Terminated { signal: 15, message: String::new() }, "killed", false, Exit::Signal(15)),
         (Ending::AuditFailed("x".to_owned()), "killed", false, Exit::AuditNotWritten),
         (Ending::BrokerFailed("x".to_owned()), "killed", false, Exit::Internal),

@@ -29,6 +29,7 @@ fn settings(compat: bool) -> Settings {
         log_threshold: LogLevel::Info,
         max_log_lines: 10_000,
         max_signals: 1000,
+        max_signal_bytes: 20 << 20,
     }
 }
 

@@ -1,0 +1,106 @@
+//! A limit that each operation of the interface table has for itself.
+
+use std::fmt;
+
+use clap::builder::{StringValueParser, TypedValueParser};
+use rex_ipc::interface::ROWS;
+
+/// One number for each row of the interface table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerOperation {
+    usual: u64,
+    of_row: [u64; ROWS.len()],
+}
+
+impl PerOperation {
+    /// The same for every operation.
+    pub const fn all(usual: u64) -> Self {
+        Self { usual, of_row: [usual; ROWS.len()] }
+    }
+
+    /// The number of the operation in this row.
+    pub fn of(&self, row: usize) -> u64 {
+        self.of_row.get(row).copied().unwrap_or(self.usual)
+    }
+
+    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
+        StringValueParser::new().try_map(|text| Self::parse(&text))
+    }
+
+    /// Reads `N`, `NAME=N`, or several of them with commas in between; what no name is given for has `N`, or else
+    /// no limit of its own.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let number = |text: &str| match text.parse() {
+            Ok(number @ 1..) => Ok(number),
+            _ => Err(format!("`{text}` is not a number from 1 on")),
+        };
+        let words = || text.split(',').map(|word| (word, word.split_once('=')));
+        let mut usual = words().filter(|(_, named)| named.is_none());
+        let mut limits = match usual.next() {
+            Some((word, _)) => Self::all(number(word)?),
+            None => Self::all(u64::MAX),
+        };
+        if let Some((word, _)) = usual.next() {
+            return Err(format!("`{word}` is a second number for all operations"));
+        }
+        for (name, value) in words().filter_map(|(_, named)| named) {
+            let row = ROWS.iter().position(|row| row.name == name);
+            let place = row.and_then(|row| limits.of_row.get_mut(row));
+            *place.ok_or_else(|| format!("there is no operation `{name}`"))? = number(value)?;
+        }
+        Ok(limits)
+    }
+}
+
+impl fmt::Display for PerOperation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.usual)?;
+        let named = ROWS.iter().zip(self.of_row).filter(|(_, limit)| *limit != self.usual);
+        named.into_iter().try_for_each(|(row, limit)| write!(out, ",{}={limit}", row.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, name: &str) -> u64 {
+        let row = ROWS.iter().position(|row| row.name == name).unwrap();
+        PerOperation::parse(text).unwrap().of(row)
+    }
+
+    #[test]
+    fn an_operation_has_its_own_number_or_that_of_all() {
+        assert_eq!((of("7", "open_file"), of("7", "log")), (7, 7));
+        assert_eq!((of("7,open_file=3", "open_file"), of("7,open_file=3", "log")), (3, 7));
+        assert_eq!((of("open_file=3,log=2,9", "log"), of("open_file=3,log=2,9", "now")), (2, 9));
+        assert_eq!((of("log=1", "log"), of("log=1", "now")), (1, u64::MAX));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        for (text, part) in [
+            ("", "``"),
+            ("x", "`x`"),
+            ("0", "`0`"),
+            ("log=0", "`0`"),
+            ("log=", "``"),
+            ("nothing=3", "no operation `nothing`"),
+            ("1,2", "second"),
+            ("1,", "second"),
+            ("-1", "`-1`"),
+        ] {
+            let error = PerOperation::parse(text).unwrap_err();
+
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_text_can_be_read_again() {
+        let limits = PerOperation::parse("100,read_chunk=5,log=6").unwrap();
+
+        assert_eq!(limits.to_string(), "100,log=6,read_chunk=5");
+        assert_eq!(PerOperation::parse(&limits.to_string()), Ok(limits));
+    }
+}

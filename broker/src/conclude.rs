@@ -1,0 +1,204 @@
+//! The last steps of a run: the closing record, the document, standard output, the exit status.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use rex_ipc::runtime::LogLevel;
+
+use crate::audit::{self, Outcome, Record, Sink};
+use crate::cli::{self, Exit};
+use crate::limits::TIME;
+use crate::outlet::Outlet;
+use crate::result::{self, Document, Ending, Form, Measured, Recorder, Settings};
+use crate::wait::Event;
+use crate::watchdog::{Abandoned, Account, Work};
+
+/// What is known of a run before anything was done for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) options: cli::Run,
+    pub(crate) log_threshold: LogLevel,
+    pub(crate) image_sha256: String,
+    /// When the program was started.
+    pub(crate) started: Instant,
+}
+
+impl Beginning {
+    /// A recorder that has only what is known from the start.
+    pub(crate) fn recorder(&self) -> Recorder {
+        let limits = &self.options.limits;
+        let mut recorder = Recorder::new(Settings {
+            compat: self.options.compat,
+            bare: self.options.bare,
+            started: self.started,
+            log_threshold: self.log_threshold,
+            max_log_lines: limits.max_log_lines,
+            max_signals: limits.max_signals,
+            max_signal_bytes: limits.max_signal_bytes,
+        });
+        recorder.jail.require = Some(self.required().to_owned());
+        recorder.jail.policy_mode = self.options.policy_mode.name();
+        recorder.jail.image_sha256 = Some(self.image_sha256.clone());
+        recorder
+    }
+
+    /// The requirement as the operator wrote it.
+    pub(crate) fn required(&self) -> &str {
+        self.options.require.as_deref().unwrap_or("core")
+    }
+
+    /// When the time of the run is over.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.started + self.options.limits.timeout()
+    }
+
+    /// Makes the document and writes the closing record, without which there is no success.
+    pub(crate) fn document(
+        &self,
+        recorder: Recorder,
+        audit: &mut dyn Sink,
+        ending: Ending,
+        measured: &Measured,
+    ) -> Document {
+        let started = !matches!(ending, Ending::NotStarted(_));
+        let mut document = recorder.finish(ending, measured);
+        let (end, claimed) = document.end();
+        let record = audit::End {
+            end,
+            end_claimed_by_jail: claimed,
+            status: document.status.name(),
+            error_type: document.error.as_ref().map(|error| error.error_type.name()),
+            exit: document.exit.code(self.options.compat),
+            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        };
+        if started && let Err(error) = audit.note(&Record::End(record)) {
+            document.audit_failed(&error.to_string());
+        }
+        document
+    }
+
+    /// Writes the document and gives the exit status. Once the time of the run is over, standard output may stay unread
+    /// for `patience` and no longer.
+    pub(crate) fn write(&self, document: &Document, patience: Duration) -> u8 {
+        let options = &self.options;
+        let stdout = std::io::stdout().lock();
+        let form = Form {
+            format: options.format,
+            verbose: options.verbose,
+            compat: options.compat,
+            to_terminal: stdout.is_terminal(),
+        };
+        let mut stderr = std::io::stderr().lock();
+        let mut outlet = match Outlet::new(stdout, self.deadline(), patience) {
+            Ok(outlet) => outlet,
+            Err(error) => {
+                tracing::error!("cannot watch for signals: {error}");
+                return Exit::Internal.code(options.compat);
+            }
+        };
+        match result::write(document, &form, &mut outlet, &mut stderr) {
+            Ok(()) => document.exit.code(options.compat),
+            Err(error) => {
+                tracing::error!("cannot write the result: {error}");
+                let exit = match outlet.interruption {
+                    Some(Event::Signal(number)) => Exit::Signal(u8::try_from(number).unwrap_or(0)),
+                    Some(Event::Deadline) => Exit::Deadline,
+                    _ => Exit::OutputNotWritten,
+                };
+                exit.code(options.compat)
+            }
+        }
+    }
+
+    /// Ends, from the watchdog, a run whose broker waits for a call that does not come back.
+    pub(crate) fn rescue(self, abandoned: Abandoned) -> u8 {
+        let Abandoned { signal, work, account } = abandoned;
+        let document = match &account {
+            Some(account) => self.rescued(account, signal, work),
+            // The script was not started, and nothing is on record.
+            None => self.recorder().finish(self.ending(signal, work), &Measured::default()),
+        };
+        self.write(&document, PATIENCE_OF_RESCUE)
+    }
+
+    /// The document of a script that was started.
+    fn rescued(&self, account: &Account, signal: Option<i32>, work: Option<Work>) -> Document {
+        let mut kept = account.recorder.lock();
+        let recorder = kept.take();
+        let measured = Measured::default();
+        let document = match account.audit.lock_within(PATIENCE_WITH_AUDIT) {
+            None => {
+                let reason = "cannot write audit log: the write does not come back".to_owned();
+                recorder.finish(Ending::AuditFailed(reason), &measured)
+            }
+            Some(mut audit) => {
+                let document = match self.record(&mut **audit, signal, work) {
+                    Ok(()) => self.document(recorder, &mut **audit, self.ending(signal, work), &measured),
+                    Err(error) => recorder.finish(Ending::AuditFailed(error.to_string()), &measured),
+                };
+                // Never given back: should the call come back after all, nothing may follow the closing record.
+                std::mem::forget(audit);
+                document
+            }
+        };
+        std::mem::forget(kept);
+        document
+    }
+
+    /// Records that the call was abandoned, and the limit if it was one.
+    fn record(
+        &self,
+        audit: &mut dyn Sink,
+        signal: Option<i32>,
+        work: Option<Work>,
+    ) -> Result<(), audit::AuditError> {
+        if let Some(work) = work {
+            audit.after(&Outcome {
+                operation: work.name,
+                chunk_of: None,
+                failure: Some("abandoned"),
+                errno: None,
+                bytes: 0,
+                duration_us: u64::try_from(work.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            })?;
+        }
+        if signal.is_some() {
+            return Ok(());
+        }
+        let claimed_line = work.map_or(0, |work| work.line);
+        let limit = audit::Limit { name: TIME, value: self.options.limits.timeout_seconds, claimed_line };
+        audit.note(&Record::Limit(limit))
+    }
+
+    fn ending(&self, signal: Option<i32>, work: Option<Work>) -> Ending {
+        let abandoned = match work {
+            Some(Work { name, since, .. }) => {
+                format!(
+                    "{name} had not come back after {:.1} s and was abandoned",
+                    since.elapsed().as_secs_f64()
+                )
+            }
+            None => "the broker did not notice it".to_owned(),
+        };
+        let line = work.map(|work| work.line).filter(|line| *line > 0);
+        match signal {
+            None => Ending::Deadline {
+                seconds: self.options.limits.timeout_seconds,
+                line,
+                abandoned: Some(abandoned),
+            },
+            Some(number) => {
+                let signal = u8::try_from(number).unwrap_or(0);
+                let text = result::termination_text(signal, line.map(|line| (line, 1)));
+                Ending::Terminated { signal, message: format!("{text}; {abandoned}") }
+            }
+        }
+    }
+}
+
+/// How long standard output may stay unread after the deadline.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(800);
+/// The same for the watchdog, which has waited already; together they are less than a second.
+const PATIENCE_OF_RESCUE: Duration = Duration::from_millis(300);
+/// How long the audit log may be held by a write.
+const PATIENCE_WITH_AUDIT: Duration = Duration::from_millis(100);
