@@ -18,7 +18,7 @@ impl Perform for DeleteFile {
         // What goes is a name: that of the link, where one was followed.
         let delete = gate.authorize::<Delete, _>(origin.named.clone())?;
         let directory = &origin.named.parent.name;
-        match remove::file(&delete, origin.named_inode) {
+        match remove::file(&delete, file.at_named()) {
             Ok(()) => Ok(()),
             Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
                 if self.force {

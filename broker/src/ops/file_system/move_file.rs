@@ -1,0 +1,179 @@
+//! Moves a file to a name in an open directory, and opens it there.
+//!
+//! Everything is asked, and the new handle is opened, before anything moves: a call that fails has moved nothing.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, SFlag};
+use rex_ipc::action::file_system::{Create, Delete, Move, Open, Read, Stat, Write};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{MoveFile, Opened};
+
+use super::read_chunk::not_readable;
+use super::set_owner::change_error;
+use super::{entry_name, not_a_file, opened, spelled};
+use crate::error::Error;
+use crate::object::{Directory, File, FileAt, FilePath, Moving, Origin};
+use crate::ops::Perform;
+use crate::path::EntryName;
+use crate::policy::{Gate, Permit};
+use crate::sys::copy::{self, NotCopied};
+use crate::sys::place::{self, NotPlaced};
+use crate::sys::succession::NotLike;
+use crate::sys::walk::{file_type, inode};
+use crate::sys::{moves, remove, staged};
+
+impl Perform for MoveFile {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
+        gate.services.handles.spend(self.id.0)?;
+        let file = gate.services.handles.file(self.file)?;
+        let to = gate.services.handles.dir(self.to)?;
+        let given = self.name.as_str();
+        let path = spelled(&to, given)?;
+        let moving = gate.authorize::<Move, _>(Moving {
+            what: file.origin.named.clone(),
+            path: path.clone(),
+            name: given.to_owned(),
+            parent: to.name.clone(),
+        })?;
+        let Some(entry) = EntryName::parse(given) else {
+            gate.authorize::<Create, _>(FilePath(path))?;
+            return Err(entry_name(given).err().unwrap_or_else(not_a_file));
+        };
+        let place = FileAt::new(to, entry);
+        let create = gate.authorize::<Create, _>(place.clone())?;
+        let open = gate.authorize::<Open, _>(place.clone())?;
+        if file.origin.create {
+            gate.authorize::<Create, _>(place.clone())?;
+        }
+        if let Some(occupant) = moves::occupant(&create, |place| (&place.parent, &place.entry))?
+            && let Some(reason) = gate.services.forbidden.inode_reason(inode(&occupant))
+        {
+            return Err(gate.refuse::<Create, _>(&place, reason));
+        }
+        let renamed = reopened(gate, &open, &file)?;
+        let moved = match moves::file(&moving, &create, &file) {
+            Ok(()) => renamed,
+            Err(error) if error.raw_os_error() == Some(Errno::EXDEV as i32) => {
+                copied(gate, &file, place, self.backup)?
+            }
+            Err(error) => return Err(not_moved(&error, moving.resource())),
+        };
+        let opened = opened(&moved.name, path.as_str())?;
+        gate.services.handles.keep_file(self.id, moved);
+        Ok(opened)
+    }
+}
+
+/// The same file open once more, as it will be known at its new place.
+///
+/// Where a link was followed it is the link that moves, and the file is still the one that was open.
+fn reopened(
+    gate: &mut Gate<'_, MoveFile>,
+    open: &Permit<'_, Open, FileAt>,
+    file: &Rc<File>,
+) -> Result<File, Error> {
+    let place = open.resource();
+    // A link that was opened as itself has nothing that could be read or written.
+    if !file.readable && !file.writable {
+        return Err(not_a_file());
+    }
+    let through_link = file.origin.named_inode != file.inode;
+    if through_link {
+        gate.authorize::<Open, _>(FilePath(file.name.clone()))?;
+    }
+    let origin = Origin {
+        named: place.clone(),
+        named_inode: file.at_named(),
+        real: if through_link { file.origin.real.clone() } else { Some(place.clone()) },
+        create: file.origin.create,
+        follow: file.origin.follow,
+    };
+    let name = if through_link { file.name.clone() } else { place.path.clone() };
+    let own_fds = Rc::clone(&gate.services.own_fds);
+    Ok(moves::reopen(open, file, name, origin, own_fds.as_fd())?)
+}
+
+/// Copies to another file system, out of sight, and removes the source when the copy has its name.
+fn copied(gate: &mut Gate<'_, MoveFile>, file: &Rc<File>, place: FileAt, keep: bool) -> Result<File, Error> {
+    let read = gate.authorize::<Read, _>(Rc::clone(file))?;
+    if !file.readable {
+        return Err(not_readable(file));
+    }
+    if keep {
+        gate.authorize::<Stat, _>(Rc::clone(file))?;
+    }
+    let write = gate.authorize::<Write, _>(place.clone())?;
+    let source = file.origin.named.clone();
+    let delete = gate.authorize::<Delete, _>(source.clone())?;
+    let failed = |error: io::Error| failed(&error, &source, &place.parent);
+
+    let services = &mut *gate.services;
+    let before = moves::describe(&read)?;
+    let mut staged = staged::beside(&write, &place.parent, &mut services.temporaries).map_err(failed)?;
+    copy::into_staged(&read, file, &mut staged, &mut |bytes| {
+        services.count_written_bytes(bytes)?;
+        services.go_on()
+    })
+    .map_err(not_copied)?;
+    // What somebody has added meanwhile would be lost with the source.
+    if !moves::is_unchanged(&read, &before)? {
+        return Err(failed(Errno::ESTALE.into()));
+    }
+    moves::dress(&write, &staged, file, keep).map_err(|error| match error {
+        NotLike::Owner(error) => change_error(&error),
+        NotLike::Attribute(_, error) | NotLike::System(error) => failed(error),
+    })?;
+    let forbidden = &services.forbidden;
+    let may_replace = |found: &FileStat| {
+        file_type(found) != SFlag::S_IFDIR && forbidden.inode_reason(inode(found)).is_none()
+    };
+    let own_fds = Rc::clone(&services.own_fds);
+    let target = (&place.parent, &place.entry);
+    let put = place::put(&write, &staged, target, own_fds.as_fd(), &mut services.temporaries, &may_replace);
+    let new = put.map_err(|error| match error {
+        NotPlaced::InTheWay { .. } => failed(Errno::EISDIR.into()),
+        NotPlaced::System(error) => failed(error),
+    })?;
+    match remove::file(&delete, file.at_named()) {
+        Err(error) if error.raw_os_error() != Some(Errno::ENOENT as i32) => Err(failed(error)),
+        _ => Ok(moves::arrived(&write, file, staged, &new)?),
+    }
+}
+
+fn not_copied(error: NotCopied) -> Error {
+    match error {
+        NotCopied::Read(error) => Error::system_as(ErrorKind::FileReadError, &error),
+        NotCopied::Write(error) => Error::system_as(ErrorKind::FileCopyError, &error),
+        NotCopied::Stopped(error) => error,
+    }
+}
+
+fn not_moved(error: &io::Error, moving: &Moving<FileAt>) -> Error {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EACCES | Errno::EPERM) => Error::Failed {
+            kind: ErrorKind::InvalidPath,
+            message: format!("Invalid path: {error}"),
+            errno: error.raw_os_error(),
+        },
+        _ => Error::Failed {
+            kind: ErrorKind::FileError,
+            message: moving_text(&moving.what, moving.parent.as_str()),
+            errno: error.raw_os_error(),
+        },
+    }
+}
+
+fn failed(error: &io::Error, source: &FileAt, to: &Directory) -> Error {
+    let message = format!("{}: {error}", moving_text(source, to.name.as_str()));
+    Error::Failed { kind: ErrorKind::FileError, message, errno: error.raw_os_error() }
+}
+
+fn moving_text(source: &FileAt, to: &str) -> String {
+    let name = source.path.file_name().unwrap_or_default();
+    let from = &source.parent.name;
+    format!("File error: Error moving file {name} from '{from}' to '{to}': {}", source.path)
+}
