@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use rex_ipc::action::ActionId;
+use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::file_system::{CreateDir, DirPlace, NameText, OpenDir, OpenFile};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -21,16 +21,23 @@ use crate::policy::{Question, ResourceRef, Verdict};
 use crate::services::Services;
 
 /// Whether denials are explained, and how much of that may still be done: a script can be denied without end.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Explaining {
     /// Whether they are.
     pub enabled: bool,
-    /// Whether the last denial was one that the result did not have yet.
-    is_new: bool,
+    /// What was refused last, if the result had no other refusal like it.
+    refused: Option<Refused>,
     /// How many permissions were named.
     named: usize,
     /// How many policies were taken apart.
     taken_apart: usize,
+}
+
+/// Action, type and name of what was refused.
+type Refused = (ActionId, ResourceKind, String);
+
+fn refused(question: &Question<'_>) -> Refused {
+    (question.action, question.resource.kind(), question.resource.id().into_owned())
 }
 
 impl Explaining {
@@ -44,10 +51,11 @@ impl Explaining {
 ///
 /// `determining` are the policies that forbid; without any the question is only not permitted.
 pub fn of_refusal(services: &mut Services, question: &Question<'_>, determining: &[String], is_new: bool) {
-    services.explaining.is_new = is_new;
+    services.explaining.refused = None;
     if !services.explaining.enabled || !is_new || services.explaining.named >= MAX_NAMED {
         return;
     }
+    services.explaining.refused = Some(refused(question));
     let mut lacking = Lacking::default();
     if determining.is_empty() {
         let policies = services.engine.policies().len();
@@ -65,9 +73,7 @@ pub fn of_refusal(services: &mut Services, question: &Question<'_>, determining:
 ///
 /// To be called while the handles that the call has opened are still there.
 pub fn of_rest(services: &mut Services, denied: &Request, rest: &[Request]) {
-    if !services.explaining.enabled || !services.explaining.is_new {
-        return;
-    }
+    let Some(first) = services.explaining.refused.take() else { return };
     let mut reader = Reader::new(&services.handles);
     std::iter::once(denied).chain(rest).for_each(|request| reader.read(request));
     for asked in reader.asked {
@@ -75,6 +81,9 @@ pub fn of_rest(services: &mut Services, denied: &Request, rest: &[Request]) {
             return;
         }
         let question = asked.question(asked.action);
+        if refused(&question) == first {
+            continue;
+        }
         let Some(forbidden_by) = refusal(services, &question, asked.inode) else { continue };
         // A file that may not be read is read redacted where that is permitted.
         if let Some(instead) = asked.instead
