@@ -206,7 +206,8 @@ fn judge(
         | ValidationError::NoTagsAllowed(_) => verdict,
         _ => Severity::Error,
     };
-    let mut message = without_prefix(parsed, &site.error);
+    // Cedar's name for a set of whatever it may be.
+    let mut message = without_prefix(parsed, &site.error).replace("Set<__cedar::internal::Any>", "a set");
     if !live.iter().all(|case| site.cases.contains(case)) {
         message += &format!(", when the resource is {}", list(&kind_names(&site.cases)));
     }

@@ -1,0 +1,370 @@
+//! What `rex-broker policy` says and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rex_tests::program;
+use rex_tests::scratch::Scratch;
+use serde_json::Value;
+
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the command in a directory, so that files are told by their names alone.
+fn policy(directory: &Path, words: &[&str]) -> Said {
+    let output = Command::new(program::path())
+        .arg("policy")
+        .args(words)
+        .current_dir(directory)
+        .env_clear()
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program can be started");
+    Said {
+        code: output.status.code().expect("it ends by itself"),
+        stdout: String::from_utf8(output.stdout).expect("it writes text"),
+        stderr: String::from_utf8(output.stderr).expect("it writes text"),
+    }
+}
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", said.stdout, said.stderr))
+}
+
+const WRONG: &str = "\
+@id(\"etc\")
+permit (
+    principal,
+    action == file_system::Action::\"raed\",
+    resource in file_system::Dir::\"/etc/\"
+);
+";
+
+const DOUBTFUL: &str = "\
+forbid(principal, action == file_system::Action::\"execute\", resource) when { context.user.uid + 1 > 5 };
+";
+
+const READ_LOGS: &str = "\
+@id(\"logs\")
+permit (
+    principal == User::\"monitor\",
+    action in [file_system::Action::\"open\", file_system::Action::\"read\"],
+    resource in file_system::Dir::\"/var/log\"
+) when { resource.path like \"*.log\" };
+
+@id(\"no keys\")
+forbid(principal, action, resource) when { resource has path && resource.path like \"*key*\" };
+";
+
+#[test]
+fn a_refused_policy_is_shown_with_its_lines_and_remedies() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", WRONG);
+
+    let said = policy(scratch.path(), &["check", "site.cedar"]);
+
+    assert_eq!(said.code, 65);
+    assert_eq!(said.stderr, "");
+    assert_eq!(
+        said.stdout,
+        r#"error: there is no action `file_system::Action::"raed"`
+ --> site.cedar:4:15
+  |
+4 |     action == file_system::Action::"raed",
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: did you mean `file_system::Action::"read"`?
+error: no path is ever named `/etc/`
+ --> site.cedar:5:17
+  |
+5 |     resource in file_system::Dir::"/etc/"
+  |                 ^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write `/etc`
+refused: 2 errors
+"#
+    );
+}
+
+#[test]
+fn findings_are_a_json_array_with_the_same_fields_always() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", WRONG);
+    scratch.file("broken.cedar", "permit(");
+    scratch.file("fine.cedar", READ_LOGS);
+
+    let wrong = policy(scratch.path(), &["check", "--json", "site.cedar"]);
+    let broken = policy(scratch.path(), &["check", "--json", "broken.cedar"]);
+    let fine = policy(scratch.path(), &["check", "--json", "fine.cedar"]);
+
+    assert_eq!((wrong.code, broken.code, fine.code), (65, 65, 0));
+    assert_eq!(
+        json(&wrong)[1],
+        serde_json::json!({
+            "severity": "error", "file": "site.cedar", "line": 5, "column": 17, "length": 25,
+            "message": "no path is ever named `/etc/`", "hint": "write `/etc`", "policy": "etc"
+        })
+    );
+    assert_eq!(
+        json(&broken)[0],
+        serde_json::json!({
+            "severity": "error", "file": "broken.cedar", "line": 1, "column": 8, "length": 0,
+            "message": "unexpected end of input", "hint": null, "policy": null
+        })
+    );
+    assert_eq!(json(&fine), serde_json::json!([]));
+}
+
+#[test]
+fn warnings_are_accepted_unless_they_are_denied() {
+    let scratch = Scratch::new();
+    scratch.file("a.cedar", DOUBTFUL);
+    scratch.file("fine.cedar", READ_LOGS);
+
+    let accepted = policy(scratch.path(), &["check", "a.cedar"]);
+    let denied = policy(scratch.path(), &["check", "a.cedar", "--deny-warnings"]);
+    let strict = policy(scratch.path(), &["check", "a.cedar", "--policy-mode", "strict"]);
+    let fine = policy(scratch.path(), &["check", "fine.cedar", "--deny-warnings", "--policy-mode", "strict"]);
+
+    assert_eq!((accepted.code, denied.code, strict.code, fine.code), (0, 65, 65, 0));
+    assert!(accepted.stdout.contains("this addition can overflow"), "{}", accepted.stdout);
+    assert!(accepted.stdout.ends_with("accepted: 1 policy in 1 file, 1 warning\n"), "{}", accepted.stdout);
+    assert!(strict.stdout.ends_with("refused: 1 error\n"), "{}", strict.stdout);
+    assert_eq!(fine.stdout, "accepted: 2 policies in 1 file\n");
+}
+
+#[test]
+fn rexs_mode_accepts_what_parses() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", WRONG);
+    scratch.file("broken.cedar", "permit(");
+
+    let site = policy(scratch.path(), &["check", "site.cedar", "--policy-mode", "rex"]);
+    let broken = policy(scratch.path(), &["check", "broken.cedar", "--policy-mode", "rex"]);
+
+    assert_eq!((site.code, broken.code), (0, 65));
+    assert!(site.stdout.ends_with("accepted: 1 policy in 1 file, 2 warnings\n"), "{}", site.stdout);
+}
+
+#[test]
+fn what_cannot_be_read_is_66_and_what_must_not_be_is_65() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let open = scratch.file("open.cedar", READ_LOGS);
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o666)).unwrap();
+
+    let missing = policy(scratch.path(), &["check", "none.cedar"]);
+    let open = policy(scratch.path(), &["check", "open.cedar"]);
+    let usage = policy(scratch.path(), &["check"]);
+
+    assert_eq!((missing.code, open.code, usage.code), (66, 65, 64));
+    assert_eq!(missing.stdout, "");
+    assert_eq!(
+        missing.stderr,
+        "error: cannot read policy none.cedar: No such file or directory (os error 2)\n"
+    );
+    assert!(open.stderr.contains("everybody may write"), "{}", open.stderr);
+}
+
+#[test]
+fn hostile_names_and_texts_stay_text() {
+    let scratch = Scratch::new();
+    let name = "a\u{1b}[2J.cedar";
+    scratch.file(name, "permit(principal, action, resource) when { \"\u{1b}]0;title\u{7}\" };");
+
+    let said = policy(scratch.path(), &["check", name]);
+
+    assert_eq!(said.code, 65);
+    assert!(!said.stdout.contains(['\u{1b}', '\u{7}']), "{:?}", said.stdout);
+}
+
+#[test]
+fn a_denial_is_explained_by_the_nearest_permit_and_what_would_permit_it() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", READ_LOGS);
+
+    let said = policy(
+        scratch.path(),
+        &["explain", "-p", "site.cedar", "-a", "read", "-r", "/var/log/messages", "--principal", "monitor"],
+    );
+
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert_eq!(
+        said.stdout,
+        r#"denied: User::"monitor", file_system::Action::"read", file_system::File::"/var/log/messages"
+no permit matches
+nearest permit: `logs` (site.cedar:1:1)
+  site.cedar:6:10: clause is not true: resource.path like "*.log"
+to permit exactly this, add:
+  permit(principal == User::"monitor", action == file_system::Action::"read", resource == file_system::File::"/var/log/messages");
+"#
+    );
+}
+
+#[test]
+fn permits_forbids_and_failures_are_explained_by_their_policies() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", READ_LOGS);
+    scratch.file(
+        "failing.cedar",
+        "permit(principal, action, resource);\n@id(\"odd\") forbid(principal, action, resource) when { resource.nonsense };",
+    );
+    let explain = |policies: &str, path: &str, mode: &str| {
+        policy(
+            scratch.path(),
+            &[
+                "explain",
+                "-p",
+                policies,
+                "-a",
+                "file_system::Action::\"read\"",
+                "-r",
+                path,
+                "--principal",
+                "monitor",
+                "--policy-mode",
+                mode,
+                "--json",
+            ],
+        )
+    };
+
+    let permitted = json(&explain("site.cedar", "/var/log/a.log", "standard"));
+    let forbidden = json(&explain("site.cedar", "file_system::File::\"/var/log/key.log\"", "standard"));
+    let failed = json(&explain("failing.cedar", "/a", "rex"));
+
+    assert_eq!(
+        (&permitted["decision"], &permitted["grounds"][0]["id"]),
+        (&"permitted".into(), &"logs".into())
+    );
+    assert_eq!((&forbidden["decision"], &forbidden["grounds"][0]["line"]), (&"denied".into(), &8.into()));
+    assert_eq!((&forbidden["grant"], &forbidden["nearest"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&failed["could_not_be_evaluated"], &failed["grounds"][0]["id"]),
+        (&true.into(), &"odd".into())
+    );
+    assert_eq!(failed["errors"].as_array().map(Vec::len), Some(1));
+    assert_eq!(explain("failing.cedar", "/a", "standard").code, 65);
+}
+
+#[test]
+fn the_grant_of_an_explanation_turns_the_denial_into_a_permission() {
+    let scratch = Scratch::new();
+    scratch.file("before.cedar", READ_LOGS);
+    let context = r#"{"arguments":["-l",["--sort","size"]],"environment":{"LANG":"C"},"user":{"username":"nobody","uid":65534},"group":{"groupname":"nogroup","gid":65534}}"#;
+    let process = r#"{"name":"sshd","username":"root","command":"sshd -D"}"#;
+    let questions: [&[&str]; 8] = [
+        &["-a", "stat", "-r", "/srv/a b", "--resource-type", "Dir"],
+        &["-a", "move", "-r", "/srv/a", "--context", r#"{"destination":{"path":"/srv/b"}}"#],
+        &["-a", "set_x_attr", "-r", "/srv/a", "--context", r#"{"xattr":{"name":"user.a"}}"#],
+        &["-a", "execute", "-r", "/bin/ls", "--context", context],
+        &["-a", "kill", "-r", "42", "--process", process],
+        &["-a", "systemd::restart", "-r", "nginx.service"],
+        &["-a", "daemon_reload"],
+        &["-a", "GET", "-r", "http://example.org/?a=\"b\""],
+    ];
+
+    for words in questions {
+        let ask = |policies: &[&str]| {
+            let mut all = vec!["explain", "--principal", "monitor", "--json", "-p"];
+            all.extend(policies);
+            all.extend(words);
+            json(&policy(scratch.path(), &all))
+        };
+        let before = ask(&["before.cedar"]);
+        assert_eq!(before["decision"], "denied", "{before}");
+        scratch.file("grant.cedar", before["grant"].as_str().unwrap_or_else(|| panic!("{before}")));
+
+        let after = ask(&["before.cedar", "grant.cedar"]);
+
+        assert_eq!(after["decision"], "permitted", "{after}");
+        assert_eq!(after["grounds"][0]["file"], "grant.cedar");
+    }
+}
+
+#[test]
+fn questions_that_make_no_sense_are_answered_with_what_would() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", READ_LOGS);
+    let asked = |words: &[&str]| {
+        let mut all = vec!["explain", "-p", "site.cedar"];
+        all.extend(words);
+        let said = policy(scratch.path(), &all);
+        assert_eq!((said.code, said.stdout.as_str()), (64, ""), "{words:?}");
+        said.stderr
+    };
+
+    for (words, reason) in [
+        (&["-a", "raed", "-r", "/a"][..], "did you mean `read`?"),
+        (&["-a", "list"], "sysinfo::Action::\"list\", process_system::Action::\"list\""),
+        (&["-a", "read"], "--resource has to name"),
+        (&["-a", "read", "-r", "a/b"], "paths are absolute"),
+        (&["-a", "read", "-r", "/a/../b"], "paths are absolute"),
+        (&["-a", "read", "-r", "filesystem::File::\"/a\""], "did you mean `file_system::File`?"),
+        (&["-a", "read", "-r", "file_system::File::\"/a"], "is no entity"),
+        (&["-a", "unmount", "-r", "/a", "--resource-type", "File"], "never asked about file_system::File"),
+        (&["-a", "read", "-r", "/a", "--resource-type", "Folder"], "there is no resource type `Folder`"),
+        (&["-a", "read", "-r", "file_system::File::\"/a\"", "--resource-type", "Dir"], "something else"),
+        (&["-a", "read", "-r", "/a", "--context", "{}"], "has no context"),
+        (&["-a", "move", "-r", "/a"], "comes with a context"),
+        (&["-a", "move", "-r", "/a", "--context", "{"], "--context is not what it should be"),
+        (
+            &["-a", "move", "-r", "/a", "--context", r#"{"destination":{"path":"/b","name":"c"}}"#],
+            "are the parts",
+        ),
+        (&["-a", "execute", "-r", "/a", "--context", r#"{"user":{}}"#], "--context is not what it should be"),
+        (&["-a", "kill", "-r", "42"], "give --process"),
+        (&["-a", "kill", "-r", "sshd", "--process", "{}"], "--process is not"),
+        (&["-a", "read", "-r", "/a", "--process", "{}"], "--process is for"),
+        (&["-a", "read", "-r", "/a", "--principal", "User::\"x"], "is no user"),
+    ] {
+        let said = asked(words);
+        assert!(said.starts_with("error: ") && said.contains(reason), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_path_is_asked_about_as_a_run_would_ask() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", READ_LOGS);
+
+    for path in ["//var/./log//a.log", "file_system::File::\"/var/log//a.log\""] {
+        let words = [
+            "explain",
+            "-p",
+            "site.cedar",
+            "-a",
+            "read",
+            "-r",
+            path,
+            "--principal",
+            "User::\"monitor\"",
+            "--json",
+        ];
+        let answer = json(&policy(scratch.path(), &words));
+
+        assert_eq!(
+            (&answer["decision"], &answer["resource"]),
+            (&"permitted".into(), &"/var/log/a.log".into())
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_printed_in_both_forms() {
+    let scratch = Scratch::new();
+    let shipped =
+        |name: &str| std::fs::read_to_string(program::checkout().join("policies").join(name)).unwrap();
+
+    let readable = policy(scratch.path(), &["schema"]);
+    let compiled = policy(scratch.path(), &["schema", "--json"]);
+
+    assert_eq!((readable.code, readable.stdout), (0, shipped("rex.cedarschema")));
+    assert_eq!(compiled.stdout, shipped("rex.cedarschema.json"));
+    assert!(json(&compiled)["file_system"]["actions"]["read"].is_object());
+}

@@ -1,0 +1,273 @@
+//! What a denied call lacks: every permission that follows from its names, and none that does not.
+
+use rex_broker::ops::lacking::Explaining;
+use rex_ipc::bounded::Text;
+use rex_ipc::file_system::{
+    ChunkLength, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenListing, ReadChunk, ReadLink, Stat,
+};
+use rex_ipc::handle::{AnyId, DirId, FileId};
+use rex_ipc::interface::Request;
+use rex_tests::session::Session;
+use serde_json::Value;
+
+/// A run whose denials are explained.
+fn session(policy: &str) -> Session {
+    let mut session = Session::with_policy(policy);
+    session.services.explaining = Explaining::enabled();
+    session.tree.file("a", "content");
+    session
+}
+
+fn open_dir(id: u32, path: &str, follow: bool) -> Request {
+    OpenDir {
+        id: DirId(id),
+        at: DirPlace::Path(Text::new(path.to_owned()).unwrap()),
+        follow,
+        create: CreateDir::No,
+    }
+    .into()
+}
+
+fn open_file(id: u32, dir: u32, name: &str) -> OpenFile {
+    OpenFile {
+        id: FileId(id),
+        dir: DirId(dir),
+        name: Text::new(name.to_owned()).unwrap(),
+        read: true,
+        write: false,
+        create: false,
+        permissions: None,
+        follow: false,
+    }
+}
+
+fn read(file: u32, redacted: bool) -> Request {
+    ReadChunk { file: FileId(file), offset_bytes: 0, length: ChunkLength::MAX, redacted }.into()
+}
+
+/// `cat`, as the jail sends it.
+fn cat(root: &str) -> Vec<Request> {
+    vec![open_dir(1, root, true), open_file(2, 1, "a").into(), read(2, true)]
+}
+
+fn denials(session: &mut Session) -> Vec<Value> {
+    let document: Value = serde_json::from_str(&session.document()).unwrap();
+    document["denials"].as_array().cloned().unwrap_or_default()
+}
+
+/// Action and resource of each need, with the tree's path left out.
+fn needs(denial: &Value, root: &str) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let needs = denial["needs"].as_array().unwrap_or_else(|| panic!("{denial}"));
+    needs
+        .iter()
+        .map(|need| {
+            let action = text(&need["action"]).replace("file_system::Action::", "").replace('"', "");
+            let resource_type = text(&need["resource_type"]).replace("file_system::", "");
+            let mark = if need["as_spelled"] == true { " as spelled" } else { "" };
+            format!("{action} {resource_type} {}{mark}", text(&need["resource"]).replace(root, "…"))
+        })
+        .collect()
+}
+
+#[test]
+fn cat_without_any_permission_names_all_three() {
+    let mut session = session("");
+    let root = session.text("");
+
+    session.batch(cat(&root)).unwrap();
+
+    let denials = denials(&mut session);
+    assert_eq!(denials.len(), 1, "{denials:?}");
+    assert_eq!(
+        needs(&denials[0], root.trim_end_matches('/')),
+        ["open Dir …", "open File …/a as spelled", "read File …/a as spelled"]
+    );
+    assert!(denials[0].get("nearest").is_none());
+}
+
+// The proof that nothing was forgotten: what is granted is enough, and it was found in one attempt.
+#[test]
+fn what_is_granted_is_enough_and_each_line_of_it_is_needed() {
+    let mut denied = session("");
+    let root = denied.text("");
+    denied.batch(cat(&root)).unwrap();
+    let grant = denials(&mut denied)[0]["grant"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = grant.lines().collect();
+    assert_eq!(lines.len(), 3);
+    let mut tree = denied.tree;
+
+    for left_out in 0..=lines.len() {
+        let kept = lines.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, line)| *line);
+        let mut session = Session::on_tree(tree, &kept.collect::<Vec<_>>().join("\n"), |_| {});
+        let failure = session.batch(cat(&root)).unwrap().failure;
+        assert_eq!(failure.is_none(), left_out == lines.len(), "{failure:?}");
+        tree = session.tree;
+    }
+}
+
+#[test]
+fn what_is_permitted_already_is_not_named() {
+    let mut session = session("permit(principal, action == file_system::Action::\"open\", resource);");
+    let root = session.text("");
+
+    session.batch(cat(&root)).unwrap();
+
+    let denials = denials(&mut session);
+    // Both ways of reading were refused; one permission would do.
+    let last = denials.last().unwrap();
+    assert!(needs(last, root.trim_end_matches('/')).contains(&"read File …/a".to_owned()), "{denials:?}");
+    assert_eq!(denials[0]["nearest"]["id"], "policy0");
+    assert_eq!(denials[0]["nearest"]["failed"][0]["part"], "action");
+}
+
+#[test]
+fn an_object_that_is_open_is_named_by_its_real_name() {
+    let mut session =
+        session("permit(principal, action == file_system::Action::\"open\", resource is file_system::Dir);");
+    session.tree.dir("real");
+    session.tree.file("real/a", "content");
+    session.tree.link("real", "link");
+    let (link, root) = (session.text("link"), session.text(""));
+
+    session.batch(vec![open_dir(1, &link, true), open_file(2, 1, "a").into(), read(2, false)]).unwrap();
+
+    let denials = denials(&mut session);
+    assert_eq!(needs(&denials[0], root.trim_end_matches('/')), ["open File …/real/a", "read File …/real/a"]);
+}
+
+#[test]
+fn creating_asks_for_both() {
+    let mut session = session("");
+    let root = session.text("");
+    let place = DirPlace::Path(Text::new(format!("{root}/new")).unwrap());
+    let create = OpenDir { id: DirId(1), at: place, follow: false, create: CreateDir::All };
+    let file = OpenFile { create: true, write: true, ..open_file(2, 1, "b") };
+
+    session.batch(vec![create.into(), file.into(), Stat { handle: AnyId::File(FileId(2)) }.into()]).unwrap();
+
+    assert_eq!(
+        needs(&denials(&mut session)[0], root.trim_end_matches('/')),
+        [
+            "open Dir …/new",
+            "create Dir …/new",
+            "open File …/new/b",
+            "create File …/new/b",
+            "stat File …/new/b"
+        ]
+    );
+    assert!(!session.path("new").exists());
+}
+
+#[test]
+fn a_listing_and_a_link_are_named_too() {
+    let mut session = session("");
+    let root = session.text("");
+    let listing = OpenListing { id: DirId(1), path: Text::new(root.clone()).unwrap() };
+    let link = ReadLink { dir: DirId(1), name: Text::new("l".to_owned()).unwrap() };
+
+    session
+        .batch(vec![listing.into(), ListEntries { dir: DirId(1), restart: true }.into(), link.into()])
+        .unwrap();
+
+    assert_eq!(
+        needs(&denials(&mut session)[0], root.trim_end_matches('/')),
+        ["open Dir …", "read Dir … as spelled", "read File …/l as spelled"]
+    );
+}
+
+#[test]
+fn a_forbid_is_named_and_not_granted_away() {
+    let mut session =
+        session("@id(\"no reading\") forbid(principal, action == file_system::Action::\"read\", resource);");
+    let root = session.text("");
+
+    session.batch(cat(&root)).unwrap();
+
+    let denials = denials(&mut session);
+    let needs = denials[0]["needs"].as_array().unwrap();
+    // Redacted reading is not forbidden, only not permitted; what is named is the plain one.
+    assert_eq!(needs[2]["forbidden_by"][0], "no reading");
+    let grant = denials[0]["grant"].as_str().unwrap();
+    assert!(!grant.contains("\"read\"") && grant.lines().count() == 2, "{grant}");
+}
+
+#[test]
+fn what_is_built_in_is_never_granted() {
+    let mut session = session("");
+
+    session.batch(vec![open_dir(1, "/proc/self", false), open_dir(2, "/proc/self/fd", false)]).unwrap();
+
+    let denials = denials(&mut session);
+    let needs = denials[0]["needs"].as_array().unwrap();
+    assert_eq!(needs.len(), 2);
+    assert!(needs.iter().all(|need| need["forbidden_by"][0].as_str().unwrap().starts_with("built-in")));
+    assert!(denials[0].get("grant").is_none());
+}
+
+#[test]
+fn what_cannot_be_known_is_not_claimed() {
+    let mut session = session("");
+    let root = session.text("");
+    let wrong_name = open_file(2, 1, "../b");
+    let of_unknown = open_file(9, 77, "a");
+
+    session
+        .batch(vec![
+            open_dir(1, &root, false),
+            wrong_name.into(),
+            read(2, false),
+            of_unknown.into(),
+            read(9, false),
+        ])
+        .unwrap();
+
+    assert_eq!(needs(&denials(&mut session)[0], root.trim_end_matches('/')), ["open Dir …"]);
+}
+
+#[test]
+fn nothing_is_asked_recorded_or_said_beyond_the_refusal() {
+    let (mut plain, mut explained) = (Session::with_policy(""), session(""));
+    let mut told = Vec::new();
+
+    for session in [&mut plain, &mut explained] {
+        session.tree.file("b", "");
+        let root = session.text("");
+        let answer = session.batch(cat(&root)).unwrap();
+        let failure = answer.failure.map(|failure| {
+            format!("{failure:?}").replace(&root, "…").replace(root.trim_end_matches('/'), "…")
+        });
+        told.push((failure, answer.replies.len(), session.questions().len(), session.outcomes().len()));
+    }
+
+    assert_eq!(told[0], told[1]);
+    assert!(denials(&mut plain)[0].get("needs").is_none());
+}
+
+#[test]
+fn a_script_that_is_denied_without_end_is_explained_only_so_often() {
+    let mut session = session("permit(principal, action, resource in file_system::Dir::\"/nowhere\");");
+
+    for number in 0..1_200_u32 {
+        session.batch(vec![open_dir(number + 1, &format!("/none/{number}"), false)]).unwrap();
+    }
+
+    let denials = denials(&mut session);
+    let explained = denials.iter().filter(|denial| denial.get("needs").is_some()).count();
+    assert_eq!((denials.len(), explained), (1_000, 1_000));
+}
+
+#[test]
+fn a_denial_that_repeats_itself_is_one_entry_and_explained_once() {
+    let mut session = session("");
+    let root = session.text("");
+
+    for _ in 0..3 {
+        let id = session.number();
+        session.batch(vec![open_dir(id, &root, false), open_dir(id + 50, "/elsewhere", false)]).unwrap();
+    }
+
+    let denials = denials(&mut session);
+    assert_eq!((denials.len(), &denials[0]["count"]), (1, &3.into()));
+    assert_eq!(needs(&denials[0], root.trim_end_matches('/')), ["open Dir …", "open Dir /elsewhere"]);
+}
