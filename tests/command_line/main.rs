@@ -7,6 +7,7 @@ mod ends;
 mod exit_status;
 mod inputs;
 mod limits;
+mod many;
 mod policies;
 mod recording;
 mod signals;

@@ -1,5 +1,8 @@
 //! SIGTERM and SIGINT end a run whatever its script does; under `--rex-compat` SIGTERM leaves it ten seconds.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -39,9 +42,15 @@ fn a_signal_ends_whatever_the_script_does() {
 
             assert_eq!(ended.code(), Some(code), "{body}: {}", ended.text());
             assert_eq!(ended.jail_end(), "killed", "{body}");
-            // Far below what Rex would wait; how far, is for the benchmarks to say.
-            assert!(took < Duration::from_secs(9), "{body}: {took:?}");
+            assert!(took < Duration::from_secs(1), "{body}: {took:?}");
         }
+        let options = ["--timeout", "1", "--max-operations", "1000000000000"];
+        let begun = Instant::now();
+
+        let ended = Run::of(body).policy(ALL_BUT_DENIED).options(options).finish();
+
+        assert_eq!(ended.code(), Some(124), "{body}: {}", ended.text());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{body}: {:?}", begun.elapsed());
     }
 }
 
@@ -98,13 +107,19 @@ fn a_rex_script_that_goes_on_after_sigterm_ends_ten_seconds_later() {
     assert!(took >= Duration::from_secs(10), "{took:?}");
 }
 
+/// A pipe that is full, so that whoever writes to it has to wait for a reader.
+fn full_pipe() -> (OwnedFd, OwnedFd) {
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("there can be one more pipe");
+    let room = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).expect("a pipe can be small");
+    let filling = vec![b' '; usize::try_from(room).expect("it has room")];
+    nix::unistd::write(&writer, &filling).expect("the pipe is empty");
+    (reader, writer)
+}
+
 #[test]
 fn a_signal_ends_a_run_whose_result_nobody_reads() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
-        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("there can be one more pipe");
-        let room = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).expect("a pipe can be small");
-        let filling = vec![b' '; usize::try_from(room).expect("it has room")];
-        nix::unistd::write(&writer, &filling).expect("the pipe is empty");
+        let (reader, writer) = full_pipe();
         let started = Run::of("1").stdout(writer).start();
         started.wait_for_record("\"event\":\"end\"");
 
@@ -114,4 +129,49 @@ fn a_signal_ends_a_run_whose_result_nobody_reads() {
         assert_eq!(ended.code(), Some(code), "{}", ended.stderr);
         drop(reader);
     }
+}
+
+#[test]
+fn the_deadline_ends_a_run_whose_result_nobody_reads() {
+    for script in ["1", "loop {}"] {
+        let (reader, writer) = full_pipe();
+        let begun = Instant::now();
+
+        let ended = Run::of(script).stdout(writer).options(["--timeout", "1"]).finish();
+
+        assert_eq!(ended.code(), Some(124), "{script}: {}", ended.stderr);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{script}: {:?}", begun.elapsed());
+        assert_eq!(ended.records().last().expect("there are records")["event"], "end");
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_result_that_is_read_late_is_whole() {
+    let (reader, writer) = full_pipe();
+    let script = "let s = \"\"; s.pad(300000, \"x\"); s";
+    let started = Run::of(script).stdout(writer).options(["--timeout", "60"]).start();
+    started.wait_for_record("\"event\":\"end\"");
+
+    let mut text = String::new();
+    File::from(reader).read_to_string(&mut text).expect("a pipe can be read");
+    let ended = started.wait();
+
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    let document: serde_json::Value = serde_json::from_str(text.trim_start()).expect("it is whole");
+    assert_eq!(document["output"].as_str().map(str::len), Some(300_000));
+}
+
+#[test]
+fn a_standard_output_that_is_closed_does_not_cost_the_record() {
+    let (reader, writer) = full_pipe();
+    drop(reader);
+
+    let ended =
+        Run::of("try { cat(\"/denied\") } catch (e) {}").policy(ALL_BUT_DENIED).stdout(writer).finish();
+
+    assert_eq!(ended.code(), Some(73), "{}", ended.stderr);
+    let records = ended.records();
+    assert!(records.iter().any(|record| record["resource"] == "/denied"));
+    assert_eq!(records.last().expect("there are records")["event"], "end");
 }

@@ -218,9 +218,26 @@ impl Started {
     /// # Panics
     /// When it does not appear.
     pub fn wait_for_record(&self, text: &str) {
-        let path = self.record_path();
-        let seen = || fs::read_to_string(&path).is_ok_and(|record| record.contains(text)).then_some(());
+        self.wait_for_text(&self.record_path(), text);
+    }
+
+    /// The same for a record that several runs share.
+    ///
+    /// # Panics
+    /// When it does not appear.
+    pub fn wait_for_text(&self, path: &Path, text: &str) {
+        let seen = || fs::read_to_string(path).is_ok_and(|record| record.contains(text)).then_some(());
         eventually("the record names it", seen);
+    }
+
+    /// Stops the broker until it gets SIGCONT.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stopped = || status_field(self.broker(), "State:").filter(|state| state.starts_with('T'));
+        eventually("the broker has stopped", stopped);
     }
 
     /// Sends a signal to the broker.
