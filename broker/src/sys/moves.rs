@@ -11,7 +11,9 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, ResolveFlag, renameat, renameat2};
-use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, futimens, mkdirat, mknodat, utimensat};
+use nix::sys::stat::{
+    FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, futimens, mkdirat, mknodat, utimensat,
+};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, syncfs, unlinkat};
 use rex_hardening::sys::statx;
@@ -191,6 +193,14 @@ impl Hidden {
         }
     }
 
+    /// A directory in it, made before.
+    pub fn enter(&self, parent: &Directory, entry: &EntryName) -> io::Result<Directory> {
+        if !parent.name.is_within(&self.directory.name) {
+            return Err(Errno::EINVAL.into());
+        }
+        enter(parent, entry, parent.name.join(entry.as_bytes()))
+    }
+
     /// Puts everything on disk, and then in its place; an empty directory that is there is replaced.
     pub fn appear(&self, permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
         let DirAt { parent, entry, .. } = permit.resource();
@@ -211,7 +221,8 @@ impl Hidden {
                 TreeStep::Entry(item) => {
                     unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
                 }
-                TreeStep::Leave(item) => {
+                TreeStep::Enter(_) => {}
+                TreeStep::Leave(item, _) => {
                     unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::RemoveDir)?;
                 }
             }
@@ -223,10 +234,9 @@ impl Hidden {
 }
 
 /// Makes a directory in a hidden one, closed to everybody else until it is complete.
-pub fn make_directory(permit: &Permit<'_, Create, DirAt>) -> io::Result<Directory> {
-    let DirAt { parent, entry, path } = permit.resource();
-    mkdirat(&parent.fd, entry.as_c_str(), Mode::S_IRWXU)?;
-    enter(parent, entry, path.clone())
+pub fn make_directory(permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
+    let DirAt { parent, entry, .. } = permit.resource();
+    Ok(mkdirat(&parent.fd, entry.as_c_str(), Mode::S_IRWXU)?)
 }
 
 /// Gives the copy of a directory owner, attributes, mode and times of the original, when everything is in it.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
-use nix::libc::{STATX_ATTR_MOUNT_ROOT, STATX_INO, STATX_MODE, STATX_TYPE, makedev};
+use nix::libc::{STATX_ATTR_MOUNT_ROOT, STATX_INO, STATX_MODE, STATX_MTIME, STATX_SIZE, STATX_TYPE, makedev};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use rex_hardening::sys::{getdents, statx_entry};
 use rex_ipc::action::Action;
@@ -18,12 +18,13 @@ use rex_ipc::action::Action;
 use super::list::parse;
 use super::{openat2, walk};
 use crate::object::{Directory, Inode};
-use crate::path::EntryName;
+use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource, resource_text};
 
 /// A walk through a tree, which begins at the directory of a permit and never leaves it.
 #[derive(Debug)]
 pub struct Tree {
+    chain: Chain,
     levels: Vec<Level>,
 }
 
@@ -32,8 +33,10 @@ pub struct Tree {
 pub enum Step {
     /// An entry, a directory too; a directory is walked through when [`Tree::descend_into`] is called for it.
     Entry(Item),
-    /// All that is in this directory has been seen. The root of the walk is not among them.
-    Leave(Item),
+    /// The next entries are in this directory.
+    Enter(Item),
+    /// All that is in this directory has been seen, which is still open. The root of the walk is not among them.
+    Leave(Item, Rc<Directory>),
 }
 
 /// An entry of a directory of the tree.
@@ -49,13 +52,17 @@ pub struct Item {
     pub kind: SFlag,
     /// Whether something is mounted on it.
     pub is_mounted: bool,
+    /// What changes with its content; nothing once it was left.
+    pub version: Version,
 }
+
+/// Length and last modification of a file: seconds and nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Version(pub u64, pub i64, pub u32);
 
 /// A directory on the way to where the walk is.
 #[derive(Debug)]
 struct Level {
-    /// Nothing while the walk is far below.
-    directory: Option<Rc<Directory>>,
     inode: Inode,
     /// The last component of its name; the root of the walk has none.
     entry: Option<EntryName>,
@@ -74,6 +81,17 @@ struct Listing {
 #[derive(Debug, Default)]
 struct Queue(Vec<u8>);
 
+/// Directories, each in the one before, of which only the last few are held open.
+#[derive(Debug, Default)]
+pub struct Chain(Vec<Link>);
+
+#[derive(Debug)]
+struct Link {
+    /// Nothing while the end of the chain is far below.
+    directory: Option<Rc<Directory>>,
+    inode: Inode,
+}
+
 impl Tree {
     /// A walk that begins at this directory, of which the permit is.
     ///
@@ -87,7 +105,14 @@ impl Tree {
         if resource_text(&permit.resource().as_question()) != directory.name.as_str() {
             return Err(Errno::EINVAL.into());
         }
-        Ok(Self { levels: vec![Level::begin(Rc::clone(directory), None)?] })
+        Self::of(directory)
+    }
+
+    /// A walk through what the broker itself has made.
+    pub(super) fn of(directory: &Rc<Directory>) -> io::Result<Self> {
+        let mut tree = Self { chain: Chain::default(), levels: Vec::new() };
+        tree.begin(Rc::clone(directory), None)?;
+        Ok(tree)
     }
 
     /// How many directories the walk is in; the root of the walk is one.
@@ -102,8 +127,9 @@ impl Tree {
     /// that the walk goes back to has been moved away.
     pub fn next(&mut self) -> io::Result<Option<Step>> {
         loop {
-            let Some(level) = self.levels.last_mut() else { return Ok(None) };
-            let Some(directory) = level.directory.clone() else { return Err(Errno::ENOENT.into()) };
+            let (Some(level), Some(directory)) = (self.levels.last_mut(), self.chain.last()) else {
+                return Ok(None);
+            };
             if let Some(listing) = &mut level.listing {
                 match listing.next(&directory)? {
                     Some(item) => return Ok(Some(Step::Entry(item))),
@@ -111,15 +137,14 @@ impl Tree {
                 }
             } else if let Some((entry, inode)) = level.queue.pop() {
                 if let Some(below) = enter(&directory, &entry, inode)? {
-                    self.levels.push(Level::begin(Rc::new(below), Some(entry))?);
-                    self.let_go();
+                    self.begin(Rc::new(below), Some(entry.clone()))?;
+                    return Ok(Some(Step::Enter(Item::directory(directory, entry, inode))));
                 }
-            } else if let Some(left) = self.levels.pop()
-                && let Some(parent) = self.hold_last(&directory)?
-                && let Some(entry) = left.entry
-            {
-                let (inode, kind) = (left.inode, SFlag::S_IFDIR);
-                return Ok(Some(Step::Leave(Item { parent, entry, inode, kind, is_mounted: false })));
+            } else if let Some(left) = self.levels.pop() {
+                self.chain.pop()?;
+                if let (Some(parent), Some(entry)) = (self.chain.last(), left.entry) {
+                    return Ok(Some(Step::Leave(Item::directory(parent, entry, left.inode), directory)));
+                }
             }
         }
     }
@@ -136,49 +161,66 @@ impl Tree {
     /// # Errors
     /// As [`Tree::next`].
     pub fn again(&mut self, item: &Item) -> io::Result<()> {
-        if let Some(directory) = enter(&item.parent, &item.entry, item.inode)? {
-            self.levels.push(Level::begin(Rc::new(directory), Some(item.entry.clone()))?);
-        }
-        Ok(())
-    }
-
-    /// Closes the directory that is too far above to be needed soon.
-    fn let_go(&mut self) {
-        let far_above = self.levels.len().checked_sub(MAX_HELD).and_then(|index| self.levels.get_mut(index));
-        if let Some(level) = far_above {
-            level.directory = None;
+        match enter(&item.parent, &item.entry, item.inode)? {
+            Some(directory) => self.begin(Rc::new(directory), Some(item.entry.clone())),
+            None => Ok(()),
         }
     }
 
-    /// The last directory, opened again from the one below it if it had been closed.
-    fn hold_last(&mut self, below: &Directory) -> io::Result<Option<Rc<Directory>>> {
-        let Some(level) = self.levels.last_mut() else { return Ok(None) };
-        if level.directory.is_none() {
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-            let fd = openat2(&below.fd, c"..", flags, Mode::empty(), ResolveFlag::RESOLVE_NO_XDEV)?;
-            let inode = walk::inode(&fstat(&fd)?);
-            if inode != level.inode {
-                return Err(Errno::ENOENT.into());
-            }
-            let name = below.name.parent();
-            level.directory = Some(Rc::new(Directory { fd, name, inode, listing: Default::default() }));
-        }
-        Ok(level.directory.clone())
-    }
-}
-
-impl Level {
-    fn begin(directory: Rc<Directory>, entry: Option<EntryName>) -> io::Result<Self> {
+    fn begin(&mut self, directory: Rc<Directory>, entry: Option<EntryName>) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK;
         let fd = openat2(&directory.fd, c".", flags, Mode::empty(), ResolveFlag::RESOLVE_BENEATH)?;
         let listing = Some(Listing { fd, records: Vec::new(), taken: 0 });
-        Ok(Self {
-            inode: directory.inode,
-            directory: Some(directory),
-            entry,
-            listing,
-            queue: Queue::default(),
-        })
+        self.levels.push(Level { inode: directory.inode, entry, listing, queue: Queue::default() });
+        self.chain.push(directory);
+        Ok(())
+    }
+}
+
+impl Item {
+    fn directory(parent: Rc<Directory>, entry: EntryName, inode: Inode) -> Self {
+        let kind = SFlag::S_IFDIR;
+        Self { parent, entry, inode, kind, is_mounted: false, version: Version::default() }
+    }
+
+    /// The whole path.
+    pub fn path(&self) -> PathName {
+        self.parent.name.join(self.entry.as_bytes())
+    }
+}
+
+impl Chain {
+    /// Goes on into this directory, which is in the last one.
+    pub fn push(&mut self, directory: Rc<Directory>) {
+        self.0.push(Link { inode: directory.inode, directory: Some(directory) });
+        // The one that is too far above to be needed soon is closed.
+        let far_above = self.0.len().checked_sub(MAX_HELD).and_then(|index| self.0.get_mut(index));
+        if let Some(link) = far_above {
+            link.directory = None;
+        }
+    }
+
+    /// The last directory.
+    pub fn last(&self) -> Option<Rc<Directory>> {
+        self.0.last().and_then(|link| link.directory.clone())
+    }
+
+    /// Goes back by one, to a directory that is opened from the one below it if it had been closed.
+    ///
+    /// # Errors
+    /// `ENOENT` when it is not the one any more that it was.
+    pub fn pop(&mut self) -> io::Result<()> {
+        let Some(Link { directory: Some(below), .. }) = self.0.pop() else { return Ok(()) };
+        let Some(link) = self.0.last_mut().filter(|link| link.directory.is_none()) else { return Ok(()) };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let fd = openat2(&below.fd, c"..", flags, Mode::empty(), ResolveFlag::RESOLVE_NO_XDEV)?;
+        let inode = walk::inode(&fstat(&fd)?);
+        if inode != link.inode {
+            return Err(Errno::ENOENT.into());
+        }
+        let name = below.name.parent();
+        link.directory = Some(Rc::new(Directory { fd, name, inode, listing: Default::default() }));
+        Ok(())
     }
 }
 
@@ -208,7 +250,7 @@ impl Listing {
 }
 
 fn look_at(directory: &Rc<Directory>, entry: &EntryName) -> io::Result<Item> {
-    let mask = STATX_TYPE | STATX_MODE | STATX_INO;
+    let mask = STATX_TYPE | STATX_MODE | STATX_INO | STATX_SIZE | STATX_MTIME;
     let found = statx_entry(directory.fd.as_fd(), entry.as_c_str(), mask)?;
     let device = makedev(found.stx_dev_major, found.stx_dev_minor);
     Ok(Item {
@@ -217,6 +259,7 @@ fn look_at(directory: &Rc<Directory>, entry: &EntryName) -> io::Result<Item> {
         inode: Inode { device, number: found.stx_ino },
         kind: SFlag::from_bits_truncate(found.stx_mode.into()) & SFlag::S_IFMT,
         is_mounted: found.stx_attributes & STATX_ATTR_MOUNT_ROOT as u64 != 0,
+        version: Version(found.stx_size, found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
     })
 }
 

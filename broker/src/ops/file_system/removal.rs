@@ -14,7 +14,8 @@ use rex_ipc::action::file_system::Delete;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::interface::Needs;
 
-use crate::error::{Error, LimitReached};
+use crate::error::Error;
+use crate::limits::within;
 use crate::object::{DirAt, Directory, FileAt};
 use crate::path::PathName;
 use crate::policy::{Gate, Permit, Resource};
@@ -31,6 +32,16 @@ pub(super) fn empty<O: Needs<Delete>, R: Resource>(
     directory: &Rc<Directory>,
 ) -> Result<(), Error> {
     let plan = plan(gate, permit, directory)?;
+    remove(gate, permit, directory, &plan)
+}
+
+/// Removes what is planned in the directory of the permit.
+pub(super) fn remove<O: Needs<Delete>, R: Resource>(
+    gate: &mut Gate<'_, O>,
+    permit: &Permit<'_, Delete, R>,
+    directory: &Rc<Directory>,
+    plan: &Plan,
+) -> Result<(), Error> {
     let failed = |error: io::Error| refused(&error, &directory.name);
     let mut tree = Tree::new(permit, directory).map_err(failed)?;
     let mut pace = Pace::default();
@@ -44,7 +55,8 @@ pub(super) fn empty<O: Needs<Delete>, R: Resource>(
                 let delete = gate.authorize::<Delete, _>(file_at(&item))?;
                 gone_is_fine(remove::file(&delete, item.inode)).map_err(failed)?;
             }
-            Step::Leave(item) => {
+            Step::Enter(_) => {}
+            Step::Leave(item, _) => {
                 let delete = gate.authorize::<Delete, _>(dir_at(&item))?;
                 match gone_is_fine(remove::directory(&delete, item.inode)) {
                     Ok(()) => again = 0,
@@ -74,16 +86,13 @@ fn plan<O: Needs<Delete>, R: Resource>(
     while let Some(step) = tree.next().map_err(failed)? {
         pace.keep(gate)?;
         let Step::Entry(item) = step else { continue };
-        plan.note(&item);
-        within("max-entries", plan.seen.len(), gate.services.limits.max_entries)?;
-        within("max-depth", tree.depth(), gate.services.limits.max_depth)?;
+        plan.note(gate, &item, tree.depth())?;
         may_go(gate, &item)?;
         if item.kind == SFlag::S_IFDIR {
             tree.descend_into(&item);
         }
     }
-    plan.seen.sort_unstable();
-    Ok(plan)
+    Ok(plan.complete())
 }
 
 /// Whether an entry may be removed; recorded only when not, because it is asked again when it is removed.
@@ -104,8 +113,7 @@ pub(super) fn may_go<O: Needs<Delete>>(gate: &mut Gate<'_, O>, item: &Item) -> R
         }
     }
     if item.is_mounted {
-        let path = item.parent.name.join(item.entry.as_bytes());
-        return Err(refused(&Errno::EBUSY.into(), &path));
+        return Err(refused(&Errno::EBUSY.into(), &item.path()));
     }
     Ok(())
 }
@@ -116,23 +124,45 @@ pub(super) fn may_go<O: Needs<Delete>>(gate: &mut Gate<'_, O>, item: &Item) -> R
 /// on a key that nobody knows; should two entries have the same, the second would be asked for before it is removed,
 /// as everything is.
 #[derive(Default)]
-struct Plan {
+pub(super) struct Plan {
     key: RandomState,
     seen: Vec<u64>,
+    /// Whether a file is another one when its content has changed.
+    by_content: bool,
 }
 
 impl Plan {
-    fn note(&mut self, item: &Item) {
-        let number = self.number(item);
-        self.seen.push(number);
+    /// A plan in which a file whose content has changed is not any more what was seen.
+    pub(super) fn by_content() -> Self {
+        Self { by_content: true, ..Self::default() }
     }
 
-    fn contains(&self, item: &Item) -> bool {
+    /// Notes an entry.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many of them, or too many directories below each other.
+    pub(super) fn note<O>(&mut self, gate: &Gate<'_, O>, item: &Item, depth: usize) -> Result<(), Error> {
+        let number = self.number(item);
+        self.seen.push(number);
+        within("max-entries", self.seen.len() as u64, gate.services.limits.max_entries)?;
+        Ok(within("max-depth", depth as u64, gate.services.limits.max_depth)?)
+    }
+
+    /// The plan with everything noted.
+    pub(super) fn complete(mut self) -> Self {
+        self.seen.sort_unstable();
+        self
+    }
+
+    /// Whether an entry was seen.
+    pub(super) fn contains(&self, item: &Item) -> bool {
         self.seen.binary_search(&self.number(item)).is_ok()
     }
 
     fn number(&self, item: &Item) -> u64 {
-        self.key.hash_one((item.parent.inode, item.entry.as_bytes(), item.inode, item.kind.bits()))
+        let version = if self.by_content && item.kind == SFlag::S_IFREG { Some(item.version) } else { None };
+        let name = item.entry.as_bytes();
+        self.key.hash_one((item.parent.inode, name, item.inode, item.kind.bits(), version))
     }
 }
 
@@ -145,10 +175,6 @@ impl Pace {
         self.0 = self.0.wrapping_add(1);
         if self.0.is_multiple_of(ENTRIES_BETWEEN_LOOKS) { gate.services.go_on() } else { Ok(()) }
     }
-}
-
-pub(super) fn within(name: &'static str, used: usize, limit: u64) -> Result<(), Error> {
-    if used as u64 > limit { Err(Error::Limit(LimitReached { name, value: limit })) } else { Ok(()) }
 }
 
 pub(super) fn file_at(item: &Item) -> FileAt {

@@ -1,0 +1,141 @@
+//! Moves a directory to a name in an open directory, or into the directory that has this name, and opens it there.
+
+use std::io;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+use rex_ipc::action::file_system::{Create, Move, Open};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{MoveDir, Opened};
+
+use super::relocation;
+use super::removal::{is_not_empty, not_empty_text};
+use super::{entry_name, not_a_file, object_refusal, opened, spelled};
+use crate::error::Error;
+use crate::object::{DirAt, DirPath, Directory, Moving};
+use crate::ops::Perform;
+use crate::path::{EntryName, PathName};
+use crate::policy::{Gate, Permit};
+use crate::sys::moves;
+use crate::sys::walk::{self, file_type};
+
+impl Perform for MoveDir {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
+        gate.services.handles.spend(self.id.0)?;
+        let from = gate.services.handles.dir(self.from)?;
+        let directory = gate.services.handles.dir(self.dir)?;
+        let to = gate.services.handles.dir(self.to)?;
+        let given = self.name.as_str();
+        let path = spelled(&to, given)?;
+        let base = directory.name.file_name().and_then(EntryName::parse).ok_or(Errno::EBUSY)?;
+        let source = Source { what: DirAt::new(from, base), directory };
+        let Some(entry) = EntryName::parse(given) else {
+            gate.authorize::<Move, _>(source.moving(path.clone(), given, &to))?;
+            gate.authorize::<Create, _>(DirPath(path))?;
+            return Err(entry_name(given).err().unwrap_or_else(not_a_file));
+        };
+        let moved = source.go(gate, DirAt::new(to, entry))?;
+        let opened = opened(&moved.name, path.as_str())?;
+        gate.services.handles.keep_dir(self.id, moved);
+        Ok(opened)
+    }
+}
+
+/// What is to move.
+pub(super) struct Source {
+    /// The name that moves.
+    pub(super) what: DirAt,
+    /// The directory that has to have it.
+    pub(super) directory: Rc<Directory>,
+}
+
+/// Where it goes, with every permit that a rename needs.
+pub(super) struct Way<'req> {
+    pub(super) moving: Permit<'req, Move, Moving<DirAt>>,
+    pub(super) create: Permit<'req, Create, DirAt>,
+    pub(super) open: Permit<'req, Open, DirAt>,
+}
+
+impl Source {
+    /// Moves to this place, or into the directory with entries that is there.
+    fn go(&self, gate: &mut Gate<'_, MoveDir>, place: DirAt) -> Result<Directory, Error> {
+        let mut way = self.ask(gate, place)?;
+        let mut into = false;
+        loop {
+            match moves::directory(&way.moving, &way.create, &self.directory) {
+                Ok(()) => return Ok(moves::renamed(&way.open, &self.directory)?),
+                Err(error) if error.raw_os_error() == Some(Errno::EXDEV as i32) => {
+                    return relocation::relocate(gate, self, way, into);
+                }
+                Err(error) if is_not_empty(&error) && into => return Err(not_empty(way.place())),
+                Err(error) if is_not_empty(&error) => {
+                    way = self.ask_inside(gate, &way)?;
+                    into = true;
+                }
+                Err(error) => return Err(self.failed(&error, way.place())),
+            }
+        }
+    }
+
+    /// Asks for all that a rename needs, the opening that follows it included: a call that is denied has moved nothing.
+    fn ask<'req>(&self, gate: &mut Gate<'req, MoveDir>, place: DirAt) -> Result<Way<'req>, Error> {
+        let name = rex_ipc::name::to_text(place.entry.as_bytes());
+        let moving = gate.authorize::<Move, _>(self.moving(place.path.clone(), &name, &place.parent))?;
+        let create = gate.authorize::<Create, _>(place.clone())?;
+        let open = gate.authorize::<Open, _>(place)?;
+        Ok(Way { moving, create, open })
+    }
+
+    /// The same for the place inside the directory with entries that was found, under the name it has now.
+    pub(super) fn ask_inside<'req>(
+        &self,
+        gate: &mut Gate<'req, MoveDir>,
+        way: &Way<'req>,
+    ) -> Result<Way<'req>, Error> {
+        let found = walk::entry(&way.open, |place| (&place.parent, &place.entry, &place.path))?;
+        if file_type(&found.stat) != SFlag::S_IFDIR {
+            return Err(self.failed(&Errno::ENOTDIR.into(), way.place()));
+        }
+        if let Some(reason) = object_refusal(gate.services, None, &found) {
+            return Err(gate.refuse::<Open, _>(way.place(), reason));
+        }
+        self.ask(gate, DirAt::new(Rc::new(found.into_directory()), self.what.entry.clone()))
+    }
+
+    fn moving(&self, path: PathName, name: &str, to: &Directory) -> Moving<DirAt> {
+        Moving { what: self.what.clone(), path, name: name.to_owned(), parent: to.name.clone() }
+    }
+
+    pub(super) fn failed(&self, error: &io::Error, place: &DirAt) -> Error {
+        let refused = [Errno::EACCES, Errno::EPERM].iter().any(|errno| is(error, *errno));
+        let (kind, message) = if refused {
+            (ErrorKind::InvalidPath, format!("Invalid path: {error}"))
+        } else {
+            let name = self.what.path.file_name().unwrap_or_default();
+            let (from, to) = (&self.what.parent.name, &place.parent.name);
+            let text = format!("Error moving dir {name} from '{from}' to '{to}'");
+            (ErrorKind::DirectoryError, format!("Directory error: {text}: {}", self.what.path))
+        };
+        Error::Failed { kind, message, errno: error.raw_os_error() }
+    }
+}
+
+impl Way<'_> {
+    /// The place.
+    pub(super) fn place(&self) -> &DirAt {
+        self.create.resource()
+    }
+}
+
+pub(super) fn not_empty(place: &DirAt) -> Error {
+    Error::Failed {
+        kind: ErrorKind::DirectoryNotEmpty,
+        message: not_empty_text(&place.path),
+        errno: Some(Errno::ENOTEMPTY as i32),
+    }
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
