@@ -21,7 +21,8 @@ use crate::forbidden::{self, Forbidden};
 use crate::image::Image;
 use crate::input::{self, Inputs};
 use crate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
-use crate::policy::{Engine, Loaded, Mode, Policies, PolicyText, Severity};
+use crate::policy::{Engine, Finding, Loaded, Policies, PolicyText};
+use crate::policy_command;
 use crate::processor::Processor;
 use crate::resources;
 use crate::result::{self, Crash, Document, Ending, ErrorClass, Measured, NotStarted, Recorder};
@@ -192,30 +193,30 @@ impl Run<'_> {
 
     fn load_policy(&self, inputs: &Inputs) -> Result<Policies, NotStarted> {
         let name = self.options.policy.display().to_string();
-        let mode = match self.options.policy_mode {
-            cli::PolicyMode::Standard => Mode::Standard,
-            cli::PolicyMode::Strict => Mode::Strict,
-            cli::PolicyMode::Rex => Mode::Rex,
+        let texts = [PolicyText { name: &name, text: &inputs.policy }];
+        // As Rex, a run that imitates it says nothing but its result.
+        let show = |findings: &[Finding]| {
+            if !self.options.compat {
+                policy_command::show(findings, &texts);
+            }
         };
-        match Policies::load(&[PolicyText { name: &name, text: &inputs.policy }], mode) {
+        match Policies::load(&texts, policy_command::mode(self.options.policy_mode)) {
             Ok(Loaded { policies, warnings }) => {
-                for warning in &warnings {
-                    tracing::warn!("{}", cli::terminal::printable(&warning.to_string()));
-                }
+                show(&warnings);
                 Ok(policies)
             }
             Err(errors) => {
-                let reason = match errors.cedar_reason() {
+                let refused = errors.of_weight();
+                show(&refused);
+                let in_lines = || refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+                Err(NotStarted::Policy(match errors.cedar_reason() {
                     Some(reason) if self.options.compat => reason.to_owned(),
-                    _ => errors
-                        .findings()
-                        .iter()
-                        .filter(|finding| finding.severity == Severity::Error)
-                        .map(ToString::to_string)
-                        .collect::<Vec<_>>()
-                        .join("\n"),
-                };
-                Err(NotStarted::Policy(reason))
+                    // They have just been shown to the person who reads this.
+                    _ if !self.options.compat && self.options.format == cli::Format::Human => {
+                        format!("{name} is refused")
+                    }
+                    _ => in_lines(),
+                }))
             }
         }
     }

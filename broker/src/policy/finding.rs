@@ -65,6 +65,11 @@ impl PolicyErrors {
         &self.findings
     }
 
+    /// The errors alone.
+    pub fn of_weight(&self) -> Vec<Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error).cloned().collect()
+    }
+
     /// Cedar's own line, such as ``unexpected token `resource` ``, where a text does not parse.
     pub fn cedar_reason(&self) -> Option<&str> {
         self.cedar_reason.as_deref()

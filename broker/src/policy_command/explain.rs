@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Asked, ExplainArguments, complain, may_be_coloured, mode, print, read, texts};
+use super::{Asked, ExplainArguments, complain, mode, print, read, show, texts};
 use crate::cli::Exit;
 use crate::cli::terminal::printable_line;
 use crate::policy::explain::{Explanation, Ground, Nearest, explain};
-use crate::policy::{Engine, Policies, PolicyText, Severity, render};
+use crate::policy::{Engine, Policies};
 use crate::sys;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Exit {
@@ -25,13 +25,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
     let loaded = match Policies::load(&texts, mode(arguments.policy_mode)) {
         Ok(loaded) => loaded,
         Err(errors) => {
-            let of_weight: Vec<_> = errors
-                .findings()
-                .iter()
-                .filter(|finding| finding.severity == Severity::Error)
-                .cloned()
-                .collect();
-            show(&of_weight, &texts);
+            show(&errors.of_weight(), &texts);
             return Exit::InputInvalid;
         }
     };
@@ -48,11 +42,6 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
     } else {
         print(&answer.to_text())
     }
-}
-
-/// Standard output is for the explanation alone.
-fn show(findings: &[crate::policy::Finding], texts: &[PolicyText<'_>]) {
-    eprint!("{}", render(findings, texts, may_be_coloured(&std::io::stderr())));
 }
 
 /// The explanation as it is printed. Every field is always there, and null where there is nothing.

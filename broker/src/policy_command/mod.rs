@@ -14,7 +14,7 @@ pub use question::{Asked, NotAQuestion};
 use crate::cli::terminal::printable;
 use crate::cli::{Exit, PolicyMode};
 use crate::input::{InputError, PolicySource, read_policies};
-use crate::policy::{Mode, PolicyText, schema};
+use crate::policy::{Finding, Mode, PolicyText, render, schema};
 
 /// Does what was asked for; gives the exit status.
 pub fn run(arguments: &PolicyArguments) -> u8 {
@@ -41,6 +41,11 @@ pub fn mode(chosen: PolicyMode) -> Mode {
 pub fn may_be_coloured(stream: &impl IsTerminal) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Shows findings on standard error, with the lines they are about; standard output is for results.
+pub fn show(findings: &[Finding], texts: &[PolicyText<'_>]) {
+    say(&render(findings, texts, may_be_coloured(&std::io::stderr())));
 }
 
 /// The policies as they are loaded.
@@ -71,7 +76,12 @@ fn print(text: &str) -> Exit {
 }
 
 fn complain(text: &str) {
-    eprintln!("error: {}", printable(text));
+    say(&format!("error: {}\n", printable(text)));
+}
+
+fn say(text: &str) {
+    // Nobody is there to be told that nobody listens.
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// How long a pipe may take to come to its end.
