@@ -1,6 +1,6 @@
 //! The last steps of a run: the closing record, the document, standard output, the exit status.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use rex_ipc::runtime::LogLevel;
@@ -9,6 +9,7 @@ use crate::audit::{self, Outcome, Record, Sink};
 use crate::cli::{self, Exit};
 use crate::limits::TIME;
 use crate::outlet::Outlet;
+use crate::policy::PolicyText;
 use crate::result::{self, Document, Ending, Form, Measured, Recorder, Settings};
 use crate::wait::Event;
 use crate::watchdog::{Abandoned, Account, Work};
@@ -39,6 +40,7 @@ impl Beginning {
         recorder.jail.require = Some(self.required().to_owned());
         recorder.jail.policy_mode = self.options.policy_mode.name();
         recorder.jail.image_sha256 = Some(self.image_sha256.clone());
+        recorder.dry_run = self.options.dry_run;
         recorder
     }
 
@@ -77,30 +79,36 @@ impl Beginning {
         document
     }
 
-    /// Writes the document and gives the exit status. Once the time of the run is over, standard output may stay unread
+    /// Writes the document and gives the exit status; what is wrong is shown with its line in `sources`. Once the time of the run is over, standard output may stay unread
     /// for `patience` and no longer.
-    pub(crate) fn write(&self, document: &Document, patience: Duration) -> u8 {
+    pub(crate) fn write(&self, document: &Document, sources: &[PolicyText<'_>], patience: Duration) -> u8 {
         let options = &self.options;
-        let stdout = std::io::stdout().lock();
         let form = Form {
             format: options.format,
             verbose: options.verbose,
             compat: options.compat,
-            to_terminal: stdout.is_terminal(),
+            to_terminal: io::stdout().is_terminal(),
+            for_person: options.for_person,
+            explain_denials: options.explain_denials,
+            // Diagnostics go to standard error.
+            in_colour: options.color.is_wanted(io::stderr().is_terminal()),
+            sources,
         };
-        let mut stderr = std::io::stderr().lock();
-        let mut outlet = match Outlet::new(stdout, self.deadline(), patience) {
-            Ok(outlet) => outlet,
+        let deadline = self.deadline();
+        let outlets = Outlet::new(io::stdout(), deadline, patience)
+            .and_then(|stdout| Ok((stdout, Outlet::new(io::stderr(), deadline, patience)?)));
+        let (mut stdout, mut stderr) = match outlets {
+            Ok(outlets) => outlets,
             Err(error) => {
                 tracing::error!("cannot watch for signals: {error}");
                 return Exit::Internal.code(options.compat);
             }
         };
-        match result::write(document, &form, &mut outlet, &mut stderr) {
+        match result::write(document, &form, &mut stdout, &mut stderr) {
             Ok(()) => document.exit.code(options.compat),
             Err(error) => {
                 tracing::error!("cannot write the result: {error}");
-                let exit = match outlet.interruption {
+                let exit = match stdout.interruption.or(stderr.interruption) {
                     Some(Event::Signal(number)) => Exit::Signal(u8::try_from(number).unwrap_or(0)),
                     Some(Event::Deadline) => Exit::Deadline,
                     _ => Exit::OutputNotWritten,
@@ -118,7 +126,7 @@ impl Beginning {
             // The script was not started, and nothing is on record.
             None => self.recorder().finish(self.ending(signal, work), &Measured::default()),
         };
-        self.write(&document, PATIENCE_OF_RESCUE)
+        self.write(&document, &[], PATIENCE_OF_RESCUE)
     }
 
     /// The document of a script that was started.

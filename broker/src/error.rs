@@ -28,6 +28,8 @@ pub enum Error {
     Violation(String),
     /// The decision cannot be recorded. The run ends.
     Audit(AuditError),
+    /// The events of the run cannot be written. The run ends.
+    Output(String),
     /// The run is to end because somebody asked for it, or its time is over.
     Interrupted,
 }
@@ -88,7 +90,9 @@ impl Error {
                 };
                 (class, *kind, message.clone())
             }
-            Self::Limit(_) | Self::Violation(_) | Self::Audit(_) | Self::Interrupted => return None,
+            Self::Limit(_) | Self::Violation(_) | Self::Audit(_) | Self::Output(_) | Self::Interrupted => {
+                return None;
+            }
         };
         Some(Failure { class, kind, message: Text::cut(&message) })
     }

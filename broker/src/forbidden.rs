@@ -107,6 +107,8 @@ const OWN_PROC: &str = "built-in: broker and jail are not shown to scripts";
 pub const AUDIT_LOG: &str = "built-in: the audit log of this run";
 /// Why the policy is closed.
 pub const POLICY: &str = "built-in: the policy of this run";
+/// Why a configuration file is closed.
+pub const CONFIGURATION: &str = "built-in: the configuration of this run";
 /// Why the redaction dictionary is closed.
 pub const DICTIONARY: &str = "built-in: the redaction dictionary of this run";
 

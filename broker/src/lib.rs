@@ -6,7 +6,9 @@
 
 pub mod audit;
 pub mod cli;
+pub mod completions;
 mod conclude;
+pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod forbidden;
@@ -30,6 +32,7 @@ pub mod sdk;
 pub mod services;
 pub mod session;
 pub mod shared;
+pub mod stream;
 pub mod sys;
 pub mod temporaries;
 pub mod wait;

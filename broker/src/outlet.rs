@@ -1,6 +1,6 @@
-//! Standard output, which nobody may ever read: a signal and the deadline still end the program.
+//! An output that nobody may ever read: signals and the end of the time still end the program.
 
-use std::io::{self, StdoutLock, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::wait::{Event, Waiter};
 
-/// Standard output, for as long as a result is written.
-pub struct Outlet<'a> {
-    stdout: StdoutLock<'a>,
+/// Standard output or standard error, for as long as something is written.
+#[derive(Debug)]
+pub struct Outlet<F: AsFd> {
+    output: F,
     waiter: Waiter,
     deadline: Instant,
     patience: Duration,
@@ -19,14 +20,20 @@ pub struct Outlet<'a> {
     pub interruption: Option<Event>,
 }
 
-impl<'a> Outlet<'a> {
-    /// Standard output, with the signals that end a run in view. It may stay unread until the deadline, and after that
-    /// for as long as `patience`.
+impl<F: AsFd> Outlet<F> {
+    /// The output, with the signals that end a run in view. It may stay unread until the deadline, and after that for
+    /// as long as `patience`.
     ///
     /// # Errors
     /// Those of [`Waiter::new`].
-    pub fn new(stdout: StdoutLock<'a>, deadline: Instant, patience: Duration) -> io::Result<Self> {
-        Ok(Self { stdout, waiter: Waiter::new()?, deadline, patience, interruption: None })
+    pub fn new(output: F, deadline: Instant, patience: Duration) -> io::Result<Self> {
+        Ok(Self { output, waiter: Waiter::new()?, deadline, patience, interruption: None })
+    }
+
+    /// Whether something could be written at once.
+    pub fn has_room(&self) -> bool {
+        let mut now = [PollFd::new(self.output.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut now, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Waits for a reader. What would end the run counts only while there is none: it must not cut a result that is
@@ -35,25 +42,27 @@ impl<'a> Outlet<'a> {
         self.waiter.set_deadline(Some(self.deadline.max(Instant::now() + self.patience)));
         // A buffer that is dropped tries once more.
         while self.interruption.is_none() {
-            let mut now = [PollFd::new(self.stdout.as_fd(), PollFlags::POLLOUT)];
-            if poll(&mut now, PollTimeout::ZERO)? > 0 {
+            if self.has_room() {
                 return Ok(());
             }
-            let event = self.waiter.writable(self.stdout.as_fd())?;
+            let event = self.waiter.writable(self.output.as_fd())?;
             if matches!(event, Event::Signal(_) | Event::Deadline) {
                 self.interruption = Some(event);
             }
         }
-        Err(io::Error::other("the run was ended before its result was read"))
+        Err(io::Error::other(match self.interruption {
+            Some(Event::Deadline) => "nobody has read it in time",
+            _ => "the run was ended before it was read",
+        }))
     }
 }
 
-impl Write for Outlet<'_> {
+impl<F: AsFd> Write for Outlet<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.wait_for_room()?;
         // pipe(7): a pipe that poll(2) calls writable takes this much without blocking.
         let piece = bytes.get(..PIPE_BUF).unwrap_or(bytes);
-        Ok(nix::unistd::write(&self.stdout, piece)?)
+        Ok(nix::unistd::write(&self.output, piece)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,5 +1,8 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
+mod policies;
+mod telling;
+
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -9,25 +12,27 @@ use rex_hardening::violation::Watch;
 use rex_hardening::{
     Jail, JailExit, Plan, Posture, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify,
 };
-use rex_ipc::control::{FatalCause, Hello, ScriptEnd};
+use rex_ipc::control::{FatalCause, Hello, Purpose, ScriptEnd};
 use rex_ipc::failure::FailureClass;
 use rex_ipc::interface::FINGERPRINT;
 
 use crate::audit::{self, Journal, JournalLimits, Record};
 use crate::cli::{self, Environment};
 use crate::conclude::{Beginning, PATIENCE};
+use crate::config::ConfigError;
 use crate::error::LimitReached;
 use crate::forbidden::{self, Forbidden};
 use crate::image::Image;
-use crate::input::{self, Inputs};
+use crate::input::{self, Inputs, Wanted};
 use crate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
-use crate::policy::{Engine, Finding, Loaded, Policies, PolicyText};
-use crate::policy_command;
+use crate::ops::lacking::Explaining;
+use crate::policy::{Engine, Policies};
 use crate::processor::Processor;
 use crate::resources;
 use crate::result::{self, Crash, Document, Ending, ErrorClass, Measured, NotStarted, Recorder};
 use crate::services::{Places, Services};
 use crate::session::{RunEnd, Session, send_hello};
+use crate::stream::{Started, TICK};
 use crate::sys;
 use crate::wait::{Event, Waiter};
 use crate::watchdog::Watched;
@@ -54,21 +59,41 @@ pub fn run_with(
         started: Instant::now(),
     };
     let mut recorder = beginning.recorder();
-    let document = match watch(&beginning) {
-        Err(reason) => recorder.finish(Ending::NotStarted(reason), &Measured::default()),
-        Ok((waiter, watched)) => {
-            let run =
-                Run { beginning: &beginning, options, environment, requirement, image, change, watched };
-            match run.prepare(&mut recorder, waiter) {
-                Ok(prepared) => run.serve(prepared, recorder),
-                Err(reason) => {
-                    run.watched.conclude();
-                    recorder.finish(Ending::NotStarted(reason), &Measured::default())
-                }
-            }
+    let (waiter, watched) = match watch(&beginning) {
+        Ok(watching) => watching,
+        Err(reason) => {
+            let document = recorder.finish(Ending::NotStarted(reason), &Measured::default());
+            return beginning.write(&document, &[], PATIENCE);
         }
     };
-    beginning.write(&document, PATIENCE)
+    let run = Run { beginning: &beginning, options, environment, requirement, image, change, watched };
+    let not_started = |recorder: Recorder, reason| {
+        run.watched.conclude();
+        recorder.finish(Ending::NotStarted(reason), &Measured::default())
+    };
+    let inputs = run.read();
+    let document = match &inputs {
+        Err(reason) => not_started(recorder, reason.clone()),
+        Ok(inputs) => match run.prepare(inputs, &mut recorder, waiter) {
+            Ok(prepared) => run.serve(prepared, inputs, recorder),
+            Err(reason) => not_started(recorder, reason),
+        },
+    };
+    let sources = inputs.as_ref().map(policies::sources).unwrap_or_default();
+    beginning.write(&document, &sources, PATIENCE)
+}
+
+/// Answers for a run that configuration refuses; gives the exit status.
+pub fn refuse(options: &cli::Run, environment: Environment, image: Image<'_>, reason: &ConfigError) -> u8 {
+    let beginning = Beginning {
+        options: options.clone(),
+        log_threshold: environment.log_threshold,
+        image_sha256: image.sha256.to_owned(),
+        started: Instant::now(),
+    };
+    let refused = Ending::NotStarted(NotStarted::Refused(reason.to_string()));
+    let document = beginning.recorder().finish(refused, &Measured::default());
+    beginning.write(&document, &[], PATIENCE)
 }
 
 /// Takes over the signals that end a run, and starts the watchdog. Before anything that may take long.
@@ -110,7 +135,6 @@ struct Run<'a> {
 
 /// Everything that has to be there before a jail may be asked whether it is ready.
 struct Prepared {
-    inputs: Inputs,
     waiter: Waiter,
     plan: Plan,
     jail: Jail,
@@ -121,16 +145,27 @@ struct Prepared {
 }
 
 impl Run<'_> {
-    /// Reads the files, starts the jail, and checks the policy while the jail starts.
-    fn prepare(&self, recorder: &mut Recorder, mut waiter: Waiter) -> Result<Prepared, NotStarted> {
+    fn read(&self) -> Result<Inputs, NotStarted> {
         let options = self.options;
-        let deadline = self.beginning.deadline();
-        let inputs =
-            input::read_before(&options.script, &options.policy, options.arguments.as_deref(), deadline)
-                .map_err(|error| NotStarted::Input {
-                    missing: error.is_missing(),
-                    message: error.to_string(),
-                })?;
+        let wanted = Wanted {
+            script: &options.script,
+            policies: &options.policies,
+            directories: options.for_person,
+            forbids: &options.forbids,
+            arguments: options.arguments.as_deref(),
+            given: &options.given,
+        };
+        Ok(input::read(&wanted, self.beginning.deadline())?)
+    }
+
+    /// Starts the jail, and checks the policy while the jail starts.
+    fn prepare(
+        &self,
+        inputs: &Inputs,
+        recorder: &mut Recorder,
+        mut waiter: Waiter,
+    ) -> Result<Prepared, NotStarted> {
+        let options = self.options;
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
         resources::prepare(options.limits.max_open_handles)
@@ -138,7 +173,7 @@ impl Run<'_> {
         // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
         rex_hardening::sys::broker_self_protection()
             .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
-        let policies = self.load_policy(&inputs)?;
+        let policies = policies::load(options, inputs, recorder)?;
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let euid = nix::unistd::geteuid().as_raw();
         let principal = sys::unguarded::user_name(euid).unwrap_or_else(|| "unknown".to_owned());
@@ -146,7 +181,7 @@ impl Run<'_> {
         let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
         recorder.jail.run.clone_from(&run_id);
         let mut forbidden = Forbidden::new();
-        close_inputs(&mut forbidden, options);
+        policies::close(&mut forbidden, options, inputs);
         if let Some(log) = &log {
             recorder.jail.audit_log = log.place().to_owned();
             let closed = forbidden.add_open(log.file(), forbidden::AUDIT_LOG);
@@ -158,7 +193,9 @@ impl Run<'_> {
             }
         }
         let journal = self.journal(log, &run_id, &principal, policies.digest());
-        Ok(Prepared { inputs, waiter, plan, jail, policies, journal, forbidden, principal })
+        recorder.stream = telling::stream(options, self.beginning.deadline())
+            .map_err(|error| internal("watch for signals", &error))?;
+        Ok(Prepared { waiter, plan, jail, policies, journal, forbidden, principal })
     }
 
     fn plan(&self) -> Plan {
@@ -191,36 +228,6 @@ impl Run<'_> {
         Ok(jail)
     }
 
-    fn load_policy(&self, inputs: &Inputs) -> Result<Policies, NotStarted> {
-        let name = self.options.policy.display().to_string();
-        let texts = [PolicyText { name: &name, text: &inputs.policy }];
-        // As Rex, a run that imitates it says nothing but its result.
-        let show = |findings: &[Finding]| {
-            if !self.options.compat {
-                policy_command::show(findings, &texts);
-            }
-        };
-        match Policies::load(&texts, policy_command::mode(self.options.policy_mode)) {
-            Ok(Loaded { policies, warnings }) => {
-                show(&warnings);
-                Ok(policies)
-            }
-            Err(errors) => {
-                let refused = errors.of_weight();
-                show(&refused);
-                let in_lines = || refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-                Err(NotStarted::Policy(match errors.cedar_reason() {
-                    Some(reason) if self.options.compat => reason.to_owned(),
-                    // They have just been shown to the person who reads this.
-                    _ if !self.options.compat && self.options.format == cli::Format::Human => {
-                        format!("{name} is refused")
-                    }
-                    _ => in_lines(),
-                }))
-            }
-        }
-    }
-
     fn journal(&self, log: Option<audit::Log>, run: &str, principal: &str, policy_sha256: &str) -> Journal {
         let limits = JournalLimits {
             records: self.options.limits.max_audit_records,
@@ -234,8 +241,8 @@ impl Run<'_> {
     }
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
-    fn serve(&self, prepared: Prepared, recorder: Recorder) -> Document {
-        let Prepared { inputs, waiter, plan, mut jail, policies, journal, forbidden, principal } = prepared;
+    fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
+        let Prepared { waiter, plan, mut jail, policies, journal, forbidden, principal } = prepared;
         let policy_sha256 = policies.digest().to_owned();
         let engine = Engine::new(policies, &principal);
         let places = match Places::open() {
@@ -249,6 +256,15 @@ impl Run<'_> {
         let limits = self.options.limits;
         let mut services =
             Services::new(places, engine, principal, forbidden, limits, waiter, Box::new(journal), recorder);
+        if self.options.for_person && self.options.explain_denials {
+            services.explaining = Explaining::enabled();
+        }
+        services.progress =
+            telling::progress(&mut services.recorder.lock().stream, self.options, self.beginning);
+        if services.progress.is_visible() {
+            let progress = services.progress.clone();
+            services.waiter.set_tick(TICK, Box::new(move || progress.show()));
+        }
         services.hard_links = self.options.hard_links == cli::HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
         services.temporaries.clean_up();
@@ -256,7 +272,8 @@ impl Run<'_> {
         services.hide_jail(u32::try_from(jail.pid()).unwrap_or(0));
 
         let mut session = Session::new(&jail.socket, grace(self.options));
-        let established = self.establish(&mut session, &jail, &plan, &inputs, &policy_sha256, &mut services);
+        session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
+        let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
         let (ending, evaluation) = match established {
             Err(not_started) => {
                 self.watched.conclude();
@@ -273,13 +290,18 @@ impl Run<'_> {
                 self.watched.conclude();
                 let evaluation = begun.elapsed();
                 // Where the jail names a place, it is nearer than the last call.
-                let line = session.place.map_or(session.line, |place| place.line);
-                (self.ending(end, line, &mut jail, watch.as_ref(), &mut services), Some(evaluation))
+                let place = session.place;
+                let line = place.map_or(session.line, |place| place.line);
+                services.progress.hide();
+                let ending = self.ending(end, line, &mut jail, watch.as_ref(), &mut services);
+                let remark = result::diagnose(&ending, place, &inputs.script_name, &inputs.script);
+                services.recorder.lock().diagnostics.extend(remark);
+                (ending, Some(evaluation))
             }
         };
         // In every case: nothing of the jail outlives the run.
         drop(jail);
-        let measured = self.measured(&ending, evaluation, &inputs);
+        let measured = self.measured(&ending, evaluation, inputs);
         let (recorder, mut audit) = (services.recorder.lock().take(), services.audit.lock());
         self.beginning.document(recorder, &mut **audit, ending, &measured)
     }
@@ -333,6 +355,16 @@ impl Run<'_> {
             .lock()
             .note(&Record::Start(start))
             .map_err(|error| NotStarted::Audit(error.to_string()))?;
+        let mut recorder = services.recorder.lock();
+        let run = recorder.jail.run.clone();
+        let begun = Started {
+            run: &run,
+            script_sha256: &inputs.script_sha256,
+            policy_sha256,
+            image_sha256: self.image.sha256,
+        };
+        // Whoever does not hear this does not hear what follows either, and that ends the run.
+        drop(recorder.stream.started(&begun));
         Ok(watch)
     }
 
@@ -395,6 +427,7 @@ impl Run<'_> {
                 )
             }
             RunEnd::Audit(error) => Ending::AuditFailed(error.to_string()),
+            RunEnd::Output(reason) => Ending::OutputFailed(reason),
             RunEnd::Internal(text) => Ending::BrokerFailed(text),
         }
     }
@@ -527,14 +560,6 @@ fn missing(posture: &Posture, requirement: &Requirement) -> Option<String> {
         })
         .collect();
     Some(format!("required and missing: {}", lines.join("; ")))
-}
-
-/// The script reads and writes with the broker's rights, so the files of the run itself are closed to it.
-fn close_inputs(forbidden: &mut Forbidden, options: &cli::Run) {
-    // A policy that comes through a pipe has no path that could be read again.
-    if let Err(error) = forbidden.add_file(&options.policy, forbidden::POLICY) {
-        tracing::debug!("the policy has no path to protect: {error}");
-    }
 }
 
 fn address_space_bytes() -> u64 {

@@ -23,6 +23,7 @@ use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
 use crate::result::{Recorder, Refusal};
 use crate::shared::Shared;
+use crate::stream::{Progress, Unheard};
 use crate::sys;
 use crate::sys::walk::Reached;
 use crate::temporaries::Temporaries;
@@ -59,6 +60,8 @@ pub struct Services {
     pub recorder: Shared<Recorder>,
     /// Learns what the broker is doing, where somebody has to know.
     pub watched: Option<Watched>,
+    /// How far the run is, for whoever watches.
+    pub progress: Progress,
     /// The request that is being carried out.
     pub current: RequestNumber,
     /// Its name in the interface table.
@@ -140,6 +143,7 @@ impl Services {
             audit: Shared::new(audit),
             recorder: Shared::new(recorder),
             watched: None,
+            progress: Progress::default(),
             current: RequestNumber { frame: 0, index: 0 },
             operation: "",
             explaining: Explaining::default(),
@@ -331,7 +335,9 @@ impl Services {
     /// # Errors
     /// As [`Services::record`].
     pub fn commit_records(&mut self) -> Result<(), Error> {
-        Ok(self.audit.lock().commit()?)
+        self.audit.lock().commit()?;
+        let told = self.recorder.lock().tell_denials();
+        told.map_err(|refusal| refused(&mut self.interruption, refusal))
     }
 
     /// Keeps a log line for the result.
@@ -339,7 +345,8 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many.
     pub fn log(&mut self, log: Log) -> Result<(), Error> {
-        self.recorder.lock().log(&log).map_err(refused)
+        let taken = self.recorder.lock().log(&log);
+        taken.map_err(|refusal| refused(&mut self.interruption, refusal))
     }
 
     /// Keeps an alarm for the result.
@@ -347,7 +354,8 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
     pub fn alarm(&mut self, alarm: Alarm) -> Result<(), Error> {
-        self.recorder.lock().alarm(alarm).map_err(refused)
+        let taken = self.recorder.lock().alarm(alarm);
+        taken.map_err(|refusal| refused(&mut self.interruption, refusal))
     }
 
     /// Keeps a metric for the result.
@@ -355,13 +363,19 @@ impl Services {
     /// # Errors
     /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
     pub fn metric(&mut self, metric: Metric) -> Result<(), Error> {
-        self.recorder.lock().metric(metric).map_err(refused)
+        let taken = self.recorder.lock().metric(metric);
+        taken.map_err(|refusal| refused(&mut self.interruption, refusal))
     }
 }
 
-fn refused(refusal: Refusal) -> Error {
+fn refused(interruption: &mut Option<Event>, refusal: Refusal) -> Error {
     match refusal {
         Refusal::Reserved(text) => Error::invalid(ErrorKind::InvalidArguments, text),
         Refusal::Limit { name, value } => Error::Limit(LimitReached { name, value }),
+        Refusal::Unheard(Unheard::Broken(reason)) => Error::Output(reason),
+        Refusal::Unheard(Unheard::Stopped(event)) => {
+            *interruption = Some(event);
+            Error::Interrupted
+        }
     }
 }

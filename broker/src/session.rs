@@ -54,6 +54,8 @@ pub enum RunEnd {
     Deadline,
     /// The record cannot be written.
     Audit(crate::audit::AuditError),
+    /// The events of the run cannot be written.
+    Output(String),
     /// The broker itself failed.
     Internal(String),
 }
@@ -63,7 +65,7 @@ impl fmt::Display for RunEnd {
         match self {
             Self::Script { .. } => out.write_str("the script ended"),
             Self::Fatal(fatal) => write!(out, "{}", fatal.message),
-            Self::Violation(text) | Self::Internal(text) => out.write_str(text),
+            Self::Violation(text) | Self::Output(text) | Self::Internal(text) => out.write_str(text),
             Self::ForbiddenCall => out.write_str("the jail called the kernel for what it may not"),
             Self::JailGone => out.write_str("the jail ended before it was ready"),
             Self::Limit(limit) => write!(out, "limit reached: {} of {}", limit.name, limit.value),
@@ -210,6 +212,7 @@ impl<'j> Session<'j> {
             Kind::Call => {
                 let call = Call::decode(body).map_err(|error| RunEnd::Violation(error.to_string()))?;
                 let used = self.answer(services, header.sequence, call, &mut reply[HEADER_BYTES..])?;
+                services.progress.note(services.usage);
                 self.release(services, Kind::Reply, used, reply, buffer)?;
             }
             Kind::OutputBegin => {
@@ -334,6 +337,7 @@ impl<'j> Session<'j> {
             Error::Limit(limit) => RunEnd::Limit(limit),
             Error::Violation(text) => RunEnd::Violation(text),
             Error::Audit(error) => RunEnd::Audit(error),
+            Error::Output(reason) => RunEnd::Output(reason),
             Error::Interrupted => match services.interruption {
                 Some(Event::Signal(number)) => RunEnd::Signal(number),
                 Some(Event::Deadline) => self.deadline_end(),
@@ -495,6 +499,7 @@ impl Begun {
             Some(Error::Interrupted) => (Some("interrupted"), None),
             // What could not be written cannot be written now.
             Some(Error::Audit(_)) => return Ok(()),
+            Some(Error::Output(_)) => (Some("output"), None),
         };
         services.record_outcome(&Outcome {
             operation: self.operation,

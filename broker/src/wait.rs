@@ -1,8 +1,8 @@
 //! What can happen next: a frame, the end of the jail, a signal, the deadline.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -46,6 +46,14 @@ pub struct Waiter {
     deadline: Option<Instant>,
     processor: Option<Processor>,
     watched: Option<Watched>,
+    tick: Option<Tick>,
+}
+
+/// Something that is done again and again while nothing happens.
+struct Tick {
+    every: Duration,
+    next: Instant,
+    act: Box<dyn FnMut() + Send>,
 }
 
 impl Waiter {
@@ -62,6 +70,7 @@ impl Waiter {
             deadline: None,
             processor: None,
             watched: None,
+            tick: None,
         })
     }
 
@@ -90,6 +99,11 @@ impl Waiter {
     /// Watches the processor time of the run from now on.
     pub fn watch_processor(&mut self, processor: Processor) {
         self.processor = Some(processor);
+    }
+
+    /// Does this again and again from now on, whenever somebody waits.
+    pub fn set_tick(&mut self, every: Duration, act: Box<dyn FnMut() + Send>) {
+        self.tick = Some(Tick { every, next: Instant::now() + every, act });
     }
 
     /// Sets or moves the end of the run.
@@ -171,8 +185,13 @@ impl Waiter {
             {
                 return Ok(Event::Limit(limit));
             }
+            if let Some(tick) = self.tick.as_mut().filter(|tick| tick.next <= now) {
+                tick.next = now + tick.every;
+                (tick.act)();
+            }
             let look_at = self.processor.as_ref().map(Processor::look_at);
-            let next = [self.deadline, until, look_at].into_iter().flatten().min();
+            let tick = self.tick.as_ref().map(|tick| tick.next);
+            let next = [self.deadline, until, look_at, tick].into_iter().flatten().min();
             let ready = self.poll(socket, next.map(|next| next.saturating_duration_since(now)))?;
             if ready.signal
                 && let Some(number) = self.take_signal()?
@@ -251,6 +270,12 @@ fn ending_signals() -> SigSet {
 /// A descriptor from which the signals that end a run can be read. They have to be blocked, as [`Waiter::new`] does it.
 pub(crate) fn signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&ending_signals(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+}
+
+impl fmt::Debug for Tick {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "every {:?}", self.every)
+    }
 }
 
 /// What poll(2) found.

@@ -173,7 +173,9 @@ pub fn request_behind(error: &EvalAltResult) -> Option<RequestNumber> {
 /// The message of an error of the SDK's; nothing for any other error, among them those that cannot be caught.
 pub fn message_of(error: &EvalAltResult) -> Option<String> {
     match error.unwrap_inner() {
-        EvalAltResult::ErrorRuntime(value, _) => value.as_map_ref().ok()?.get("message").map(Dynamic::to_string),
+        EvalAltResult::ErrorRuntime(value, _) => {
+            value.as_map_ref().ok()?.get("message").map(Dynamic::to_string)
+        }
         _ => None,
     }
 }

@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
+use super::deciding::DecidingArguments;
+use super::help::{CONFIG_EXAMPLES, EXAMPLES};
 use super::limits::Limits;
-use super::values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
-use crate::sdk::SdkArguments;
+use super::person::PersonArguments;
+use super::values::Format;
+use crate::config::ShowArguments;
 use crate::policy_command::PolicyArguments;
+use crate::sdk::SdkArguments;
 
 /// Run an untrusted script in a jail, and do for it what a policy permits.
 #[derive(Parser, Debug)]
@@ -15,6 +20,7 @@ use crate::policy_command::PolicyArguments;
     name = "rex-broker",
     bin_name = "rex-broker",
     version,
+    long_version = LONG_VERSION,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = EXAMPLES
@@ -49,45 +55,23 @@ pub(super) struct RunArguments {
     /// Add logs and metrics to the human form
     #[arg(short, long)]
     pub(super) verbose: bool,
-    #[command(flatten)]
-    pub(super) deciding: DecidingArguments,
-    #[command(flatten)]
-    pub(super) limits: Limits,
-}
-
-/// What is decided, required and recorded.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Policy, record and jail")]
-pub(super) struct DecidingArguments {
     /// Use Rex's exit status, policy loading and termination; implied by the program name rex-runner
     #[arg(long)]
     pub(super) rex_compat: bool,
     /// Leave out of the result what Rex's does not have
     #[arg(long)]
     pub(super) bare: bool,
-    /// How to treat policies that look like mistakes [default: standard, or rex with --rex-compat]
-    #[arg(long, value_name = "MODE", value_enum)]
-    pub(super) policy_mode: Option<PolicyMode>,
-    /// What to do with files that may have a second name elsewhere
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinks::Refuse)]
-    pub(super) hard_links: HardLinks,
-    /// Where decisions are recorded [default: /var/log/rex-broker, or the user's state directory]
-    #[arg(long, value_name = "PATH|fd:N|none", value_parser = AuditTarget::parser())]
-    pub(super) audit_log: Option<AuditTarget>,
-    /// When records are forced to disk
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = AuditSync::Run)]
-    pub(super) audit_sync: AuditSync,
-    /// Which protections must be in force, such as core, strict, max, or +landlock,-cgroup
-    #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
-    pub(super) require: Option<String>,
-    /// Let the kernel report which system call ended a jail, instead of only ending it
-    #[arg(long)]
-    pub(super) jail_forensics: bool,
+    #[command(flatten)]
+    pub(super) deciding: DecidingArguments,
+    #[command(flatten)]
+    pub(super) limits: Limits,
 }
 
 /// What else the program does.
 #[derive(Subcommand, Debug)]
 pub(super) enum Task {
+    /// Run a script under a policy, for people
+    Run(Box<PersonArguments>),
     /// Tell which protections this host can give
     Doctor(DoctorArguments),
     /// Check, explain and describe policies
@@ -100,6 +84,23 @@ pub(super) enum Task {
     },
     /// Tell what scripts can call
     Sdk(SdkArguments),
+    /// Tell what is configured
+    #[command(subcommand)]
+    Config(ConfigTask),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// What is told of the configuration.
+#[derive(Subcommand, Debug)]
+pub(super) enum ConfigTask {
+    /// Print every setting with its value
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Show(ShowArguments),
 }
 
 /// What `doctor` examines and how it reports.
@@ -116,21 +117,6 @@ pub struct DoctorArguments {
     pub require: Option<String>,
 }
 
-/// Shown below the options.
-const EXAMPLES: &str = "\
-Examples:
-  Run a script under a policy, and show the result to a person:
-    rex-broker --jail -s check.rhai -p check.cedar -o human -v
-
-  Give it arguments, at most a minute, and a record of its own:
-    rex-broker --jail -s check.rhai -p check.cedar -a args.json --timeout 60 --audit-log ./audit.jsonl
-
-  Find out what this host can protect against:
-    rex-broker doctor --prove
-
-Exit status:
-   0 done                       64 command line wrong            71 no jail could be made
-   1 the script failed          65 script, policy or arguments   73 output cannot be written
-  77 denied and not handled        invalid                       74 record cannot be written
-  75 a limit was reached        66 input file missing            78 refused on this host
- 124 deadline passed            70 fault of this program      128+n ended by signal n";
+/// The jail's program is a part of the version: it is built into this one, and the result names it.
+const LONG_VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), "\njail image sha256:", env!("REX_JAIL_IMAGE_SHA256"));

@@ -1,12 +1,18 @@
 //! What the command line asks for, and how the program answers to its caller.
 
 mod arguments;
+mod asked;
+mod deciding;
 mod environment;
 mod exit;
+mod given;
+mod help;
 mod limits;
 pub mod log;
 mod parse;
 mod per_operation;
+mod person;
+mod request;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
@@ -16,6 +22,7 @@ pub use arguments::DoctorArguments;
 pub use environment::Environment;
 pub use exit::Exit;
 pub use limits::Limits;
-pub use parse::{CliExit, Invocation, Run, parse};
+pub use parse::{CliExit, Invocation, command, parse};
 pub use per_operation::PerOperation;
-pub use values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
+pub use request::{Asked, Run};
+pub use values::{AuditSync, AuditTarget, Color, Format, HardLinks, PolicyMode};

@@ -1,24 +1,26 @@
 //! From the words of the command line to what is to be done.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches};
+use clap_complete::Shell;
 
-use super::arguments::{CommandLine, DoctorArguments, RunArguments, Task};
+use super::arguments::{CommandLine, ConfigTask, DoctorArguments, RunArguments, Task};
 use super::exit::Exit;
-use super::limits::Limits;
+use super::given::given;
+use super::request::Asked;
 use super::terminal::printable;
-use super::values::{AuditSync, AuditTarget, Format, HardLinks, PolicyMode};
-use crate::sdk::SdkArguments;
+use crate::config::ShowArguments;
 use crate::policy_command::PolicyArguments;
+use crate::sdk::SdkArguments;
 
 /// What the program is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Invocation {
     /// Run a script.
-    Run(Box<Run>),
+    Run(Box<Asked>),
     /// Tell which protections this host can give.
     Doctor(DoctorArguments),
     /// Check, explain and describe policies.
@@ -27,39 +29,10 @@ pub enum Invocation {
     Protocol,
     /// Tell what scripts can call.
     Sdk(SdkArguments),
-}
-
-/// How a script is to be run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The script.
-    pub script: PathBuf,
-    /// The policy.
-    pub policy: PathBuf,
-    /// The arguments, if any.
-    pub arguments: Option<PathBuf>,
-    /// The form of the result.
-    pub format: Format,
-    /// Whether the human form has logs and metrics.
-    pub verbose: bool,
-    /// Whether exit status, policy loading and termination are Rex's.
-    pub compat: bool,
-    /// Whether the result lacks what Rex's does not have.
-    pub bare: bool,
-    /// How policies that look like mistakes are treated.
-    pub policy_mode: PolicyMode,
-    /// What to do with files that may have a second name.
-    pub hard_links: HardLinks,
-    /// Where decisions are recorded.
-    pub audit_log: AuditTarget,
-    /// When records are forced to disk.
-    pub audit_sync: AuditSync,
-    /// Which protections must be in force; the hardening package reads it.
-    pub require: Option<String>,
-    /// Whether the kernel reports the system call that ended a jail.
-    pub jail_forensics: bool,
-    /// How much the run may use.
-    pub limits: Limits,
+    /// Tell what is configured.
+    ShowConfig(ShowArguments),
+    /// Print completions for a shell.
+    Completions(Shell),
 }
 
 /// The program ends here, with a text for the caller: help, version, or what is wrong with the command line.
@@ -86,20 +59,35 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, Cl
     parsed.map_err(|error| CliExit::new(&error, compat))
 }
 
-/// Looked for ahead of the grammar, because it decides how a wrong command line is answered.
+/// The grammar of the command line, for completions and manual pages.
+pub fn command() -> Command {
+    CommandLine::command()
+}
+
+/// Looked for ahead of the grammar, because it decides how a wrong command line is answered. A command, such as `run`,
+/// has nothing to do with Rex.
 fn asks_for_compat(words: &[OsString]) -> bool {
-    words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--rex-compat")
+    let is_command = words.get(1).is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    !is_command && words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--rex-compat")
 }
 
 fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
-    let matches = CommandLine::command().try_get_matches_from(words)?;
+    let command = command();
+    let matches = command.clone().try_get_matches_from(words)?;
     let line = CommandLine::from_arg_matches(&matches)?;
     Ok(match line.task {
-        None => Invocation::Run(Box::new(line.run.into_run(false))),
+        None => Invocation::Run(Box::new(line.run.into_asked(given(&command, &matches), false))),
+        Some(Task::Run(run)) => {
+            let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
+            let given = command.find_subcommand(name).map(|command| given(command, matches));
+            Invocation::Run(Box::new(run.into_asked(given.unwrap_or_default())))
+        }
         Some(Task::Doctor(doctor)) => Invocation::Doctor(doctor),
         Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
         Some(Task::Protocol { json: _ }) => Invocation::Protocol,
         Some(Task::Sdk(sdk)) => Invocation::Sdk(sdk),
+        Some(Task::Config(ConfigTask::Show(show))) => Invocation::ShowConfig(show),
+        Some(Task::Completions { shell }) => Invocation::Completions(shell),
     })
 }
 
@@ -110,32 +98,9 @@ fn parse_compat(words: &[OsString], named_rex_runner: bool) -> Result<Invocation
     } else {
         command.bin_name("rex-broker")
     };
-    let matches = command.try_get_matches_from(words)?;
+    let matches = command.clone().try_get_matches_from(words)?;
     let run = RunArguments::from_arg_matches(&matches)?;
-    Ok(Invocation::Run(Box::new(run.into_run(true))))
-}
-
-impl RunArguments {
-    fn into_run(self, compat: bool) -> Run {
-        let default_mode = if compat { PolicyMode::Rex } else { PolicyMode::Standard };
-        Run {
-            // Present, as the grammar demands them.
-            script: self.script_file.unwrap_or_default(),
-            policy: self.policy_file.unwrap_or_default(),
-            arguments: self.script_arguments_file,
-            format: self.output_format,
-            verbose: self.verbose,
-            compat,
-            bare: self.deciding.bare,
-            policy_mode: self.deciding.policy_mode.unwrap_or(default_mode),
-            hard_links: self.deciding.hard_links,
-            audit_log: self.deciding.audit_log.unwrap_or_default(),
-            audit_sync: self.deciding.audit_sync,
-            require: self.deciding.require,
-            jail_forensics: self.deciding.jail_forensics,
-            limits: self.limits,
-        }
-    }
+    Ok(Invocation::Run(Box::new(run.into_asked(given(&command, &matches), true))))
 }
 
 impl CliExit {

@@ -1,10 +1,12 @@
 //! Command lines and what they ask for.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::*;
+use crate::config::Layers;
+use crate::input::Script;
 
 fn parse_words(words: &[&str]) -> Result<Invocation, CliExit> {
     parse(words.iter().map(OsString::from))
@@ -12,7 +14,7 @@ fn parse_words(words: &[&str]) -> Result<Invocation, CliExit> {
 
 fn run(words: &[&str]) -> Run {
     match parse_words(words) {
-        Ok(Invocation::Run(run)) => *run,
+        Ok(Invocation::Run(asked)) => asked.settle(&Layers::none()).expect("nobody forbids it"),
         other => panic!("{words:?} gave {other:?}"),
     }
 }
@@ -38,8 +40,8 @@ fn rexs_flags_mean_what_they_mean_there() {
     let short = run(&["rex-broker", "--jail", "-s", "s", "-pp", "-a", "a", "-opretty-json", "-v"]);
 
     assert_eq!(long, short);
-    assert_eq!(long.script, Path::new("s"));
-    assert_eq!(long.policy, Path::new("p"));
+    assert_eq!(long.script, Script::File("s".into()));
+    assert_eq!(long.policies, [Path::new("p")]);
     assert_eq!(long.arguments.as_deref(), Some(Path::new("a")));
     assert_eq!(long.format, Format::PrettyJson);
     assert!(long.verbose && !long.compat);
@@ -55,7 +57,7 @@ fn what_is_not_said_is_the_default() {
     assert_eq!(run.audit_log, AuditTarget::Usual);
     assert_eq!(run.audit_sync, AuditSync::Run);
     assert_eq!(run.limits, Limits::default());
-    assert_eq!((run.arguments, run.require, run.jail_forensics), (None, None, false));
+    assert_eq!((run.arguments, run.require.as_deref(), run.jail_forensics), (None, Some("core"), false));
 }
 
 #[test]
@@ -195,9 +197,14 @@ fn help_and_version_go_to_standard_output() {
         assert_eq!((exit.code, exit.is_error), (0, false), "{words:?}");
     }
     assert!(refused(&["rex-broker", "--help"]).text.contains("Examples:"));
+    assert_eq!(refused(&["rex-broker", "-V"]).text, concat!("rex-broker ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(
         refused(&["rex-broker", "--version"]).text,
-        concat!("rex-broker ", env!("CARGO_PKG_VERSION"), "\n")
+        format!(
+            "rex-broker {}\njail image sha256:{}\n",
+            env!("CARGO_PKG_VERSION"),
+            crate::image::JAIL.sha256
+        )
     );
 }
 
@@ -241,5 +248,60 @@ fn file_names_need_not_be_text() {
     let words = ["rex-broker", "--jail", "-s"].map(OsString::from).into_iter();
     let words = words.chain([OsString::from_vec(b"\xff".to_vec()), "-p".into(), "p".into()]);
 
-    assert!(matches!(parse(words), Ok(Invocation::Run(run)) if run.script.as_os_str().len() == 1));
+    let Ok(Invocation::Run(asked)) = parse(words) else { panic!("a file name is any bytes") };
+    assert_eq!(asked.unsettled().script, Script::File(std::ffi::OsStr::from_bytes(b"\xff").into()));
+}
+
+#[test]
+fn people_name_script_policies_and_arguments() {
+    let run = run(&[
+        "rex-broker",
+        "run",
+        "s",
+        "--policy",
+        "p",
+        "q",
+        "--policy",
+        "r",
+        "--arg",
+        "n:int=3",
+        "--args",
+        "a.json",
+        "--timeout",
+        "9",
+        "--ndjson",
+    ]);
+
+    assert_eq!(run.script, Script::File("s".into()));
+    assert_eq!(run.policies, ["p", "q", "r"].map(std::path::PathBuf::from));
+    assert_eq!((run.given.len(), run.arguments), (1, Some("a.json".into())));
+    assert_eq!((run.limits.timeout_seconds, run.format), (9, Format::Ndjson));
+    assert!(run.for_person && run.explain_denials && run.progress && !run.compat && !run.dry_run);
+}
+
+#[test]
+fn what_a_person_does_not_say_is_the_default() {
+    let asked = run(&["rex-broker", "run", "-", "-p", "p"]);
+
+    assert_eq!((asked.script, asked.format), (Script::StandardInput, Format::Human));
+    assert_eq!((asked.policy_mode, asked.color), (PolicyMode::Standard, Color::Auto));
+    assert!(!run(&["rex-broker", "run", "s", "-p", "p", "--explain-denials=false"]).explain_denials);
+    assert!(run(&["rex-broker", "run", "s", "-p", "p", "--explain-denials"]).explain_denials);
+}
+
+#[test]
+fn a_dry_run_has_nothing_to_record() {
+    let run = run(&["rex-broker", "run", "s", "-p", "p", "--dry-run", "--audit-log", "/x"]);
+
+    assert_eq!((run.dry_run, run.audit_log), (true, AuditTarget::Nowhere));
+}
+
+#[test]
+fn run_is_not_rexs() {
+    assert_eq!(refused(&["rex-broker", "run", "s", "-p", "p", "--rex-compat"]).code, 64);
+    assert_eq!(refused(&["rex-broker", "run", "s"]).code, 64);
+    assert_eq!(refused(&["rex-broker", "run", "s", "-p", "p", "--json", "--ndjson"]).code, 64);
+    assert_eq!(refused(&["rex-broker", "run", "s", "-p", "p", "--arg", "a:int=x"]).code, 64);
+    assert_eq!(refused(&["rex-broker", "--jail", "-s", "s", "-p", "p", "-o", "ndjson"]).code, 64);
+    assert_eq!(refused(&["rex-runner", "run", "s", "-p", "p"]).code, 2);
 }

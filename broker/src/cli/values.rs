@@ -17,6 +17,21 @@ pub enum Format {
     PrettyJson,
     /// Text for people.
     Human,
+    /// Events as lines of JSON, and the result as the last line. Rex does not have it.
+    #[value(skip)]
+    Ndjson,
+}
+
+/// When to use colours.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// How policies that look like mistakes are treated.
@@ -76,12 +91,27 @@ impl PolicyMode {
     }
 }
 
+impl Color {
+    /// Whether there are to be colours in what goes to a terminal or elsewhere. See <https://no-color.org>.
+    pub fn is_wanted(self, to_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => to_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}
+
 impl AuditTarget {
     pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
         OsStringValueParser::new().try_map(|text| Self::parse(&text))
     }
 
-    fn parse(text: &OsStr) -> Result<Self, String> {
+    /// Reads what stands on the command line or in a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &OsStr) -> Result<Self, String> {
         match text.to_str() {
             Some("") => Err("the path is empty".to_owned()),
             Some("none") => Ok(Self::Nowhere),

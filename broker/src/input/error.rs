@@ -39,8 +39,22 @@ pub enum InputError {
 }
 
 impl InputError {
+    /// Whether a policy is refused because of who may write it.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            // The kernel's own errors have a number.
+            Self::Policy { source, .. } => {
+                source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none()
+            }
+            Self::Script { .. } | Self::Arguments { .. } | Self::Json { .. } => false,
+        }
+    }
+
     /// Whether a file is missing or cannot be read, and not merely wrong.
     pub fn is_missing(&self) -> bool {
+        if self.is_refused() {
+            return false;
+        }
         match self {
             Self::Script { source, .. } | Self::Policy { source, .. } | Self::Arguments { source, .. } => {
                 !matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge)
@@ -79,6 +93,9 @@ impl error::Error for InputError {
 
 impl From<InputError> for NotStarted {
     fn from(error: InputError) -> Self {
+        if error.is_refused() {
+            return Self::Refused(error.to_string());
+        }
         Self::Input { message: error.to_string(), missing: error.is_missing() }
     }
 }

@@ -36,7 +36,28 @@ pub(super) fn read_inspected(
         // A FIFO that nobody has opened for writing yet reads as if it were at its end.
         wait(&file, deadline)?;
     }
-    // Looked at before anything is read; what grows, or has no size, is stopped below.
+    text_of(&mut file, &metadata, limit_bytes, deadline, false)
+}
+
+/// The text that standard input has, up to its end.
+pub(super) fn read_standard_input(limit_bytes: usize, deadline: Instant) -> io::Result<String> {
+    let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    text_of(&mut file, &metadata, limit_bytes, deadline, true)
+}
+
+/// With `blocks`, a read may wait for ever, so there has to be something to read before each.
+fn text_of(
+    file: &mut File,
+    metadata: &Metadata,
+    limit_bytes: usize,
+    deadline: Instant,
+    blocks: bool,
+) -> io::Result<String> {
+    // Before a byte of it is read: a file that is too large is not to cost what it would take.
     if metadata.is_file() && metadata.len() > limit_bytes as u64 {
         return Err(too_large(limit_bytes));
     }
@@ -47,10 +68,13 @@ pub(super) fn read_inspected(
         if Instant::now() >= deadline {
             return Err(late());
         }
+        if blocks {
+            wait(file, deadline)?;
+        }
         match file.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(&file, deadline)?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(file, deadline)?,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

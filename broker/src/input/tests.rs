@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
@@ -29,7 +29,7 @@ impl Place {
         let arguments = self.0.join("args.json");
         let arguments = arguments.exists().then_some(arguments.as_path());
         let deadline = Instant::now() + Duration::from_millis(300);
-        read_before(&self.0.join("script"), &self.0.join("policy"), arguments, deadline)
+        read(&wanted(&Script::File(self.0.join("script")), &[self.0.join("policy")], arguments), deadline)
     }
 
     fn refused(&self) -> String {
@@ -42,6 +42,13 @@ impl Drop for Place {
         drop(fs::remove_dir_all(&self.0));
     }
 }
+
+fn wanted<'a>(script: &'a Script, policies: &'a [PathBuf], arguments: Option<&'a Path>) -> Wanted<'a> {
+    Wanted { script, policies, directories: false, forbids: &[], arguments, given: &[] }
+}
+
+/// More than any test takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn with_arguments(name: &str, text: &str) -> Result<Inputs, InputError> {
     let place = Place::new(name);
@@ -73,7 +80,7 @@ fn value(name: &str, kind: &str) -> Argument {
 fn the_files_are_read_whole() {
     let inputs = with_arguments("whole", r#"{"base": {"integerValue": 40}}"#).unwrap();
 
-    assert_eq!((inputs.script.as_str(), inputs.policy.as_str()), ("1", "// nothing"));
+    assert_eq!((inputs.script.as_str(), inputs.policies[0].text.as_str()), ("1", "// nothing"));
     assert_eq!(inputs.script_sha256, "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b");
     assert_eq!(inputs.arguments.values, [("base".to_owned(), Argument::Integer(40))]);
     assert!(inputs.arguments_sha256.is_some());

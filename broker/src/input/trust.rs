@@ -24,8 +24,8 @@ pub(super) fn inspect(path: &Path, metadata: &Metadata) -> io::Result<()> {
             tracing::warn!("{}: its group may write this policy", printable_line(&path.to_string_lossy()));
             Ok(())
         }
-        // Of the kind that says that the content is no good, not that the file is missing.
-        Trust::Refused(reason) => Err(io::Error::new(ErrorKind::InvalidData, reason)),
+        // Not one of the kernel's, which is how `InputError` tells it from a file that may not be read.
+        Trust::Refused(reason) => Err(io::Error::new(ErrorKind::PermissionDenied, reason)),
     }
 }
 

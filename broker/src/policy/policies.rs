@@ -92,6 +92,13 @@ impl Policies {
         self.rules.iter().map(|rule| (rule.id.as_str(), &rule.place))
     }
 
+    /// The permits of one source, each with its id and where it begins.
+    pub fn permits_of(&self, file: &str) -> impl Iterator<Item = (&str, &Place)> {
+        let permits =
+            self.rules.iter().filter(move |rule| rule.effect == Effect::Permit && rule.place.file == file);
+        permits.map(|rule| (rule.id.as_str(), &rule.place))
+    }
+
     /// Where the policy of that id begins.
     pub fn place(&self, id: &str) -> Option<&Place> {
         self.places().find(|(own, _)| *own == id).map(|(_, place)| place)

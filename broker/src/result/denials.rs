@@ -33,6 +33,8 @@ pub(super) struct Denials {
     places: HashMap<DenialObject, usize>,
     text_bytes: usize,
     explanation_bytes: usize,
+    /// How many of `kept` were handed out by [`Denials::untold`].
+    told: usize,
     /// Denials that had no room.
     pub(super) dropped: u64,
     /// All denials.
@@ -91,6 +93,12 @@ impl Denials {
         {
             lacking.add(need, grant);
         }
+    }
+
+    /// The entries that are new since the last time.
+    pub(super) fn untold(&mut self) -> &[DenialObject] {
+        let told = std::mem::replace(&mut self.told, self.kept.len());
+        self.kept.get(told..).unwrap_or_default()
     }
 
     fn has_room(&mut self, text_bytes: usize) -> bool {

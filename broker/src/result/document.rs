@@ -8,6 +8,7 @@ use super::ending::ErrorType;
 use super::logs::LogObject;
 use super::metrics::MetricObject;
 use crate::cli::Exit;
+use crate::policy::Finding;
 
 /// What the caller learns of a run. The keys up to `logs` are Rex's, in Rex's order.
 #[derive(Serialize, Clone, Debug, PartialEq)]
@@ -33,9 +34,15 @@ pub struct Document {
     /// How many denials `denials` had no room for.
     #[serde(skip_serializing_if = "is_zero")]
     pub denials_dropped: u64,
+    /// What is wrong in the script or in a policy, and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Finding>,
     /// How the jail was made and how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jail: Option<JailObject>,
+    /// Whether nothing was to be run; absent when something was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// How the program ends.
     #[serde(skip)]
     pub exit: Exit,

@@ -55,6 +55,8 @@ pub enum Ending {
     },
     /// The audit log cannot be written, so the run was stopped.
     AuditFailed(String),
+    /// The events of the run cannot be written, so the run was stopped.
+    OutputFailed(String),
     /// The broker itself failed while the script ran.
     BrokerFailed(String),
     /// The script was never started.
@@ -207,6 +209,10 @@ impl Ending {
             Self::AuditFailed(detail) => {
                 let message = format!("Script terminated: {detail}");
                 Meaning::internal(message, Exit::AuditNotWritten).ended("killed", false, detail.clone())
+            }
+            Self::OutputFailed(detail) => {
+                let message = format!("Script terminated: the events of the run cannot be written: {detail}");
+                Meaning::internal(message, Exit::OutputNotWritten).ended("killed", false, detail.clone())
             }
             Self::BrokerFailed(detail) => {
                 let message = format!("Script terminated: {detail}");

@@ -44,10 +44,11 @@ impl Logs {
         Self { threshold, kept: VecDeque::new(), some_were_dropped: false }
     }
 
-    pub(super) fn push(&mut self, log: &Log) {
+    /// The entry, unless it is below the threshold.
+    pub(super) fn push(&mut self, log: &Log) -> Option<&LogObject> {
         // The jail leaves these out, too, to save the way; here it is done in case it does not.
         if log.level < self.threshold {
-            return;
+            return None;
         }
         if self.kept.len() == MAX_ENTRIES {
             self.kept.pop_front();
@@ -62,6 +63,7 @@ impl Logs {
                 timestamp: log_time(OffsetDateTime::now_utc()),
             },
         });
+        self.kept.back()
     }
 
     /// The entries in their order, after a notice if some are missing.
@@ -108,7 +110,9 @@ mod tests {
 
     fn logged(messages: impl IntoIterator<Item = String>) -> Vec<LogObject> {
         let mut logs = Logs::new(LogLevel::Info);
-        messages.into_iter().for_each(|message| logs.push(&line(&message)));
+        for message in messages {
+            logs.push(&line(&message));
+        }
         logs.into_entries()
     }
 

@@ -75,6 +75,13 @@ impl Metrics {
         }
     }
 
+    /// The metric of that name as it stands in the document.
+    pub(super) fn named(&self, name: &str) -> Option<MetricObject> {
+        let entry = self.by_name.get(name)?;
+        let entry = Entry { dimensions: entry.dimensions.clone(), ..*entry };
+        Some(entry.named(name.to_owned()))
+    }
+
     /// Forgets what the script published.
     pub(super) fn forget_published(&mut self) {
         self.by_name.clear();

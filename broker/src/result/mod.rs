@@ -1,11 +1,13 @@
 //! The result document: what the caller learns of a run, field by field as Rex has it, with additions at its end.
 
 mod denials;
+mod diagnose;
 mod document;
 mod ending;
 mod logs;
 mod metrics;
 mod moment;
+mod person;
 mod recorder;
 mod reserved;
 #[cfg(test)]
@@ -13,6 +15,7 @@ mod tests;
 mod write;
 
 pub use denials::DenialObject;
+pub use diagnose::diagnose;
 pub use document::{AlarmObject, Document, ErrorObject, JailObject, Status};
 pub use ending::{Crash, Ending, ErrorClass, ErrorType, NotStarted, termination_text};
 pub use logs::{Attributes, LogObject};

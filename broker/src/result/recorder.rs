@@ -13,7 +13,9 @@ use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
 use super::reserved;
 use crate::cli::Exit;
+use crate::policy::Finding;
 use crate::policy::explain::{Lacking, Need};
+use crate::stream::{Stream, Unheard};
 
 /// What the recorder has to know from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,12 @@ pub struct Recorder {
     reserved_metric: Option<String>,
     reserved_alarm: Option<String>,
     denials: Denials,
+    /// Who is told of logs, alarms, metrics and denials while the script runs.
+    pub stream: Stream,
+    /// What can be said of places in the script or in policies.
+    pub diagnostics: Vec<Finding>,
+    /// Whether the script is only compiled.
+    pub dry_run: bool,
     /// What is known of the jail; the end is filled in by [`Recorder::finish`].
     pub jail: JailObject,
 }
@@ -64,6 +72,8 @@ pub enum Refusal {
         /// Its value.
         value: u64,
     },
+    /// Whoever is told of it while the script runs does not listen. The run ends.
+    Unheard(Unheard),
 }
 
 impl Recorder {
@@ -80,6 +90,9 @@ impl Recorder {
             reserved_metric: None,
             reserved_alarm: None,
             denials: Denials::default(),
+            stream: Stream::Silent,
+            diagnostics: Vec::new(),
+            dry_run: false,
             jail: JailObject { audit_log: "none".to_owned(), ..JailObject::default() },
         }
     }
@@ -90,8 +103,10 @@ impl Recorder {
     /// When there were too many.
     pub fn log(&mut self, log: &Log) -> Result<(), Refusal> {
         within("max-log-lines", &mut self.log_lines, self.settings.max_log_lines)?;
-        self.logs.push(log);
-        Ok(())
+        match self.logs.push(log) {
+            Some(entry) => self.stream.log(entry).map_err(Refusal::Unheard),
+            None => Ok(()),
+        }
     }
 
     /// Takes an alarm.
@@ -107,7 +122,9 @@ impl Recorder {
         let details = alarm.details.map(|details| details.into_string());
         let bytes = alarm_type.len() + details.as_ref().map_or(0, String::len);
         self.alarm_bytes = self.alarm_bytes.saturating_add((bytes + ALARM_BYTES) as u64);
-        self.alarms.push(AlarmObject { alarm_type, alarm_details: details });
+        let alarm = AlarmObject { alarm_type, alarm_details: details };
+        self.stream.alarm(&alarm).map_err(Refusal::Unheard)?;
+        self.alarms.push(alarm);
         self.check_signal_bytes()
     }
 
@@ -121,7 +138,11 @@ impl Recorder {
             let text = reserved::metric_text(metric.name.as_str());
             return self.reserve(text, |recorder| &mut recorder.reserved_metric);
         }
+        let streamed = matches!(self.stream, Stream::Json(_)).then(|| metric.name.as_str().to_owned());
         self.metrics.publish(metric);
+        if let Some(metric) = streamed.and_then(|name| self.metrics.named(&name)) {
+            self.stream.metric(&metric).map_err(Refusal::Unheard)?;
+        }
         self.check_signal_bytes()
     }
 
@@ -146,6 +167,17 @@ impl Recorder {
     /// Adds a permission to the explanation of the denial that came last.
     pub fn explain_more(&mut self, need: Need, grant: Option<String>) {
         self.denials.explain_more(need, grant);
+    }
+
+    /// Tells the denials that nobody was told of yet, each with what the call lacks.
+    ///
+    /// # Errors
+    /// When whoever is to be told of them cannot be.
+    pub fn tell_denials(&mut self) -> Result<(), Refusal> {
+        for denial in self.denials.untold() {
+            self.stream.denial(denial).map_err(Refusal::Unheard)?;
+        }
+        Ok(())
     }
 
     /// How many denials there were.
@@ -194,6 +226,7 @@ impl Recorder {
             self.metrics.measured(if compiled { measured } else { &of_cpu });
         }
         match (&error, &ending) {
+            (None, _) if self.dry_run => {}
             (None, _) => self.metrics.count("RexRunnerScriptExecutionSuccessCount", "SuccessCount"),
             (Some((_, message)), Ending::NotStarted(NotStarted::Arguments(_))) => {
                 self.metrics.count("RexRunnerScriptArgumentValidationFailureCount", "FailureCount");
@@ -250,7 +283,9 @@ impl Recorder {
             logs: keeps_logs.then(|| self.logs.into_entries()),
             denials_dropped: if additions { self.denials.dropped } else { 0 },
             denials: if additions { self.denials.into_entries() } else { Vec::new() },
+            diagnostics: if additions { self.diagnostics } else { Vec::new() },
             jail: additions.then_some(self.jail),
+            dry_run: self.dry_run,
             exit,
             is_early: !keeps_logs,
         }
@@ -287,6 +322,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Reserved(text) => out.write_str(text),
             Self::Limit { name, value } => write!(out, "limit reached: {name} of {value}"),
+            Self::Unheard(_) => out.write_str("the events of the run cannot be written"),
         }
     }
 }

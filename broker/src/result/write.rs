@@ -4,12 +4,15 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use super::document::Document;
+use super::person;
 use crate::cli::Format;
 use crate::cli::terminal::{printable, printable_line};
+use crate::policy::PolicyText;
+use crate::stream::write_line;
 
 /// How the result is to look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Form {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Form<'a> {
     /// JSON or text.
     pub format: Format,
     /// Whether the text has logs and metrics.
@@ -18,6 +21,14 @@ pub struct Form {
     pub compat: bool,
     /// Whether standard output is a terminal, which must not be told what to do by a script.
     pub to_terminal: bool,
+    /// Whether the text is that of the command `run`, with errors that point at their place.
+    pub for_person: bool,
+    /// Whether that text says what a denied request lacked.
+    pub explain_denials: bool,
+    /// Whether that text has colours.
+    pub in_colour: bool,
+    /// The texts that a place may be in: policies and script.
+    pub sources: &'a [PolicyText<'a>],
 }
 
 /// Writes the result. The text form of an error goes to `stderr`, everything else to `stdout`.
@@ -26,7 +37,7 @@ pub struct Form {
 /// When either cannot be written.
 pub fn write(
     document: &Document,
-    form: &Form,
+    form: &Form<'_>,
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> io::Result<()> {
@@ -36,9 +47,11 @@ pub fn write(
         Format::Json => json(document, &mut stdout)?,
         _ if early_as_rex => json(document, &mut stdout)?,
         Format::PrettyJson => serde_json::to_writer_pretty(&mut stdout, document)?,
+        Format::Human if form.for_person => person::write(document, form, &mut stdout, stderr)?,
         Format::Human => human(document, form, &mut stdout, stderr)?,
+        Format::Ndjson => write_line("result", document, &mut stdout)?,
     }
-    if form.to_terminal && form.format != Format::Human {
+    if form.to_terminal && matches!(form.format, Format::Json | Format::PrettyJson) {
         // Rex ends JSON without a newline; a prompt behind it helps nobody.
         stdout.write_all(b"\n")?;
     }
@@ -51,7 +64,7 @@ fn json(document: &Document, stdout: &mut impl Write) -> io::Result<()> {
 
 fn human(
     document: &Document,
-    form: &Form,
+    form: &Form<'_>,
     stdout: &mut impl Write,
     stderr: &mut dyn Write,
 ) -> io::Result<()> {
@@ -69,13 +82,18 @@ fn human(
         None => writeln!(stdout, "{}", output(&document.output, form.to_terminal))?,
     }
     if form.verbose {
-        stdout.write_all(b"--- metrics ---\n")?;
-        for metric in &document.metrics {
-            writeln!(stdout, "{}: {}", printable_line(&metric.metric_name), metric.metric_value)?;
-        }
+        metrics(document, stdout)?;
         if !form.compat && !document.denials.is_empty() {
             denials(document, stdout)?;
         }
+    }
+    Ok(())
+}
+
+pub(super) fn metrics(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(b"--- metrics ---\n")?;
+    for metric in &document.metrics {
+        writeln!(out, "{}: {}", printable_line(&metric.metric_name), metric.metric_value)?;
     }
     Ok(())
 }
@@ -101,7 +119,7 @@ fn denials(document: &Document, stdout: &mut impl Write) -> io::Result<()> {
 }
 
 /// A file or a pipe gets the output as it is.
-fn output(text: &str, to_terminal: bool) -> Cow<'_, str> {
+pub(super) fn output(text: &str, to_terminal: bool) -> Cow<'_, str> {
     if to_terminal { printable(text) } else { Cow::Borrowed(text) }
 }
 

@@ -20,7 +20,16 @@ pub fn argument_files(bytes: &[u8]) {
         let mut file = std::fs::File::create(path).expect("a file can be made");
         file.write_all(content).expect("a file can be written");
     }
-    match input::read(&script, &policy, Some(&arguments)) {
+    let (script, policies) = (input::Script::File(script), [policy]);
+    let wanted = input::Wanted {
+        script: &script,
+        policies: &policies,
+        directories: false,
+        forbids: &[],
+        arguments: Some(&arguments),
+        given: &[],
+    };
+    match input::read(&wanted, std::time::Instant::now() + std::time::Duration::from_secs(60)) {
         Err(error) => assert!(error.to_string().starts_with("Failed to load input files: "), "{error}"),
         Ok(inputs) => {
             if inputs.check_depth().is_ok() {
@@ -59,7 +68,7 @@ pub fn result_documents(bytes: &[u8]) {
     };
     let document = recorder.finish(ending, &Measured::default());
     for format in [Format::Json, Format::PrettyJson, Format::Human] {
-        let form = Form { format, verbose: true, compat: false, to_terminal: true };
+        let form = Form { format, verbose: true, to_terminal: true, ..Form::default() };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         write(&document, &form, &mut out, &mut err).expect("memory can be written");
         if format == Format::Human {

@@ -3,7 +3,16 @@
 use super::*;
 use crate::cli::Format;
 
-const HUMAN: Form = Form { format: Format::Human, verbose: false, compat: true, to_terminal: false };
+const HUMAN: Form<'static> = Form {
+    format: Format::Human,
+    verbose: false,
+    compat: true,
+    to_terminal: false,
+    for_person: false,
+    explain_denials: false,
+    in_colour: false,
+    sources: &[],
+};
 
 fn written(document: &Document, form: Form) -> (String, String) {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

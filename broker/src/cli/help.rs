@@ -1,0 +1,51 @@
+//! The examples and tables below the options.
+
+/// Below the options of the program itself.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  Run a script under a policy, and show the result to a person:
+    rex-broker run check.rhai --policy check.cedar
+
+  The same as a program would, with Rex's flags and Rex's document:
+    rex-broker --jail -s check.rhai -p check.cedar -a args.json -o json
+
+  Find out what this host can protect against:
+    rex-broker doctor --prove
+
+Exit status:
+   0 done                       64 command line wrong            71 no jail could be made
+   1 the script failed          65 script, policy or arguments   73 output cannot be written
+  77 denied and not handled        invalid                       74 record cannot be written
+  75 a limit was reached        66 input file missing            78 configuration refused
+ 124 deadline passed            70 fault of this program      128+n ended by signal n";
+
+/// Below the options of `run`.
+pub(super) const RUN_EXAMPLES: &str = "\
+Arguments on the command line:
+  --arg name=value              the text `value`
+  --arg count:int=3             an integer; also :float, :bool
+  --arg hosts:json='[\"a\",\"b\"]'  a list or map of such values
+
+Examples:
+  Two policies, a directory of policies, and an argument:
+    rex-broker run check.rhai --policy base.cedar --policy /etc/app/policies --arg path=/srv/app
+
+  A script from standard input, its events as they happen:
+    generate | rex-broker run - --policy check.cedar --ndjson
+
+  See whether script, policy and arguments are valid, and run nothing:
+    rex-broker run check.rhai --policy check.cedar --dry-run";
+
+/// Below the options of `config show`.
+pub(super) const CONFIG_EXAMPLES: &str = "\
+Read in this order, of which a later one may tighten anything:
+  /etc/rex-broker/config.toml
+  /etc/rex-broker/conf.d/*.toml
+  $XDG_CONFIG_HOME/rex-broker/config.toml   not by root; else ~/.config/rex-broker/config.toml
+  REX_BROKER_*                              such as REX_BROKER_TIMEOUT=60
+  flags
+Only a file of root's may loosen, or a flag where no such file has a value.
+
+Examples:
+  rex-broker config show
+  rex-broker config show --origin --json";

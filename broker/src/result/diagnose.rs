@@ -1,0 +1,149 @@
+//! What a script's error is about: the place, the words there, and what to do about it.
+
+use rex_ipc::control::Place;
+
+use super::ending::Ending;
+use crate::policy::{Finding, Severity};
+
+/// The error of a script as a remark about its text; nothing when it has no place there.
+///
+/// The place is the jail's claim. It decides nothing: at worst a lying jail points people at the wrong line.
+pub fn diagnose(ending: &Ending, place: Option<Place>, file: &str, script: &str) -> Option<Finding> {
+    let place = place?;
+    let (_, message) = ending.meaning(false).error?;
+    let line = usize::try_from(place.line).unwrap_or(usize::MAX);
+    let column = usize::try_from(place.column).unwrap_or(usize::MAX).max(1);
+    Some(Finding {
+        severity: Severity::Error,
+        file: file.to_owned(),
+        line,
+        column,
+        length: word_length(script, line, column),
+        hint: hint(&message).or_else(|| limit_hint(ending)),
+        message: without_place(&message, place),
+        policy_id: None,
+    })
+}
+
+/// The message without its place, which is shown beside it. Rex's forms have it once, twice or in the first of several lines.
+fn without_place(message: &str, place: Place) -> String {
+    let position = format!(" (line {}, position {})", place.line, place.column);
+    let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let mut first = first;
+    while let Some(shorter) = first.strip_suffix(&position) {
+        first = shorter;
+    }
+    if rest.is_empty() { first.to_owned() } else { format!("{first}\n{rest}") }
+}
+
+/// How many characters the word has that begins at this place; at least one.
+fn word_length(script: &str, line: usize, column: usize) -> usize {
+    let line = script.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let rest = line.chars().skip(column.saturating_sub(1));
+    let word = rest.take_while(|character| character.is_alphanumeric() || *character == '_');
+    word.take(MAX_WORD).count().max(1)
+}
+
+/// What to do about an error that many scripts have. The text is only for people, so it is found by the message's words.
+fn hint(message: &str) -> Option<String> {
+    let quoted = |rest: &str| rest.split([' ', '\n']).next().unwrap_or_default().to_owned();
+    for beginning in ["Syntax error: Undefined variable: ", "Variable not found: "] {
+        if let Some(rest) = message.strip_prefix(beginning) {
+            let name = quoted(rest);
+            return Some(format!("declare it with `let {name} = …`, or give it with `--arg {name}=…`"));
+        }
+    }
+    if let Some(rest) = message.strip_prefix("Function not found: ") {
+        let name = quoted(rest);
+        return Some(format!("`rex-broker sdk search {name}` tells what there is, and with which arguments"));
+    }
+    let (_, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
+    Some((*advice).to_owned())
+}
+
+fn limit_hint(ending: &Ending) -> Option<String> {
+    match ending {
+        Ending::Limit { name, .. } if name.starts_with("max-") => {
+            Some(format!("`--{name}` sets it, unless the configuration pins it"))
+        }
+        Ending::Limit { .. } => Some("`--memory` gives the script more room".to_owned()),
+        _ => None,
+    }
+}
+
+/// Words of a message, and what helps.
+const ADVICE: &[(&str, &str)] = &[
+    ("reserved keyword 'print' is disabled", "use info(…), whose text goes to the logs"),
+    ("reserved keyword 'eval' is disabled", "text cannot be run as a script; call a function instead"),
+    ("modules are not available", "put everything that the script needs into one file"),
+    ("Expression exceeds maximum complexity", "split the expression with several `let`s"),
+    ("Stack overflow", "script functions may call each other 64 levels deep"),
+    ("unauthorized to perform", "the policy has to permit it, or the script to handle it with try … catch"),
+    (
+        "Authorization check failed",
+        "a policy could not be evaluated for this; `jail` in the record tells which",
+    ),
+];
+
+/// The most characters that are marked.
+const MAX_WORD: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::super::ErrorClass;
+    use super::*;
+
+    const SCRIPT: &str = "let n = 0;\n  undeclared_name + n\n";
+
+    fn diagnosed(message: &str, line: u32, column: u32) -> Finding {
+        let ending = Ending::ScriptError { message: message.to_owned(), class: ErrorClass::Other };
+        diagnose(&ending, Some(Place { line, column }), "s.rhai", SCRIPT).unwrap()
+    }
+
+    #[test]
+    fn the_place_is_told_once() {
+        let one = diagnosed("Division by zero: 0 / 0 (line 2, position 3)", 2, 3);
+        let two = diagnosed("Runtime error: x (line 2, position 3) (line 2, position 3)", 2, 3);
+        let call = diagnosed(
+            "Runtime error: x (line 1, position 5)\nin call to function 'f' (line 2, position 3)",
+            1,
+            5,
+        );
+
+        assert_eq!((one.message.as_str(), one.line, one.column), ("Division by zero: 0 / 0", 2, 3));
+        assert_eq!(two.message, "Runtime error: x");
+        assert_eq!(call.message, "Runtime error: x\nin call to function 'f' (line 2, position 3)");
+    }
+
+    #[test]
+    fn the_whole_word_is_marked() {
+        assert_eq!(diagnosed("x", 2, 3).length, "undeclared_name".len());
+        assert_eq!(diagnosed("x", 2, 19).length, 1);
+        assert_eq!(diagnosed("x", 2, 400).length, 1);
+        assert_eq!(diagnosed("x", u32::MAX, u32::MAX).length, 1);
+    }
+
+    #[test]
+    fn common_errors_have_a_remedy() {
+        let hint = |message: &str| diagnosed(message, 1, 1).hint;
+
+        assert_eq!(
+            hint("Syntax error: Undefined variable: path (line 1, position 1)").unwrap(),
+            "declare it with `let path = …`, or give it with `--arg path=…`"
+        );
+        assert!(hint("Function not found: cta (&str) (line 1, position 1)").unwrap().contains("search cta`"));
+        assert!(hint("Syntax error: reserved keyword 'print' is disabled (…)").unwrap().contains("info("));
+        assert_eq!(hint("Runtime error: x"), None);
+    }
+
+    #[test]
+    fn a_success_or_an_error_without_a_place_is_no_remark() {
+        let failed = Ending::ScriptError { message: "x".to_owned(), class: ErrorClass::Other };
+
+        assert_eq!(diagnose(&failed, None, "s", SCRIPT), None);
+        assert_eq!(
+            diagnose(&Ending::Value(String::new()), Some(Place { line: 1, column: 1 }), "s", SCRIPT),
+            None
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The result as the command `run` shows it to a person: the output, and on the other stream what went wrong and where.
+
+use std::io::{self, Write};
+
+use super::denials::DenialObject;
+use super::document::Document;
+use super::write::{Form, metrics, output};
+use crate::cli::terminal::{printable, printable_line};
+use crate::policy::{Finding, Severity, render};
+
+/// Writes the output to `stdout` and everything else to `stderr`. Logs were told when they came.
+pub(super) fn write(
+    document: &Document,
+    form: &Form<'_>,
+    stdout: &mut impl Write,
+    stderr: &mut dyn Write,
+) -> io::Result<()> {
+    if document.error.is_none() && !document.output.is_empty() {
+        writeln!(stdout, "{}", output(&document.output, form.to_terminal))?;
+        // So that the lines come in this order where both end on one terminal.
+        stdout.flush()?;
+    }
+    let mut text = Vec::new();
+    for finding in &document.diagnostics {
+        diagnostic(finding, form, &mut text)?;
+    }
+    let is_told = document.diagnostics.iter().any(|finding| finding.severity == Severity::Error);
+    if let Some(error) = &document.error
+        && !is_told
+    {
+        writeln!(text, "error: {}", printable(&error.message))?;
+    }
+    if form.explain_denials {
+        denials(document, &mut text)?;
+    }
+    if document.dry_run && document.error.is_none() {
+        text.extend_from_slice(b"script, policies and arguments are valid; nothing was run\n");
+    }
+    stderr.write_all(&text)?;
+    if form.verbose {
+        metrics(document, stderr)?;
+    }
+    Ok(())
+}
+
+/// The finding with its line; what a message has behind its first line follows as notes.
+fn diagnostic(finding: &Finding, form: &Form<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut lines = finding.message.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    let shown = Finding { message: first, ..finding.clone() };
+    out.write_all(render(&[shown], form.sources, form.in_colour).as_bytes())?;
+    for line in lines {
+        writeln!(out, "  = note: {}", printable_line(line))?;
+    }
+    Ok(())
+}
+
+fn denials(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
+    for denial in document.denials.iter().take(MAX_SHOWN) {
+        one(denial, out)?;
+    }
+    let rest = document.denials.len().saturating_sub(MAX_SHOWN) as u64;
+    match rest.saturating_add(document.denials_dropped) {
+        0 => Ok(()),
+        more => writeln!(out, "and {more} more denials, which the record has"),
+    }
+}
+
+fn one(denial: &DenialObject, out: &mut Vec<u8>) -> io::Result<()> {
+    let times = match denial.count {
+        1 => String::new(),
+        count => format!(", {count} times"),
+    };
+    let resource = printable_line(&denial.resource);
+    writeln!(out, "denied: {} on {resource} (line {}{times})", denial.action, denial.line)?;
+    match denial.policies.as_slice() {
+        [] => writeln!(out, "  no policy permits it")?,
+        policies => writeln!(out, "  forbidden by {}", printable_line(&policies.join(", ")))?,
+    }
+    let Some(lacking) = &denial.lacking else { return Ok(()) };
+    if let Some(nearest) = &lacking.nearest {
+        writeln!(
+            out,
+            "  the nearest is `{}` ({}), but not:",
+            printable_line(&nearest.id),
+            printable_line(&nearest.place.to_string())
+        )?;
+        for failed in &nearest.failed {
+            writeln!(out, "    {}", printable_line(&failed.text))?;
+        }
+    }
+    for need in lacking.needs.iter().skip(1) {
+        let resource = printable_line(&need.resource);
+        writeln!(out, "  the call also needs {} on {}::\"{resource}\"", need.action, need.resource_type)?;
+    }
+    if !lacking.grant.is_empty() {
+        writeln!(out, "  this would permit exactly that:")?;
+        for line in lacking.grant.lines() {
+            writeln!(out, "    {}", printable_line(line))?;
+        }
+    }
+    Ok(())
+}
+
+/// The most denials that are shown; the record has all of them.
+const MAX_SHOWN: usize = 10;

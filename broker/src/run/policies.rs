@@ -1,0 +1,86 @@
+//! The policies of a run: loaded, checked, told about, and closed to the script.
+
+use std::path::Path;
+
+use crate::cli::{self, Format};
+use crate::forbidden::{self, Forbidden};
+use crate::input::Inputs;
+use crate::policy::{Finding, Loaded, Policies, PolicyText};
+use crate::policy_command;
+use crate::result::{NotStarted, Recorder};
+
+/// Loads the policies of the caller and those that only forbid.
+///
+/// A person is told of findings together with the result, which has them for programs; other callers at once, on standard
+/// error. Rex says nothing but its result.
+pub(super) fn load(
+    options: &cli::Run,
+    inputs: &Inputs,
+    recorder: &mut Recorder,
+) -> Result<Policies, NotStarted> {
+    let texts = texts(inputs);
+    let show = |findings: &[Finding]| {
+        if !options.compat && !options.for_person {
+            policy_command::show(findings, &texts);
+        }
+    };
+    let policies = match Policies::load(&texts, policy_command::mode(options.policy_mode)) {
+        Ok(Loaded { policies, warnings }) => {
+            show(&warnings);
+            if options.for_person {
+                recorder.diagnostics = warnings;
+            }
+            policies
+        }
+        Err(errors) => {
+            let refused = errors.of_weight();
+            show(&refused);
+            let in_lines = || refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let reason = match errors.cedar_reason() {
+                Some(reason) if options.compat => reason.to_owned(),
+                // They have just been shown to the person who reads this.
+                _ if !options.compat && !options.for_person && options.format == Format::Human => {
+                    "the policy is refused".to_owned()
+                }
+                _ => in_lines(),
+            };
+            recorder.diagnostics = refused;
+            return Err(NotStarted::Policy(reason));
+        }
+    };
+    for source in &inputs.forbids {
+        if let Some((id, place)) = policies.permits_of(&source.name).next() {
+            return Err(NotStarted::Refused(format!(
+                "configuration refused: {place}: `{id}` permits something, and a policy that is added by configuration \
+                 or with --forbid may only forbid"
+            )));
+        }
+    }
+    Ok(policies)
+}
+
+/// The sources as they are loaded, and as findings name them.
+fn texts(inputs: &Inputs) -> Vec<PolicyText<'_>> {
+    let sources = inputs.policies.iter().chain(&inputs.forbids);
+    sources.map(|source| PolicyText { name: &source.name, text: &source.text }).collect()
+}
+
+/// Everything that a diagnostic may be about: the policies and the script.
+pub(super) fn sources(inputs: &Inputs) -> Vec<PolicyText<'_>> {
+    let mut sources = texts(inputs);
+    sources.push(PolicyText { name: &inputs.script_name, text: &inputs.script });
+    sources
+}
+
+/// The script reads and writes with the broker's rights, so the files of the run itself are closed to it.
+pub(super) fn close(forbidden: &mut Forbidden, options: &cli::Run, inputs: &Inputs) {
+    let sources = inputs.policies.iter().chain(&inputs.forbids);
+    let policies = sources.map(|source| (Path::new(&source.name), forbidden::POLICY));
+    let configuration = options.configuration.iter().map(|path| (path.as_path(), forbidden::CONFIGURATION));
+    for (path, reason) in policies.chain(configuration) {
+        // A policy that comes through a pipe has no path that could be read again.
+        if let Err(error) = forbidden.add_file(path, reason) {
+            tracing::debug!("there is no path to protect: {error}");
+        }
+    }
+}

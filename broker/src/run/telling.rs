@@ -1,0 +1,38 @@
+//! Who is told what while a run goes on.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use crate::cli::{self, Format};
+use crate::conclude::Beginning;
+use crate::outlet::Outlet;
+use crate::stream::{Progress, Stream};
+
+/// Where the events of this run go: lines of JSON on standard output, or log lines on standard error.
+///
+/// # Errors
+/// When signals cannot be watched for.
+pub(super) fn stream(options: &cli::Run, deadline: Instant) -> io::Result<Stream> {
+    Ok(match options.format {
+        Format::Ndjson => Stream::Json(Box::new(Outlet::new(io::stdout(), deadline, Duration::ZERO)?)),
+        Format::Human if options.for_person => {
+            Stream::Text(Box::new(Outlet::new(io::stderr(), deadline, Duration::ZERO)?), Progress::default())
+        }
+        _ => Stream::Silent,
+    })
+}
+
+/// How far the run is, on standard error, when that is a terminal.
+pub(super) fn progress(stream: &mut Stream, options: &cli::Run, beginning: &Beginning) -> Progress {
+    if !options.progress || !io::stderr().is_terminal() {
+        return Progress::default();
+    }
+    let Ok(outlet) = Outlet::new(io::stderr(), beginning.deadline(), Duration::ZERO) else {
+        return Progress::default();
+    };
+    let progress = Progress::on(Box::new(outlet), beginning.started);
+    if let Stream::Text(_, shown) = stream {
+        *shown = progress.clone();
+    }
+    progress
+}
