@@ -97,3 +97,67 @@ const FIELDS: usize = 3;
 fn as_map(entry: &Dynamic) -> Option<Dynamic> {
     entry.read_lock::<DiskUsageEntry>().map(|entry| Dynamic::from_map(entry.to_map()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new().file("/t/s/u/b", "123").file("/t/a", "12345").link("/l", "t")
+    }
+
+    #[test]
+    fn the_total_is_that_of_the_directory() {
+        assert_eq!(
+            bench().output(
+                r#"let m = du([du::apparent_size, du::a], "/t");
+                   [m.entries.map(|e| e.path), m.total_size_bytes, m.total_inode_count, m.denied_count, m.entries[0]]"#
+            ),
+            r##"[["/t/a", "/t/s/u/b", "/t/s/u", "/t/s", "/t"], 12296, 5, 0, #{"inode_count": 1, "path": "/t/a", "size_bytes": 5}]"##
+        );
+    }
+
+    #[test]
+    fn the_directory_is_opened_described_and_listed_in_one_round_trip() {
+        let bench = bench();
+
+        assert_eq!(
+            bench.output(r#"du([du::s], "/l").entries.map(|e| [e.path, e.size_bytes])"#),
+            r#"[["/t", 20480]]"#
+        );
+        assert_eq!(bench.asked()[0], ["open_dir", "stat", "list_details"]);
+    }
+
+    #[test]
+    fn depths_limit_the_list_and_not_the_total() {
+        assert_eq!(
+            bench().output(
+                r#"[du([du::max_depth(0)], "/t").entries.len(), du([du::d(-1)], "/t").total_inode_count]"#
+            ),
+            "[1, 5]"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_may_not_be_read_has_its_own_size() {
+        assert_eq!(
+            bench()
+                .denying("read", "/t")
+                .output(r#"let m = du("/t"); [m.entries.len(), m.total_inode_count, m.denied_count]"#),
+            "[1, 1, 1]"
+        );
+    }
+
+    #[test]
+    fn errors_are_those_of_other_commands() {
+        assert!(
+            bench().failure(r#"du("/t/a")"#).contains("IoErrorKind: IoError: Not a directory (os error 20)")
+        );
+        assert!(bench().denying("stat", "/t").failure(r#"du("/t")"#).contains("PermissionDenied"));
+        assert!(
+            bench()
+                .failure(r#"du([du::s, du::a], "/t")"#)
+                .contains("Validation error: cannot both summarize and show all entries")
+        );
+    }
+}

@@ -1,6 +1,6 @@
-//! Removes a file, a link or a directory.
+//! Removes a file or a directory.
 
-use rex_ipc::failure::FailureClass;
+use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::DeletePath;
 use rhai::{Array, NativeCallContext};
 
@@ -17,7 +17,7 @@ pub enum RmFlag {
     Recursive,
 }
 
-/// Removes a file, a link, or an empty directory.
+/// Removes a file or an empty directory.
 ///
 /// # Errors
 /// See [`with_flags`].
@@ -38,14 +38,14 @@ fn remove(context: &NativeCallContext, flags: &[RmFlag], path: &str) -> Fallible
     let request = DeletePath { path: value::path(path)?, recursive: flags.contains(&RmFlag::Recursive) };
     match Session::of(context).ask(value::line(context), request) {
         // rm(1): "ignore nonexistent files". Only who may know that it is missing gets this failure.
-        Err(failed)
-            if flags.contains(&RmFlag::Force)
-                && failed.failure.class == (FailureClass::System { errno: ENOENT }) =>
-        {
-            Ok(())
-        }
+        Err(failed) if flags.contains(&RmFlag::Force) && says_missing(&failed.failure) => Ok(()),
         outcome => Ok(outcome?),
     }
+}
+
+/// Whether there was nothing at the path, or nothing any more when it came to removing it.
+fn says_missing(failure: &Failure) -> bool {
+    failure.class == (FailureClass::System { errno: ENOENT }) || failure.kind == ErrorKind::NotFound
 }
 
 const ENOENT: u16 = 2;
@@ -59,11 +59,16 @@ mod tests {
     }
 
     #[test]
-    fn files_links_and_empty_directories_are_removed() {
+    fn files_and_empty_directories_are_removed_and_links_are_not() {
         let bench = bench();
 
-        assert_eq!(bench.output(r#"rm("/d/f"); rm("/d/l"); rm("/d/empty"); ls("/d").keys()"#), r#"["s"]"#);
+        assert_eq!(bench.output(r#"rm("/d/f"); rm("/d/empty"); ls("/d").keys()"#), r#"["l", "s"]"#);
         assert_eq!(bench.asked()[0], ["delete_path"]);
+        assert!(
+            bench
+                .failure(r#"rm([rm::f], "/d/l")"#)
+                .contains("FileError: File error: file is a symbolic link")
+        );
     }
 
     #[test]

@@ -272,3 +272,243 @@ pub fn tell_move(context: &NativeCallContext, options: &MoveOptions, from: &str,
     }
     log::info(context, &format!("Moved from '{from}' to '{to}'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Bench, Node};
+
+    const OPEN: &str = r#"
+        let dir = |path| DirConfig().path(path).build().open(OpenDirOptions().build());
+        let d = dir.call("/d");
+        let open = |name| d.open_file(name, OpenFileOptions().read(true).write(true).build());
+    "#;
+
+    fn bench() -> Bench {
+        Bench::new().file("/d/f", "old text").file("/d/g", "").dir("/d/s").link("/d/l", "f").file("/to/x", "")
+    }
+
+    fn gives(bench: &Bench, script: &str, expected: &str) {
+        assert_eq!(bench.output(&format!("{OPEN}{script}")), expected, "{script}");
+    }
+
+    fn fails(bench: &Bench, script: &str, expected: &str) {
+        let message = bench.failure(&format!("{OPEN}{script}"));
+        assert!(message.contains(expected), "{script}: {message}");
+    }
+
+    #[test]
+    fn a_replacing_write_gives_the_new_file_and_keeps_the_owner_only_with_options() {
+        let owned = || bench().with("/d/f", |traits| traits.owner = Some("daemon".into()));
+
+        let bench = owned();
+        gives(&bench, r#"let f = open.call("f"); let n = f.write("new"); n.read()"#, "new");
+        assert_eq!((bench.content("/d/f"), bench.traits("/d/f").owner), ("new".into(), None));
+        assert_eq!(bench.asked()[2], ["begin_write", "write_chunk", "finish_write"]);
+
+        let bench = owned();
+        gives(&bench, r#"open.call("f").write("new", WriteOptions().build()); 0"#, "0");
+        assert_eq!(bench.traits("/d/f").owner.as_deref(), Some("daemon"));
+
+        let bench = owned();
+        gives(
+            &bench,
+            r#"open.call("f").write("n", WriteOptions().preserve_ownership(false).build()); 0"#,
+            "0",
+        );
+        assert_eq!(bench.traits("/d/f").owner, None);
+    }
+
+    #[test]
+    fn a_new_file_larger_than_a_frame_is_opened_once_it_is_complete() {
+        let bench = bench();
+
+        gives(&bench, r#"let t = ""; t.pad(200000, 'x'); open.call("f").write(t).read().len()"#, "200000");
+    }
+
+    #[test]
+    fn writing_in_place_begins_at_the_start_and_cuts_what_is_longer() {
+        let bench = Bench::new().file("/d/f", "line 1\nline 2\n");
+        let script = r#"let f = open.call("f"); let p = ReadPageOptions().num_lines(1).build();
+                        f.read_page(p); f.write_in_place("new"); f.read_page(p)"#;
+
+        gives(&bench, script, r#"["new"]"#);
+        assert_eq!(bench.content("/d/f"), "new");
+    }
+
+    #[test]
+    fn a_handle_without_write_writes_nothing() {
+        let bench = bench();
+
+        for call in ["write(\"x\")", "write_in_place(\"x\")", "truncate(TruncateOptions().build())"] {
+            let script = format!(r#"d.open_file("f", OpenFileOptions().read(true).build()).{call}"#);
+            fails(&bench, &script, "InvalidFileMode: Invalid file mode: Attempted to write a file without");
+        }
+        assert_eq!(bench.content("/d/f"), "old text");
+    }
+
+    #[test]
+    fn sizes_are_counted_in_units() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"let f = open.call("g"); f.fallocate(FallocateOptions().length(1).format(SizeUnit::KIBIBYTES).build());
+               let r = [f.metadata().file_size()];
+               f.truncate(TruncateOptions().size(2).format(SizeUnit::KILOBYTES).build()); r.push(f.metadata().file_size());
+               f.fallocate(FallocateOptions().length(5).build()); r.push(f.metadata().file_size());
+               f.truncate(TruncateOptions().build()); r.push(f.metadata().file_size()); r"#,
+            "[1024, 2000, 2000, 0]",
+        );
+        fails(
+            &bench,
+            r#"open.call("f").truncate(TruncateOptions().size(-1).build())"#,
+            "InvalidArguments: Invalid arguments: Size must be greater than or equal to 0",
+        );
+    }
+
+    #[test]
+    fn a_copy_gives_the_destination_from_its_start() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"let f = open.call("f"); let g = open.call("g"); f.copy(g, CopyFileOptions().build()).read()"#,
+            "old text",
+        );
+        fails(
+            &bench,
+            r#"open.call("f").copy(open.call("g"), CopyFileOptions().build())"#,
+            "DestinationFileNotEmptyError: Destination file not empty: File: /d/g, Size: 8 bytes",
+        );
+    }
+
+    #[test]
+    fn a_moved_file_knows_its_place() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"let verbose = MoveOptions().verbose(true).build();
+               let usage = DiskUsageOptions().build();
+               let f = open.call("f").move(dir.call("/to"), "n", verbose); let r = [f.disk_usage(usage).path];
+               let again = f.move(d, "back", verbose); r.push(again.disk_usage(usage).path); r.push(again.read()); r"#,
+            r#"["/to/n", "/d/back", "old text"]"#,
+        );
+        assert_eq!(
+            bench.log(),
+            ["Info Moved from '/d/f' to '/to/n'", "Info Moved from '/to/n' to '/d/back'"]
+        );
+    }
+
+    #[test]
+    fn what_was_opened_through_a_link_is_told_by_the_name_of_the_link() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"let f = d.open_file("l", OpenFileOptions().read(true).follow_symlinks(true).build());
+               f.move(d, "m", MoveOptions().verbose(true).build());
+               f.disk_usage(DiskUsageOptions().build()).path"#,
+            "/d/f",
+        );
+        assert_eq!(bench.log(), ["Info Moved from '/d/l' to '/d/m'"]);
+    }
+
+    #[test]
+    fn a_directory_is_moved_and_goes_into_one_that_is_not_empty() {
+        let bench = bench().file("/d/s/in", "1");
+
+        gives(
+            &bench,
+            r#"let m = d.move(dir.call("/d/s"), dir.call("/"), "to", MoveOptions().verbose(true).build());
+               [m.list_entries().keys(), m.disk_usage(DiskUsageOptions().build()).entries[0].path]"#,
+            r#"[["in"], "/to/s"]"#,
+        );
+        assert_eq!(bench.log(), ["Info Moved from '/d/s' to '/to/s'"]);
+    }
+
+    #[test]
+    fn names_are_removed() {
+        let bench = bench().file("/d/s/in", "");
+
+        gives(
+            &bench,
+            r#"let f = open.call("f"); f.delete(DeleteFileOptions().build());
+               f.delete(DeleteFileOptions().force(true).build());
+               let r = []; try { f.delete(DeleteFileOptions().build()) } catch (e) { r.push(`${e.kind}: ${e.message}`) }
+               let s = dir.call("/d/s");
+               try { s.delete(DeleteDirOptions().build()) } catch (e) { r.push(`${e.kind}`) }
+               s.delete(DeleteDirOptions().recursive(true).build()); s.delete(DeleteDirOptions().force(true).build());
+               r.push(d.list_entries().keys()); r"#,
+            r#"["NotFound: No such file or directory found: /d", "DirectoryNotEmpty", ["g", "l"]]"#,
+        );
+    }
+
+    #[test]
+    fn modes_are_permission_bits() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"open.call("f").chmod(0o600); d.chmod(ChmodDirOptions().permissions(0o700).build())"#,
+            "",
+        );
+        assert_eq!((bench.traits("/d/f").mode, bench.traits("/d").mode), (Some(0o600), Some(0o700)));
+        fails(
+            &bench,
+            r#"open.call("f").chmod(0o1777)"#,
+            "ValidationError: Validation error: Invalid permissions. Permissions must be in the range 0-777 octal: 0o1777",
+        );
+        fails(
+            &bench,
+            r#"d.chmod(ChmodDirOptions().permissions(-1).build())"#,
+            "TryFromIntError: out of range integral type conversion attempted",
+        );
+    }
+
+    #[test]
+    fn owners_are_names() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"let o = SetOwnershipOptions().user("daemon").group("adm").build();
+               open.call("f").set_ownership(o); d.set_ownership(o); d.open_symlink("l").set_ownership(o);
+               open.call("g").set_ownership(SetOwnershipOptions().build());
+               let o = d.get_ownership(); [o.user, o.group, open.call("g").get_ownership().user]"#,
+            r#"["daemon", "adm", "root"]"#,
+        );
+        assert_eq!(bench.traits("/d/l").owner.as_deref(), Some("daemon"));
+        fails(
+            &bench,
+            r#"let n = ""; n.pad(2000, 'n'); d.set_ownership(SetOwnershipOptions().user(n).build())"#,
+            "IdentityResolutionError: Identity resolution error: No user mapping found for uid: nnn",
+        );
+    }
+
+    #[test]
+    fn parts_of_a_label_are_set() {
+        let bench = bench();
+
+        gives(
+            &bench,
+            r#"open.call("f").set_extended_attr(SetXAttrOptions().name("security.selinux").selinux_type("t").selinux_role("r").build())"#,
+            "",
+        );
+        assert_eq!(bench.traits("/d/f").label.as_deref(), Some("security.selinux=-:r:t:-"));
+    }
+
+    #[test]
+    fn links_are_made_and_replaced_only_with_force() {
+        let bench = bench();
+
+        gives(&bench, r#"d.create_symlink("../any", "n", CreateSymlinkOptions().build())"#, "");
+        fails(
+            &bench,
+            r#"d.create_symlink("t", "f", CreateSymlinkOptions().build())"#,
+            "IoError: File exists (os error 17)",
+        );
+        gives(&bench, r#"d.create_symlink("t", "f", CreateSymlinkOptions().force(true).build())"#, "");
+        assert!(matches!(&bench.world.borrow().nodes["/d/n"], Node::Link(target) if target == "../any"));
+    }
+}

@@ -221,14 +221,6 @@ impl<'c> Count<'c> {
         let metadata = match listed.details {
             Details::Described(metadata) => metadata,
             Details::Directory => return self.go_into(DirEntry::new(dir, listed.entry), &path),
-            // The target of a link matters to nobody here, and may be what is withheld.
-            Details::Withheld if listed.entry.entry_type == EntryType::Symlink => {
-                let mut link = DirEntry::new(dir, listed.entry);
-                match self.passed_over.unless_raised(&path, link.describe(self.context))? {
-                    Some((metadata, _)) => metadata,
-                    None => return Ok(()),
-                }
-            }
             Details::Withheld => return self.passed_over.count(&path, "it may not be looked at"),
         };
         if self.is_elsewhere(&metadata) || self.was_counted(&metadata) {
@@ -347,5 +339,183 @@ impl Level {
         // A page without entries ends the listing too; asking again would change nothing.
         self.more = !page.end && !entries.is_empty();
         self.page = entries.into_iter();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new()
+            .file("/t/a.f", "12345")
+            .file("/t/s/b.f", "123")
+            .file("/t/s/u/c.f", "1")
+            .fifo("/t/p")
+            .link("/t/l", "a.f")
+    }
+
+    fn used(bench: &Bench, options: &str) -> String {
+        bench.output(&format!(
+            r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+               d.disk_usage(DiskUsageOptions(){options}.build()).entries.map(|e| `${{e.path}} ${{e.size_bytes}} ${{e.inode_count}}`)"#
+        ))
+    }
+
+    #[test]
+    fn directories_are_listed_behind_what_is_in_them_with_all_of_it() {
+        assert_eq!(used(&bench(), ""), r#"["/t/s/u 8192 2", "/t/s 16384 4", "/t 24576 6"]"#);
+        assert_eq!(
+            used(&bench(), ".apparent_size(true)"),
+            r#"["/t/s/u 4097 2", "/t/s 8196 4", "/t 12297 6"]"#
+        );
+    }
+
+    #[test]
+    fn each_directory_is_one_round_trip() {
+        let bench = bench();
+
+        used(&bench, "");
+
+        assert_eq!(
+            bench.asked()[1..],
+            [
+                vec!["stat", "list_details"],
+                vec!["open_dir", "list_details", "stat"],
+                vec!["open_dir", "list_details", "stat"]
+            ]
+        );
+    }
+
+    #[test]
+    fn all_files_lists_what_is_no_directory_too() {
+        assert_eq!(
+            used(&bench(), ".all_files(true).apparent_size(true)"),
+            r#"["/t/a.f 5 1", "/t/l 3 1", "/t/p 0 1", "/t/s/b.f 3 1", "/t/s/u/c.f 1 1", "/t/s/u 4097 2", "/t/s 8196 4", "/t 12297 6"]"#
+        );
+    }
+
+    #[test]
+    fn a_depth_limits_what_is_listed_and_not_what_is_counted() {
+        assert_eq!(used(&bench(), ".max_depth(1)"), r#"["/t/s 16384 4", "/t 24576 6"]"#);
+        assert_eq!(used(&bench(), ".summarize(true)"), r#"["/t 24576 6"]"#);
+        assert_eq!(used(&bench(), ".max_depth(-1)"), "[]");
+        assert_eq!(
+            bench().output(
+                r#"DirConfig().path("/").build().open(OpenDirOptions().build())
+                       .disk_usage(DiskUsageOptions().max_depth(1).build()).entries.map(|e| e.path)"#
+            ),
+            r#"["/t", "/"]"#
+        );
+    }
+
+    #[test]
+    fn a_file_counts_once_whatever_it_is_called() {
+        let named_twice = |bench: Bench| {
+            ["/t/a.f", "/t/s/b.f"].into_iter().fold(bench, |bench, path| {
+                bench.with(path, |traits| (traits.inode, traits.links) = (Some(5), Some(2)))
+            })
+        };
+
+        assert_eq!(used(&named_twice(bench()), ".max_depth(0)"), r#"["/t 20480 5"]"#);
+        assert_eq!(used(&named_twice(bench()), ".max_depth(0).count_hard_links(true)"), r#"["/t 24576 6"]"#);
+    }
+
+    #[test]
+    fn a_directory_that_is_mounted_twice_counts_once() {
+        let bench = bench()
+            .with("/t/s", |traits| traits.inode = Some(77))
+            .file("/t/z/again", "x")
+            .with("/t/z", |traits| traits.inode = Some(77));
+
+        assert_eq!(used(&bench, ".max_depth(0)"), r#"["/t 24576 6"]"#);
+    }
+
+    #[test]
+    fn other_file_systems_are_not_entered_when_that_is_wanted() {
+        let bench = bench()
+            .with("/t/s", |traits| traits.device = Some(9))
+            .with("/t/s/b.f", |traits| traits.device = Some(9))
+            .with("/t/p", |traits| traits.device = Some(9));
+
+        assert_eq!(
+            used(&bench, ".one_file_system(true).all_files(true)"),
+            r#"["/t/a.f 4096 1", "/t/l 4096 1", "/t 8192 2"]"#
+        );
+        assert!(bench.asked().iter().flatten().filter(|name| **name == "list_details").count() == 1);
+    }
+
+    #[test]
+    fn the_largest_listed_directory_below_stays_open() {
+        let script = |options: &str| {
+            format!(
+                r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                   let h = d.disk_usage(DiskUsageOptions(){options}.build()).largest_subdir_handle;
+                   if h == () {{ "none" }} else {{ h.list_entries().keys() }}"#
+            )
+        };
+
+        assert_eq!(bench().output(&script(".track_largest_subdir(true)")), r#"["b.f", "u"]"#);
+        assert_eq!(bench().output(&script("")), "none");
+        assert_eq!(bench().output(&script(".track_largest_subdir(true).summarize(true)")), "none");
+    }
+
+    #[test]
+    fn what_may_not_be_looked_at_is_counted_and_left_out() {
+        let denied = |action, path| {
+            bench().denying(action, path).output(
+                r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                   let r = d.disk_usage(DiskUsageOptions().apparent_size(true).build());
+                   [r.entries.map(|e| `${e.path} ${e.size_bytes}`), r.denied_count, passed_over()]"#,
+            )
+        };
+
+        assert_eq!(denied("open", "/t/s"), r#"[["/t 4101"], 1, 1]"#);
+        assert_eq!(denied("read", "/t/s"), r#"[["/t/s 4096", "/t 8197"], 1, 1]"#);
+        assert_eq!(denied("stat", "/t/s"), r#"[["/t/s/u 4097", "/t 4101"], 1, 1]"#);
+        assert_eq!(denied("stat", "/t/s/b.f"), r#"[["/t/s/u 4097", "/t/s 8193", "/t 12294"], 1, 1]"#);
+        assert_eq!(denied("read", "/t"), r#"[["/t 4096"], 1, 1]"#);
+        assert!(
+            bench()
+                .denying("stat", "/t")
+                .failure(
+                    r#"DirConfig().path("/t").build().open(OpenDirOptions().build()).disk_usage(DiskUsageOptions().build())"#
+                )
+                .contains("PermissionDenied")
+        );
+    }
+
+    #[test]
+    fn a_long_listing_is_counted_page_by_page() {
+        let mut bench = Bench::new();
+        for number in 0..250 {
+            bench = bench.file(&format!("/t/f{number}"), "1");
+        }
+
+        assert_eq!(used(&bench, ""), r#"["/t 1028096 251"]"#);
+    }
+
+    #[test]
+    fn a_file_is_described() {
+        assert_eq!(
+            bench().output(
+                r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                   let e = d.open_file("a.f", OpenFileOptions().read(true).build()).disk_usage(DiskUsageOptions().apparent_size(true).build());
+                   [e.path, e.size_bytes, e.inode_count, e.to_map(), type_of(e)]"#
+            ),
+            r##"["/t/a.f", 5, 1, #{"inode_count": 1, "path": "/t/a.f", "size_bytes": 5}, "rust_safe_io::dir::unix::disk_usage::DiskUsageEntry"]"##
+        );
+    }
+
+    #[test]
+    fn a_list_beyond_the_limit_ends_the_script() {
+        let mut bench = bench();
+        bench.limits.array_elements = 2;
+
+        let ended = bench.run(
+            r#"DirConfig().path("/t").build().open(OpenDirOptions().build()).disk_usage(DiskUsageOptions().build())"#,
+        );
+
+        assert!(ended.text.starts_with("Size of array/BLOB too large"), "{}", ended.text);
     }
 }

@@ -225,6 +225,63 @@ mod tests {
     }
 
     #[test]
+    fn descriptions_come_with_the_listing() {
+        let bench = bench();
+
+        found(&bench, ".size_range(SizeRange::min_only(0, SizeUnit::BYTES))");
+
+        assert_eq!(
+            bench.asked()[1..],
+            [
+                vec!["list_details"],
+                vec!["open_dir", "list_details", "stat"],
+                vec!["open_dir", "list_details", "stat"]
+            ]
+        );
+    }
+
+    #[test]
+    fn filters_need_no_names_of_owners() {
+        let bench = bench().file("/t/nameless", "1").file("/t/s/nameless", "1");
+
+        assert_eq!(
+            found(&bench, ".name(\"name*\").size_range(SizeRange::min_only(1, SizeUnit::BYTES))"),
+            r#"["nameless", "nameless"]"#
+        );
+        assert_eq!(found(&bench, ".name(\"name*\").follow_symlinks(true)"), r#"["nameless", "nameless"]"#);
+    }
+
+    #[test]
+    fn below_a_followed_link_paths_are_those_it_leads_to() {
+        let bench = Bench::new().link("/t/k", "/other").file("/other/in/f", "");
+
+        assert_eq!(found(&bench, r#".follow_symlinks(true).regex("^/other/in/")"#), r#"["f"]"#);
+        assert_eq!(found(&bench, r#".follow_symlinks(true).regex("^/t/")"#), r#"["k"]"#);
+    }
+
+    #[test]
+    fn what_was_passed_over_is_counted_until_the_next_walk() {
+        let count = |bench: Bench, options: &str| {
+            bench.output(&format!(
+                r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                   d.find(FindOptions(){options}.build(), |e| 0); passed_over()"#
+            ))
+        };
+
+        assert_eq!(count(bench(), ""), "0");
+        assert_eq!(count(bench().denying("open", "/t/s"), ""), "1");
+        assert_eq!(count(bench().denying("read", "/t/s").denying("open", "/t/s/u"), ""), "1");
+        assert_eq!(count(bench().denying("read", "/t"), ""), "1");
+        assert_eq!(count(bench(), ".follow_symlinks(true)"), "1");
+        assert_eq!(
+            bench().denying("open", "/t/s").output(
+                r#"find_files([glob::r], "*", "/t"); let n = passed_over(); find_files("*", "/t/s/u"); [n, passed_over()]"#
+            ),
+            "[1, 0]"
+        );
+    }
+
+    #[test]
     fn what_may_not_be_opened_or_read_is_passed_over() {
         assert_eq!(found(&bench().denying("open", "/t/s"), r#".name("[sc]*")"#), "[]");
         assert_eq!(found(&bench().denying("read", "/t/s"), r#".name("[sc]*")"#), r#"["s"]"#);

@@ -81,7 +81,7 @@ fn register_rm(registrar: &mut Registrar<'_>) {
             "()",
             "directory: open Dir, [open Dir(resolved)], delete Dir; otherwise: open \
              Dir(parent), [open Dir(resolved parent)], open File, delete File",
-            "Removes a file, a link or an empty directory.",
+            "Removes a file or an empty directory.",
         ),
         rm::plain,
     );

@@ -65,8 +65,7 @@ impl World {
         let path = normal(&format!("{dir}/{}", entry.name));
         let asked: &[&'static str] = match entry.entry_type {
             EntryType::Dir => return Details::Directory,
-            EntryType::File => &["open", "stat"],
-            EntryType::Symlink => &["open", "stat", "read"],
+            EntryType::File | EntryType::Symlink => &["open", "stat"],
             _ => &["stat"],
         };
         match asked.iter().try_for_each(|action| self.check(action, "File", &path)) {

@@ -61,8 +61,14 @@ impl World {
         let kind = if matches!(self.nodes.get(&path), Some(Node::Dir)) { "Dir" } else { "File" };
         self.check("open", kind, &path)?;
         self.check("delete", kind, &path)?;
-        if !self.nodes.contains_key(&path) {
-            return Err(missing());
+        match self.nodes.get(&path) {
+            None => return Err(missing()),
+            Some(Node::Link(_)) => {
+                let message =
+                    format!("File error: file is a symbolic link but follow_symlinks is not enabled: {path}");
+                return Err(invalid(ErrorKind::FileError, &message));
+            }
+            Some(_) => {}
         }
         self.remove_tree(&path, delete.recursive)
     }
