@@ -224,7 +224,7 @@ fn register_certificates(registrar: &mut Registrar<'_>) {
             "verify_cert_chain",
             "(FileHandle, FileHandle root, Array<FileHandle>)",
             "()",
-            "read File, read File(root), read File for each element",
+            "read File, read File(root), [read File(each intermediate)]",
             "Fails unless a server's certificate goes back to a root by way of intermediate ones.",
         ),
         |context: NativeCallContext, server: FileHandle, root: FileHandle, intermediates: Array| {
