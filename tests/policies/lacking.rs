@@ -1,11 +1,17 @@
 //! What a denied call lacks: every permission that follows from its names, and none that does not.
 
+use std::collections::BTreeSet;
+
 use rex_broker::ops::lacking::Explaining;
-use rex_ipc::bounded::Text;
+use rex_ipc::bounded::{Bytes, Text};
+use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{
-    ChunkLength, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenListing, ReadChunk, ReadLink, Stat,
+    Allocate, Attributes, BeginFile, BeginWrite, ChunkLength, Copy, CreateDir, CreateLink, DeleteDir,
+    DeleteFile, DirPlace, FinishWrite, FullMode, ListEntries, MakeDir, MoveDir, MoveFile, NewTime, OpenDir,
+    OpenFile, OpenListing, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner, SetTimes,
+    SetXAttr, Stat, Truncate, WriteChunk, WriteHow,
 };
-use rex_ipc::handle::{AnyId, DirId, FileId};
+use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
 use rex_tests::session::Session;
 use serde_json::Value;
@@ -103,6 +109,138 @@ fn what_is_granted_is_enough_and_each_line_of_it_is_needed() {
         let failure = session.batch(cat(&root)).unwrap().failure;
         assert_eq!(failure.is_none(), left_out == lines.len(), "{failure:?}");
         tree = session.tree;
+    }
+}
+
+/// Calls of every kind whose questions can be known, each on a tree with the file `a` and the directory `d`.
+fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
+    let name = |name: &str| Text::new(name.to_owned()).unwrap();
+    let path = |path: &str| Text::new(path.to_owned()).unwrap();
+    let top = || open_dir(1, root, false);
+    let writable = || Request::from(OpenFile { write: true, ..open_file(2, 1, "a") });
+    let piece =
+        || Request::from(WriteChunk { writer: WriterId(3), bytes: Bytes::new(b"new".to_vec()).unwrap() });
+    let finish = |attributes| Request::from(FinishWrite { writer: WriterId(3), reopen: None, attributes });
+    let mode = || Attributes { mode: FullMode::new(0o600), ..Attributes::default() };
+    let begin = BeginWrite { id: WriterId(3), file: FileId(2), how: WriteHow::Replace { keep_owner: false } };
+    let (file, dir) = (AnyId::File(FileId(2)), AnyId::Dir(DirId(2)));
+    let entry = || {
+        let at = DirPlace::Entry(DirId(1), name("d"));
+        Request::from(OpenDir { id: DirId(2), at, follow: false, create: CreateDir::No })
+    };
+    let target = OpenTarget { id: FileId(3), dir: DirId(1), name: name("copy"), from: Some(FileId(2)) };
+    let link = CreateLink { dir: DirId(1), name: name("l"), target: path("a"), force: true };
+    let owner = SetOwner { handle: file, user: Some(Text::new("0".to_owned()).unwrap()), group: None };
+    let xattr = SetXAttr {
+        file: FileId(2),
+        name: Text::new("security.selinux".to_owned()).unwrap(),
+        selinux_user: None,
+        selinux_role: None,
+        selinux_type: None,
+        selinux_level: None,
+    };
+    let below = DirPlace::Below(DirId(1), path("d"));
+    vec![
+        ("cat", cat(root)),
+        ("list", vec![top(), ListEntries { dir: DirId(1), restart: true }.into()]),
+        (
+            "below",
+            vec![top(), OpenDir { id: DirId(2), at: below, follow: false, create: CreateDir::No }.into()],
+        ),
+        ("replace", vec![top(), writable(), begin.into(), piece(), finish(Attributes::default())]),
+        (
+            "copy",
+            vec![
+                top(),
+                open_file(2, 1, "a").into(),
+                target.into(),
+                Copy { from: FileId(2), to: FileId(3), force: false, preserve: false }.into(),
+            ],
+        ),
+        (
+            "unpack",
+            vec![
+                top(),
+                BeginFile { id: WriterId(3), dir: DirId(1), path: path("x/y/f") }.into(),
+                piece(),
+                finish(mode()),
+            ],
+        ),
+        ("mkdir", vec![top(), MakeDir { dir: DirId(1), path: path("p/q"), attributes: mode() }.into()]),
+        ("link", vec![top(), link.into()]),
+        ("truncate", vec![top(), writable(), Truncate { file: FileId(2), size_bytes: 1 }.into()]),
+        ("allocate", vec![top(), writable(), Allocate { file: FileId(2), length_bytes: 9 }.into()]),
+        (
+            "times",
+            vec![
+                top(),
+                writable(),
+                SetTimes { file: FileId(2), accessed: None, modified: Some(NewTime::Now) }.into(),
+            ],
+        ),
+        (
+            "mode",
+            vec![
+                top(),
+                entry(),
+                SetMode { handle: dir, permissions: Permissions::new(0o700).unwrap() }.into(),
+            ],
+        ),
+        ("owner", vec![top(), writable(), owner.into()]),
+        ("label", vec![top(), writable(), xattr.into()]),
+        (
+            "move",
+            vec![
+                top(),
+                open_file(2, 1, "a").into(),
+                MoveFile { file: FileId(2), to: DirId(1), name: name("b"), id: FileId(3), backup: false }
+                    .into(),
+                read(3, false),
+            ],
+        ),
+        (
+            "move a directory",
+            vec![
+                top(),
+                entry(),
+                MoveDir { from: DirId(1), dir: DirId(2), to: DirId(1), name: name("e"), id: DirId(3) }.into(),
+                ListEntries { dir: DirId(3), restart: true }.into(),
+            ],
+        ),
+        (
+            "remove",
+            vec![top(), open_file(2, 1, "a").into(), DeleteFile { file: FileId(2), force: false }.into()],
+        ),
+        (
+            "remove a directory",
+            vec![top(), entry(), DeleteDir { dir: DirId(2), force: false, recursive: false }.into()],
+        ),
+    ]
+}
+
+#[test]
+fn one_denial_is_enough_to_learn_what_a_call_needs() {
+    let count = calls("/").len();
+
+    for position in 0..count {
+        let mut denied = session("");
+        denied.tree.dir("d");
+        let root = denied.text("");
+        let (name, requests) = calls(&root).swap_remove(position);
+        let before = denied.tree.picture();
+        denied.batch(requests.clone()).unwrap();
+        assert_eq!(denied.tree.picture(), before, "{name} has changed something");
+        let explained = denials(&mut denied).remove(0);
+        let grant = explained["grant"].as_str().unwrap_or_else(|| panic!("{name}: {explained}")).to_owned();
+
+        let mut permitted = Session::on_tree(denied.tree, &grant, |_| {});
+        let failure = permitted.batch(requests).unwrap().failure;
+
+        let is_denied = failure.as_ref().is_some_and(|failure| failure.class == FailureClass::Denied);
+        assert!(!is_denied, "{name}: {failure:?}\n{grant}");
+        // Nothing was named that is not asked.
+        let asked: BTreeSet<String> = permitted.questions().into_iter().collect();
+        assert_eq!(grant.lines().count(), asked.len(), "{name}: {asked:?}\n{grant}");
     }
 }
 
