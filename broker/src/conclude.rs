@@ -1,6 +1,7 @@
 //! The last steps of a run: the closing record, the document, standard output, the exit status.
 
 use std::io::{self, IsTerminal};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rex_ipc::runtime::LogLevel;
@@ -55,28 +56,38 @@ impl Beginning {
     }
 
     /// Makes the document and writes the closing record, without which there is no success.
-    pub(crate) fn document(
-        &self,
-        recorder: Recorder,
-        audit: &mut dyn Sink,
-        ending: Ending,
-        measured: &Measured,
-    ) -> Document {
+    pub(crate) fn document(&self, account: &Account, ending: Ending, measured: &Measured) -> Document {
         let started = !matches!(ending, Ending::NotStarted(_));
-        let mut document = recorder.finish(ending, measured);
+        let document = account.recorder.lock().take().finish(ending, measured);
+        if !started {
+            return document;
+        }
+        let record = self.closing_record(&document);
+        // Where the watchdog finds it, should the record not come to its end.
+        *account.document.lock() = Some(document);
+        let written = account.audit.lock().note(&record);
+        let Some(mut document) = account.document.lock().take() else {
+            // The watchdog has it, and is about to end the process.
+            loop {
+                thread::park();
+            }
+        };
+        if let Err(error) = written {
+            document.audit_failed(&error.to_string());
+        }
+        document
+    }
+
+    fn closing_record(&self, document: &Document) -> Record<'static> {
         let (end, claimed) = document.end();
-        let record = audit::End {
+        Record::End(audit::End {
             end,
             end_claimed_by_jail: claimed,
             status: document.status.name(),
             error_type: document.error.as_ref().map(|error| error.error_type.name()),
             exit: document.exit.code(self.options.compat),
             duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        };
-        if started && let Err(error) = audit.note(&Record::End(record)) {
-            document.audit_failed(&error.to_string());
-        }
-        document
+        })
     }
 
     /// Writes the document and gives the exit status; what is wrong is shown with its line in `sources`. Once the time of the run is over, standard output may stay unread
@@ -131,25 +142,30 @@ impl Beginning {
 
     /// The document of a script that was started.
     fn rescued(&self, account: &Account, signal: Option<i32>, work: Option<Work>) -> Document {
+        let mut finished = account.document.lock();
         let mut kept = account.recorder.lock();
-        let recorder = kept.take();
-        let measured = Measured::default();
-        let document = match account.audit.lock_within(PATIENCE_WITH_AUDIT) {
-            None => {
-                let reason = "cannot write audit log: the write does not come back".to_owned();
-                recorder.finish(Ending::AuditFailed(reason), &measured)
+        let audit = account.audit.lock_within(PATIENCE_WITH_AUDIT);
+        let document = match (finished.take(), audit) {
+            (Some(mut document), _) => {
+                document.audit_failed(STUCK);
+                document
             }
-            Some(mut audit) => {
-                let document = match self.record(&mut **audit, signal, work) {
-                    Ok(()) => self.document(recorder, &mut **audit, self.ending(signal, work), &measured),
-                    Err(error) => recorder.finish(Ending::AuditFailed(error.to_string()), &measured),
-                };
+            (None, None) => {
+                let failed = Ending::AuditFailed(format!("cannot write audit log: {STUCK}"));
+                kept.take().finish(failed, &Measured::default())
+            }
+            (None, Some(mut audit)) => {
+                let noted = self.record(&mut **audit, signal, work);
+                let mut document = kept.take().finish(self.ending(signal, work), &Measured::default());
+                if let Err(error) = noted.and_then(|()| audit.note(&self.closing_record(&document))) {
+                    document.audit_failed(&error.to_string());
+                }
                 // Never given back: should the call come back after all, nothing may follow the closing record.
                 std::mem::forget(audit);
                 document
             }
         };
-        std::mem::forget(kept);
+        std::mem::forget((finished, kept));
         document
     }
 
@@ -204,6 +220,7 @@ impl Beginning {
     }
 }
 
+const STUCK: &str = "the write does not come back";
 /// How long standard output may stay unread after the deadline.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(800);
 /// The same for the watchdog, which has waited already; together they are less than a second.

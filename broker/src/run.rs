@@ -248,6 +248,7 @@ impl Run<'_> {
         let places = match Places::open() {
             Ok(places) => places,
             Err(error) => {
+                self.watched.close();
                 self.watched.conclude();
                 let reason = internal("open / or /proc/self/fd", &error);
                 return recorder.finish(Ending::NotStarted(reason), &Measured::default());
@@ -276,7 +277,7 @@ impl Run<'_> {
         let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
         let (ending, evaluation) = match established {
             Err(not_started) => {
-                self.watched.conclude();
+                self.watched.close();
                 (Ending::NotStarted(not_started), None)
             }
             Ok(watch) => {
@@ -287,7 +288,7 @@ impl Run<'_> {
                     Ok(()) => session.serve(&mut services),
                     Err(end) => end,
                 };
-                self.watched.conclude();
+                self.watched.close();
                 let evaluation = begun.elapsed();
                 // Where the jail names a place, it is nearer than the last call.
                 let place = session.place;
@@ -302,8 +303,9 @@ impl Run<'_> {
         // In every case: nothing of the jail outlives the run.
         drop(jail);
         let measured = self.measured(&ending, evaluation, inputs);
-        let (recorder, mut audit) = (services.recorder.lock().take(), services.audit.lock());
-        self.beginning.document(recorder, &mut **audit, ending, &measured)
+        let document = self.beginning.document(&services.account(), ending, &measured);
+        self.watched.conclude();
+        document
     }
 
     /// Waits until the jail is locked down, looks at it from outside, and records the start.

@@ -21,7 +21,7 @@ use crate::ops::lacking::{self, Explaining};
 use crate::policy::explain::{Lacking, Need};
 use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
-use crate::result::{Recorder, Refusal};
+use crate::result::{Document, Recorder, Refusal};
 use crate::shared::Shared;
 use crate::stream::{Progress, Unheard};
 use crate::sys;
@@ -58,6 +58,8 @@ pub struct Services {
     pub audit: Shared<Box<dyn Sink>>,
     /// Logs, alarms, metrics and denials, for the caller.
     pub recorder: Shared<Recorder>,
+    /// The result, while the closing record is being written.
+    pub document: Shared<Option<Document>>,
     /// Learns what the broker is doing, where somebody has to know.
     pub watched: Option<Watched>,
     /// How far the run is, for whoever watches.
@@ -142,6 +144,7 @@ impl Services {
             euid: nix::unistd::geteuid().as_raw(),
             audit: Shared::new(audit),
             recorder: Shared::new(recorder),
+            document: Shared::new(None),
             watched: None,
             progress: Progress::default(),
             current: RequestNumber { frame: 0, index: 0 },
@@ -158,7 +161,11 @@ impl Services {
 
     /// What this run has to tell, for the watchdog.
     pub fn account(&self) -> Account {
-        Account { recorder: self.recorder.clone(), audit: self.audit.clone() }
+        Account {
+            recorder: self.recorder.clone(),
+            audit: self.audit.clone(),
+            document: self.document.clone(),
+        }
     }
 
     /// Tells the watchdog, if there is one, what is done from now on.

@@ -16,7 +16,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signalfd::SignalFd;
 
 use crate::audit::Sink;
-use crate::result::Recorder;
+use crate::result::{Document, Recorder};
 use crate::shared::Shared;
 use crate::wait::signals;
 
@@ -31,11 +31,24 @@ struct Inner {
 }
 
 struct State {
-    concluded: bool,
+    phase: Phase,
     deadline: Instant,
     work: Option<Work>,
     jail: Option<OwnedFd>,
     account: Option<Account>,
+}
+
+/// How far the run is, and so who ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The script may run.
+    Serving,
+    /// The serving thread has been making the document and the closing record since then.
+    Closing(Instant),
+    /// It has made them.
+    Concluded,
+    /// The watchdog ends the run.
+    TakenOver,
 }
 
 /// What the broker does at the moment.
@@ -56,6 +69,8 @@ pub struct Account {
     pub recorder: Shared<Recorder>,
     /// For the record.
     pub audit: Shared<Box<dyn Sink>>,
+    /// The result, while the closing record is being written.
+    pub document: Shared<Option<Document>>,
 }
 
 /// A run that its broker did not end in time.
@@ -105,7 +120,7 @@ impl Watched {
     /// When there is no descriptor to be had.
     pub fn alone(deadline: Instant) -> io::Result<Self> {
         let start = Work { name: "start of the run", line: 0, since: Instant::now() };
-        let state = State { concluded: false, deadline, work: Some(start), jail: None, account: None };
+        let state = State { phase: Phase::Serving, deadline, work: Some(start), jail: None, account: None };
         let changed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Self(Arc::new(Inner { state: Shared::new(state), changed })))
     }
@@ -132,17 +147,28 @@ impl Watched {
         self.0.state.lock().account = Some(account);
     }
 
-    /// The calling thread ends the run. Does not return when the watchdog is about to.
+    /// The calling thread ends the run; neither signals nor the deadline matter from now on. Does not return when the
+    /// watchdog is about to end it.
+    pub fn close(&self) {
+        self.advance(Phase::Closing(Instant::now()));
+    }
+
+    /// The closing record is written, and the result is all that is left. Does not return when that took so long that
+    /// the watchdog ends the run.
     pub fn conclude(&self) {
+        self.advance(Phase::Concluded);
+    }
+
+    fn advance(&self, phase: Phase) {
         let mut state = self.0.state.lock();
-        if state.concluded {
+        if state.phase == Phase::TakenOver {
             drop(state);
             // The watchdog ends the process.
             loop {
                 thread::park();
             }
         }
-        state.concluded = true;
+        state.phase = phase;
         drop(state);
         self.wake();
     }
@@ -156,24 +182,28 @@ impl Watched {
     fn watch(&self, signals: &SignalFd, grace: Option<Duration>) -> Option<Abandoned> {
         let mut signal = None;
         loop {
-            let deadline = {
+            let (patient, heeded) = {
                 let state = self.0.state.lock();
-                if state.concluded {
-                    return None;
+                match state.phase {
+                    Phase::Serving => (state.deadline + PATIENCE, Some(signals)),
+                    // A slow disk is no reason to give up a record. One that does not answer at all is.
+                    Phase::Closing(since) => (since + PATIENCE_WITH_RECORD, None),
+                    Phase::Concluded | Phase::TakenOver => return None,
                 }
-                state.deadline
             };
-            let patient = deadline + PATIENCE;
             if Instant::now() >= patient {
                 return self.take_over(signal);
             }
-            if !self.wait(Some(signals), patient) {
+            if !self.wait(heeded, patient) {
                 continue;
             }
             // The serving thread takes the signal as soon as it waits by itself.
             let noticed = Instant::now();
-            while Instant::now() < noticed + PATIENCE && !self.0.state.lock().concluded {
+            while Instant::now() < noticed + PATIENCE && self.0.state.lock().phase == Phase::Serving {
                 self.wait(None, noticed + PATIENCE);
+            }
+            if self.0.state.lock().phase != Phase::Serving {
+                continue;
             }
             let Some(left) = left_signal(signals) else { continue };
             match grace {
@@ -215,10 +245,10 @@ impl Watched {
     /// Ends the run from here, unless it was concluded meanwhile.
     fn take_over(&self, signal: Option<i32>) -> Option<Abandoned> {
         let mut state = self.0.state.lock();
-        if state.concluded {
+        if state.phase == Phase::Concluded {
             return None;
         }
-        state.concluded = true;
+        state.phase = Phase::TakenOver;
         if let Some(jail) = &state.jail {
             // The kernel would end it with this process, but only when the last call of that has come back.
             let _ = rex_hardening::sys::pidfd_send_signal(jail.as_fd(), nix::libc::SIGKILL);
@@ -233,7 +263,73 @@ fn left_signal(signals: &SignalFd) -> Option<i32> {
     i32::try_from(signal.ssi_signo).ok()
 }
 
+/// How long the closing record may take; as long as a reader of the record may take elsewhere.
+const PATIENCE_WITH_RECORD: Duration = Duration::from_secs(10);
 /// How long the serving thread may take to notice that the run is to end.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Room for writing a document.
 const STACK_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(left: Duration) -> (Watched, SignalFd) {
+        (Watched::alone(Instant::now() + left).unwrap(), signals().unwrap())
+    }
+
+    #[test]
+    fn a_run_that_is_concluded_needs_no_watchdog() {
+        let (watched, signals) = watched(Duration::from_secs(60));
+
+        let abandoned = thread::scope(|scope| {
+            let watch = scope.spawn(|| watched.watch(&signals, None).is_some());
+            watched.close();
+            watched.conclude();
+            watch.join().unwrap()
+        });
+
+        assert!(!abandoned);
+    }
+
+    #[test]
+    fn work_that_does_not_end_with_the_deadline_is_abandoned() {
+        let (watched, signals) = watched(Duration::ZERO);
+        watched.work(Some(("read_chunk", 7)));
+        let begun = Instant::now();
+
+        let abandoned = watched.watch(&signals, None).unwrap();
+
+        assert!(begun.elapsed() >= PATIENCE);
+        assert_eq!(abandoned.signal, None);
+        assert_eq!(abandoned.work.map(|work| (work.name, work.line)), Some(("read_chunk", 7)));
+    }
+
+    #[test]
+    fn a_run_that_is_being_closed_has_time_beyond_its_deadline() {
+        let (watched, signals) = watched(Duration::ZERO);
+        watched.close();
+
+        let abandoned = thread::scope(|scope| {
+            let watch = scope.spawn(|| watched.watch(&signals, None).is_some());
+            thread::sleep(PATIENCE * 2);
+            watched.conclude();
+            watch.join().unwrap()
+        });
+
+        assert!(!abandoned);
+    }
+
+    #[test]
+    fn a_deadline_that_was_moved_is_heeded() {
+        let (watched, signals) = watched(Duration::from_secs(60));
+
+        let abandoned = thread::scope(|scope| {
+            let watch = scope.spawn(|| watched.watch(&signals, None).is_some());
+            watched.set_deadline(Instant::now());
+            watch.join().unwrap()
+        });
+
+        assert!(abandoned);
+    }
+}
