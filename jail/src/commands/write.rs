@@ -135,4 +135,15 @@ mod tests {
         assert!(bench.asked().iter().flatten().any(|name| *name == "abandon_write"));
         assert_eq!(bench.log(), ["Info IoError"]);
     }
+
+    #[test]
+    fn what_fails_within_one_frame_needs_no_abandoning() {
+        let bench = Bench::new().file("/d/f", "old");
+
+        bench.output(r#"for i in 0..2 { try { write("/d/f", "full disk") } catch (e) { info(`${e.kind}`) } } write("/d/f", "!")"#);
+
+        assert_eq!(bench.log(), ["Info IoError", "Info IoError"]);
+        assert_eq!(bench.content("/d/f"), "old!");
+        assert!(bench.asked().iter().flatten().all(|name| *name != "abandon_write"));
+    }
 }

@@ -1,5 +1,6 @@
 //! An open directory: its entries, its description, and what is opened in it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use rex_ipc::file_system::{self as wire, DirPlace, Entry, ListEntries, OpenDir, Opened, ReadLink, Stat};
@@ -20,13 +21,15 @@ use crate::value;
 pub struct DirHandle {
     directory: OpenDirectory,
     path: Rc<str>,
+    /// How often listing it was begun: the broker has one place per handle where the next page starts.
+    listings: Rc<Cell<u64>>,
 }
 
 impl DirHandle {
     /// Takes charge of a directory that the broker has just opened at this path, or where it says.
     pub fn adopt(session: &Session, id: DirId, path: &str, opened: &Opened) -> Self {
         let path = opened.real_path.as_ref().map_or(path, |real| real.as_str());
-        Self { directory: OpenDirectory::adopt(session, id), path: path.into() }
+        Self { directory: OpenDirectory::adopt(session, id), path: path.into(), listings: Rc::default() }
     }
 
     /// Takes charge of a directory that the broker has just opened under this name in another one.
@@ -73,6 +76,18 @@ impl DirHandle {
         Ok(Self::adopt(&session, id, path, &opened))
     }
 
+    /// Says that it is being listed from the start; gives the number of that listing.
+    pub fn begin_listing(&self) -> u64 {
+        let number = self.listings.get().saturating_add(1);
+        self.listings.set(number);
+        number
+    }
+
+    /// The number of the listing that was begun last.
+    pub fn listing(&self) -> u64 {
+        self.listings.get()
+    }
+
     /// Its entries by name, without `.` and `..`.
     ///
     /// # Errors
@@ -101,6 +116,7 @@ impl DirHandle {
     ) -> Fallible<()> {
         let session = Session::of(context);
         let mut restart = true;
+        self.begin_listing();
         loop {
             let page = session.ask(value::line(context), ListEntries { dir: self.id(), restart })?;
             let entries = page.entries.into_vec();

@@ -181,6 +181,7 @@ impl<'c> Count<'c> {
         }
         let mut level = Level { dir, own, page: Vec::new().into_iter(), more: false, below: Sum::default() };
         if let Some(page) = page {
+            level.dir.begin_listing();
             level.turn_to(page);
         }
         self.levels.push(level);

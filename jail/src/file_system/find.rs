@@ -260,6 +260,29 @@ mod tests {
     }
 
     #[test]
+    fn a_callback_may_list_what_is_being_walked() {
+        let mut bench = Bench::new();
+        for number in 100..400 {
+            bench = bench.file(&format!("/t/f{number}"), "").file(&format!("/t/s/g{number}"), "");
+        }
+        let script = |body: &str| {
+            format!(
+                r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+                   let same = d; let n = 0; let lists = 0;
+                   d.find(FindOptions().build(), |e| {{ n += 1; {body} }}); [n, lists]"#
+            )
+        };
+
+        let in_root = r#"if e.name == "f150" || e.name == "f250" { lists += same.list_entries().len(); }"#;
+        assert_eq!(bench.output(&script(in_root)), "[601, 602]");
+        let in_entry =
+            r#"if e.name == "s" { lists += e.open_as_dir(OpenDirOptions().build()).list_entries().len(); }"#;
+        assert_eq!(bench.output(&script(in_entry)), "[601, 300]");
+        let find = r#"if e.name == "f150" { same.find(FindOptions().max_depth(1).build(), Fn("metadata")); lists += 1 }"#;
+        assert_eq!(bench.output(&script(find)), "[601, 1]");
+    }
+
+    #[test]
     fn what_was_passed_over_is_counted_until_the_next_walk() {
         let count = |bench: Bench, options: &str| {
             bench.output(&format!(

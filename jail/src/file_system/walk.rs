@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::vec::IntoIter;
 
 use rex_ipc::file_system::{
-    self as wire, Details, DetailsPage, Entry, EntryPage, EntryType, ListDetails, ListEntries, OpenDir,
-    Opened, Stat,
+    self as wire, DetailedEntry, Details, DetailsPage, Entry, EntryPage, EntryType, ListDetails, ListEntries,
+    OpenDir, Opened, Stat,
 };
 use rex_ipc::handle::{AnyId, DirId};
 use rhai::NativeCallContext;
@@ -60,6 +60,10 @@ struct Level {
     dir: DirHandle,
     page: IntoIter<Listed>,
     more: bool,
+    /// Which listing of the directory this is.
+    listing: u64,
+    /// Entries of the pages so far.
+    entries: usize,
 }
 
 /// Part of a listing.
@@ -76,6 +80,7 @@ struct Listed {
 
 impl From<EntryPage> for Page {
     fn from(page: EntryPage) -> Self {
+        // Nothing was asked about the entries.
         let listed = |entry| Listed { entry, details: Details::Withheld };
         Self { entries: page.entries.into_vec().into_iter().map(listed).collect(), end: page.end }
     }
@@ -84,16 +89,33 @@ impl From<EntryPage> for Page {
 impl From<DetailsPage> for Page {
     fn from(page: DetailsPage) -> Self {
         let entries = page.entries.into_vec().into_iter();
-        let entries = entries.map(|listed| Listed { entry: listed.entry, details: listed.details });
+        let entries = entries.map(|DetailedEntry { mut entry, details }| {
+            // Some file systems do not say in the listing what an entry is.
+            entry.entry_type = match (&details, entry.entry_type) {
+                (Details::Directory, _) => EntryType::Dir,
+                (Details::Described(metadata), EntryType::Unknown) => metadata.entry_type,
+                (_, told) => told,
+            };
+            Listed { entry, details }
+        });
         Self { entries: entries.collect(), end: page.end }
     }
 }
 
 impl Level {
+    /// A directory of which the first page has just been read.
     fn new(dir: DirHandle, page: Page) -> Self {
+        let listing = dir.begin_listing();
+        let mut level = Self { dir, page: Vec::new().into_iter(), more: false, listing, entries: 0 };
+        level.turn_to(page);
+        level
+    }
+
+    fn turn_to(&mut self, page: Page) {
         // A page without entries ends the listing too; asking again would change nothing.
-        let more = !page.end && !page.entries.is_empty();
-        Self { dir, page: page.entries.into_iter(), more }
+        self.more = !page.end && !page.entries.is_empty();
+        self.entries = self.entries.saturating_add(page.entries.len());
+        self.page = page.entries.into_iter();
     }
 }
 
@@ -161,10 +183,18 @@ impl<'c> Walk<'c> {
                     self.step(entry, listed.details, depth, visit)?;
                 }
                 None if level.more => {
-                    let dir = level.dir.clone();
-                    let page = self.passed_over.unless(dir.path(), self.list(dir.id(), false))?;
-                    self.levels.pop();
-                    self.levels.extend(page.map(|page| Level::new(dir, page)));
+                    level.more = false;
+                    let (dir, listing, entries) = (level.dir.clone(), level.listing, level.entries);
+                    let page = if dir.listing() == listing {
+                        self.list(dir.id(), false)
+                    } else {
+                        self.list_behind(&dir, entries)
+                    };
+                    let page = self.passed_over.unless(dir.path(), page)?;
+                    if let (Some(page), Some(level)) = (page, self.levels.last_mut()) {
+                        level.listing = dir.listing();
+                        level.turn_to(page);
+                    }
                 }
                 None => drop(self.levels.pop()),
             }
@@ -211,6 +241,21 @@ impl<'c> Walk<'c> {
             self.session.ask(self.line, ListDetails { dir, restart }).map(Page::from)
         } else {
             self.session.ask(self.line, ListEntries { dir, restart }).map(Page::from)
+        }
+    }
+
+    /// Reads on behind so many entries when the script has listed the directory meanwhile, through the same handle.
+    fn list_behind(&self, dir: &DirHandle, entries: usize) -> Result<Page, Failed> {
+        dir.begin_listing();
+        let mut behind = entries;
+        let mut page = self.list(dir.id(), true)?;
+        loop {
+            if page.end || page.entries.is_empty() || page.entries.len() > behind {
+                page.entries.drain(..behind.min(page.entries.len()));
+                return Ok(page);
+            }
+            behind = behind.saturating_sub(page.entries.len());
+            page = self.list(dir.id(), false)?;
         }
     }
 
