@@ -2,15 +2,20 @@
 
 mod abuse;
 mod blocked;
+mod configured;
 mod documents;
 mod ends;
 mod exit_status;
+mod golden;
 mod inputs;
 mod limits;
+mod manual;
 mod many;
+mod people;
 mod policies;
 mod recording;
 mod signals;
+mod transcripts;
 mod usage;
 mod users;
 

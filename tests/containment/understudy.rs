@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use rex_broker::cli::{self, Environment, Invocation};
+use rex_broker::config::Layers;
 use rex_broker::image::Image;
 use rex_broker::run;
 use rex_broker::session::RunEnd;
@@ -73,7 +74,7 @@ fn hold(state: &str, plan: &Plan) -> ExitCode {
 fn broker(fault: &str, errno: &str, words: &[&str]) -> ExitCode {
     let words = std::iter::once("rex-broker").chain(words.iter().copied()).map(OsString::from);
     let options = match cli::parse(words) {
-        Ok(Invocation::Run(options)) => options,
+        Ok(Invocation::Run(asked)) => asked.settle(&Layers::none()).expect("nobody forbids it"),
         other => panic!("the test's command line is that of a run: {other:?}"),
     };
     let requirement = run::requirement(options.require.as_deref()).expect("the test's requirement is one");

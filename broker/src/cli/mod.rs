@@ -18,6 +18,9 @@ pub mod terminal;
 mod tests;
 mod values;
 
+/// The type of the grammar.
+pub use clap::Command;
+
 pub use arguments::DoctorArguments;
 pub use environment::Environment;
 pub use exit::Exit;

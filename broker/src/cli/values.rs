@@ -97,7 +97,11 @@ impl Color {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => to_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Self::Auto => {
+                let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                let is_able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+                to_terminal && is_able && !is_set("NO_COLOR")
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("unauthorized to perform", "the policy has to permit it, or the script to handle it with try … catch"),
     (
         "Authorization check failed",
-        "a policy could not be evaluated for this; `jail` in the record tells which",
+        "a policy could not be evaluated for this; the record says which",
     ),
 ];
 

@@ -220,10 +220,10 @@ impl Recorder {
     ) -> Document {
         self.metrics.total_time(self.settings.started.elapsed());
         if ending.was_started() {
-            let compiled = !matches!(ending, Ending::CompileError(_));
-            // No engine operation was executed by a script that does not compile, so there is no sample of it.
+            let executed = !matches!(ending, Ending::CompileError(_)) && !self.dry_run;
+            // No engine operation was executed of a script that does not compile, so there is no sample of it.
             let of_cpu = Measured { cpu_percent: measured.cpu_percent, ..Measured::default() };
-            self.metrics.measured(if compiled { measured } else { &of_cpu });
+            self.metrics.measured(if executed { measured } else { &of_cpu });
         }
         match (&error, &ending) {
             (None, _) if self.dry_run => {}
