@@ -57,10 +57,11 @@ pub fn replace(
     // Looked at first, so that nothing is made in vain; rename(2) refuses a directory by itself.
     match walk::stat_entry(parent.fd.as_fd(), entry) {
         Ok(stat) if walk::file_type(&stat) == SFlag::S_IFDIR => return Err(Errno::EISDIR.into()),
-        Ok(stat) => match closed(walk::inode(&stat)) {
-            Some(reason) => return Err(NotReplaced::Closed(reason)),
-            None => {}
-        },
+        Ok(stat) => {
+            if let Some(reason) = closed(walk::inode(&stat)) {
+                return Err(NotReplaced::Closed(reason));
+            }
+        }
         Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {}
         Err(error) => return Err(error.into()),
     }

@@ -119,20 +119,18 @@ pub fn is_unchanged(permit: &Permit<'_, Read, Rc<File>>, before: &FileStat) -> i
     Ok(version(&now) == version(before))
 }
 
-/// Gives a staged copy the mode of any new file, or mode, owner, attributes and times of the original.
+/// Gives a staged copy the mode of any new file, or mode, owner and attributes of the original, and the times that it
+/// had before it was read.
 pub fn dress(
     write: &Permit<'_, Write, FileAt>,
     staged: &Staged,
     original: &Rc<File>,
-    keep: bool,
+    like: Option<&FileStat>,
 ) -> Result<(), succession::NotLike> {
     let fd = staged.file()?;
-    if !keep {
-        return Ok(fchmod(fd, Mode::from_bits_truncate(staged.usual_mode))?);
-    }
-    let like = fstat(&original.fd)?;
+    let Some(like) = like else { return Ok(fchmod(fd, Mode::from_bits_truncate(staged.usual_mode))?) };
     succession::take_over(write, original, staged, true, None)?;
-    Ok(futimens(fd, &accessed(&like), &modified(&like))?)
+    Ok(futimens(fd, &accessed(like), &modified(like))?)
 }
 
 /// A copy that has taken its name, open as the original was.
@@ -215,7 +213,7 @@ impl Hidden {
     /// Removes it with everything in it.
     pub fn discard(&self, permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
         let mut tree = Tree::new(permit, &self.directory)?;
-        while let Some(step) = tree.next()? {
+        while let Some(step) = tree.advance()? {
             match step {
                 TreeStep::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
                 TreeStep::Entry(item) => {
@@ -247,7 +245,8 @@ pub fn finish_directory<A: Action, R: Resource>(
 ) -> Result<(), succession::NotLike> {
     // The permit is the proof that this directory may move.
     let _ = permit;
-    make_like(for_use(original)?.as_fd(), for_use(copy)?.as_fd())
+    let original = for_use(original)?;
+    make_like(original.as_fd(), for_use(copy)?.as_fd(), &fstat(&original)?)
 }
 
 /// Copies an open file into a hidden directory, with owner, attributes, mode and times.
@@ -264,8 +263,10 @@ pub fn copy_file(
     let to = openat2(&parent.fd, entry.as_c_str(), flags, owner_only, ResolveFlag::RESOLVE_BENEATH)
         .map_err(NotCopied::Write)?;
     let from = read.resource().fd.as_fd();
+    // Reading changes the time of the last access.
+    let like = fstat(from).map_err(|errno| NotCopied::Read(errno.into()))?;
     copy::content(from, to.as_fd(), step)?;
-    make_like(from, to.as_fd()).map_err(|error| match error {
+    make_like(from, to.as_fd(), &like).map_err(|error| match error {
         succession::NotLike::Owner(error)
         | succession::NotLike::Attribute(_, error)
         | succession::NotLike::System(error) => NotCopied::Write(error),
@@ -309,15 +310,14 @@ fn dress_entry(place: &FileAt, like: &FileStat) -> io::Result<()> {
 }
 
 /// Owner first, because a change of it takes bits of the mode away; times last.
-fn make_like(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), succession::NotLike> {
-    let like = fstat(from)?;
+fn make_like(from: BorrowedFd<'_>, to: BorrowedFd<'_>, like: &FileStat) -> Result<(), succession::NotLike> {
     let made = fstat(to)?;
     if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) {
         set_owner_of(to, Some(like.st_uid), Some(like.st_gid)).map_err(succession::NotLike::Owner)?;
     }
     succession::copy_attributes(from, to)?;
     fchmod(to, Mode::from_bits_truncate(like.st_mode & 0o7777))?;
-    Ok(futimens(to, &accessed(&like), &modified(&like))?)
+    Ok(futimens(to, &accessed(like), &modified(like))?)
 }
 
 fn rename(

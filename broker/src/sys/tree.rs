@@ -125,7 +125,7 @@ impl Tree {
     /// # Errors
     /// Those of reading a directory; `EXDEV` for a directory on which something is mounted; `ENOENT` when a directory
     /// that the walk goes back to has been moved away.
-    pub fn next(&mut self) -> io::Result<Option<Step>> {
+    pub fn advance(&mut self) -> io::Result<Option<Step>> {
         loop {
             let (Some(level), Some(directory)) = (self.levels.last_mut(), self.chain.last()) else {
                 return Ok(None);
@@ -159,7 +159,7 @@ impl Tree {
     /// Looks once more at a directory that was left.
     ///
     /// # Errors
-    /// As [`Tree::next`].
+    /// As [`Tree::advance`].
     pub fn again(&mut self, item: &Item) -> io::Result<()> {
         match enter(&item.parent, &item.entry, item.inode)? {
             Some(directory) => self.begin(Rc::new(directory), Some(item.entry.clone())),

@@ -371,3 +371,22 @@ fn what_comes_meanwhile_is_never_removed_unasked() {
         }
     }
 }
+
+// A removal of a million entries takes a while; the run must end all the same when it is to end.
+#[test]
+fn the_deadline_ends_a_long_removal_at_once() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    for index in 0..40_000 {
+        session.tree.file(format!("d/{}/{index}", index % 100), "");
+    }
+    let dir = open(&mut session, "d");
+    let begun = std::time::Instant::now();
+
+    let (end, _) = session.serve_until(std::time::Duration::from_millis(30), |peer| {
+        peer.call(vec![DeleteDir { dir, force: false, recursive: true }.into()])
+    });
+
+    assert!(matches!(end, RunEnd::Deadline), "{end:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2));
+    assert!(session.path("d").exists());
+}

@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::rc::Rc;
 
+use rex_broker::object::{Directory, Inode};
+use rex_broker::path::PathName;
+use rex_broker::temporaries::Temporaries;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveDir, Opened};
 use rex_ipc::handle::DirId;
@@ -283,4 +287,34 @@ fn directories_there_are_replaced_when_empty_and_entered_when_not() {
         assert_eq!(failure.kind, ErrorKind::DirectoryNotEmpty);
         assert!(session.path("empty/again").exists());
     });
+}
+
+#[test]
+fn an_incomplete_copy_of_a_dead_run_is_removed_by_the_next_one() {
+    let tree = Tree::new();
+    let held = fs::File::open(tree.dir("to")).unwrap();
+    let metadata = held.metadata().unwrap();
+    let parent = Rc::new(Directory {
+        fd: held.into(),
+        name: PathName::parse(&tree.text("to")).unwrap(),
+        inode: Inode { device: metadata.dev(), number: metadata.ino() },
+        listing: Default::default(),
+    });
+    let place = tree.dir("journals");
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut dead = Temporaries::noted_in(Some(place.clone()));
+    let name = dead.name_in(&parent).unwrap();
+    let name_in_tree = format!("to/{}", str::from_utf8(name.entry().as_bytes()).unwrap());
+    tree.file("outside/keep", "");
+    tree.file(format!("{name_in_tree}/sub/deep/file"), "");
+    tree.link("{root}/outside", format!("{name_in_tree}/sub/link"));
+    // It cannot be removed as a file, so the journal stays, as after a kill.
+    drop(name);
+    drop(dead);
+    assert!(tree.path(&name_in_tree).exists());
+
+    Temporaries::noted_in(Some(place.clone())).clean_up();
+
+    assert!(!tree.path(&name_in_tree).exists() && tree.path("outside/keep").exists());
+    assert_eq!(fs::read_dir(place).unwrap().count(), 0);
 }

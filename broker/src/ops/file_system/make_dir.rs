@@ -78,11 +78,18 @@ pub(super) fn make_level<O: Needs<Open>>(
     Ok(held(reached))
 }
 
+/// User and group that a directory is to have.
+struct NewOwner<'req> {
+    permit: Permit<'req, Chown, DirPath>,
+    user: Option<u32>,
+    group: Option<u32>,
+}
+
 /// What a directory is to be like, with the permits for it.
 #[derive(Default)]
 struct Shape<'req> {
     mode: Option<(Permit<'req, Chmod, DirPath>, u16)>,
-    owner: Option<(Permit<'req, Chown, DirPath>, Option<u32>, Option<u32>)>,
+    owner: Option<NewOwner<'req>>,
     modified: Option<Instant>,
 }
 
@@ -101,7 +108,7 @@ impl<'req> Shape<'req> {
             let permit = gate.authorize::<Chown, _>(DirPath(path.clone()))?;
             let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
             let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
-            Some((permit, user, group))
+            Some(NewOwner { permit, user, group })
         } else {
             None
         };
@@ -116,7 +123,7 @@ impl<'req> Shape<'req> {
         directory: &Directory,
     ) -> Result<(), Error> {
         let own_fds = Rc::clone(&gate.services.own_fds);
-        if let Some((permit, user, group)) = &self.owner {
+        if let Some(NewOwner { permit, user, group }) = &self.owner {
             make::set_owner(permit, directory, *user, *group).map_err(|error| change_error(&error))?;
         }
         if let Some((permit, bits)) = &self.mode {

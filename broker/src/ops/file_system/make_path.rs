@@ -77,9 +77,8 @@ fn deepest(gate: &mut Gate<'_, MakePath>, path: &PathName) -> Result<(Rc<Directo
         names.push(name);
         level = level.parent();
     }
-    match closed {
-        Some(closed) => gate.authorize::<Open, _>(DirPath(closed)).map(drop)?,
-        None => {}
+    if let Some(closed) = closed {
+        gate.authorize::<Open, _>(DirPath(closed))?;
     }
     // The root directory exists, so a level that may not be seen was met.
     Err(Errno::ENOENT.into())

@@ -123,7 +123,7 @@ fn copied(gate: &mut Gate<'_, MoveFile>, file: &Rc<File>, place: FileAt, keep: b
     if !moves::is_unchanged(&read, &before)? {
         return Err(failed(Errno::ESTALE.into()));
     }
-    moves::dress(&write, &staged, file, keep).map_err(|error| match error {
+    moves::dress(&write, &staged, file, keep.then_some(&before)).map_err(|error| match error {
         NotLike::Owner(error) => change_error(&error),
         NotLike::Attribute(_, error) | NotLike::System(error) => failed(error),
     })?;

@@ -96,7 +96,7 @@ fn choose<'req>(
     }
     let held = Rc::new(held.into_directory());
     let read = gate.authorize::<Read, _>(Rc::clone(&held))?;
-    if Tree::new(&read, &held)?.next()?.is_none() {
+    if Tree::new(&read, &held)?.advance()?.is_none() {
         Ok(way)
     } else if into {
         Err(not_empty(way.place()))
@@ -135,7 +135,7 @@ impl Relocation<'_> {
         let mut tree = Tree::new(read, &self.named).map_err(failed)?;
         let mut plan = Plan::by_content();
         let mut pace = Pace::default();
-        while let Some(step) = tree.next().map_err(failed)? {
+        while let Some(step) = tree.advance().map_err(failed)? {
             pace.keep(gate)?;
             let Step::Entry(item) = step else { continue };
             plan.note(gate, &item, tree.depth())?;
@@ -197,7 +197,7 @@ impl Relocation<'_> {
         let mut made = Chain::default();
         made.push(Rc::clone(&copy.directory));
         let mut pace = Pace::default();
-        while let Some(step) = tree.next().map_err(failed)? {
+        while let Some(step) = tree.advance().map_err(failed)? {
             pace.keep(gate)?;
             let here = made.last().ok_or(Errno::ENOENT)?;
             match step {

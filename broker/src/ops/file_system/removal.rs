@@ -46,7 +46,7 @@ pub(super) fn remove<O: Needs<Delete>, R: Resource>(
     let mut tree = Tree::new(permit, directory).map_err(failed)?;
     let mut pace = Pace::default();
     let mut again = 0;
-    while let Some(step) = tree.next().map_err(failed)? {
+    while let Some(step) = tree.advance().map_err(failed)? {
         pace.keep(gate)?;
         match step {
             Step::Entry(item) if !plan.contains(&item) => {}
@@ -83,7 +83,7 @@ fn plan<O: Needs<Delete>, R: Resource>(
     let mut tree = Tree::new(permit, directory).map_err(failed)?;
     let mut plan = Plan::default();
     let mut pace = Pace::default();
-    while let Some(step) = tree.next().map_err(failed)? {
+    while let Some(step) = tree.advance().map_err(failed)? {
         pace.keep(gate)?;
         let Step::Entry(item) = step else { continue };
         plan.note(gate, &item, tree.depth())?;
