@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use rex_ipc::handle::{AnyId, DirId, FileId};
+use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 
 use crate::error::{Error, LimitReached};
-use crate::object::{Directory, File};
+use crate::object::{Directory, File, FileAt, Inode};
+use crate::writer::Writer;
 
 /// Every object that one jail has open.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Handles {
 enum Object {
     Dir(Rc<Directory>),
     File(Rc<File>),
+    Writer(Rc<Writer>),
 }
 
 impl Handles {
@@ -74,6 +76,34 @@ impl Handles {
         self.objects.insert(id.0, Object::File(Rc::new(file)));
     }
 
+    /// Keeps a writer under a number that was spent for it.
+    pub fn keep_writer(&mut self, id: WriterId, writer: Writer) {
+        self.opened_in_batch.push(id.0);
+        self.objects.insert(id.0, Object::Writer(Rc::new(writer)));
+    }
+
+    /// Puts another file behind a number: the one that has taken the place of the file it stood for.
+    pub fn exchange_file(&mut self, id: FileId, file: File) {
+        if let Some(object @ Object::File(_)) = self.objects.get_mut(&id.0) {
+            *object = Object::File(Rc::new(file));
+        }
+    }
+
+    /// Has every open file that stands at this place, with this inode, know what this run has put there instead.
+    pub fn note_replaced(&self, place: &FileAt, old: Inode, new: Inode) {
+        for object in self.objects.values() {
+            let Object::File(file) = object else { continue };
+            let is_there = file
+                .origin
+                .real
+                .as_ref()
+                .is_some_and(|real| real.parent.inode == place.parent.inode && real.entry == place.entry);
+            if is_there && file.at_real_name() == old && file.inode != new {
+                file.replaced_by.set(Some(new));
+            }
+        }
+    }
+
     /// The directory behind this number.
     ///
     /// # Errors
@@ -94,6 +124,27 @@ impl Handles {
             Some(Object::File(file)) => Ok(Rc::clone(file)),
             _ => Err(no_such_handle("file", id.0)),
         }
+    }
+
+    /// The writer behind this number.
+    ///
+    /// # Errors
+    /// `Violation` when there is none: an honest jail never names what it does not hold.
+    pub fn writer(&self, id: WriterId) -> Result<Rc<Writer>, Error> {
+        match self.objects.get(&id.0) {
+            Some(Object::Writer(writer)) => Ok(Rc::clone(writer)),
+            _ => Err(no_such_handle("writer", id.0)),
+        }
+    }
+
+    /// The writer behind this number, which stands for nothing from now on.
+    ///
+    /// # Errors
+    /// As [`Handles::writer`].
+    pub fn take_writer(&mut self, id: WriterId) -> Result<Rc<Writer>, Error> {
+        let writer = self.writer(id)?;
+        self.objects.remove(&id.0);
+        Ok(writer)
     }
 
     /// Keeps the redacted content of a file until another file's is kept: a jail can open many files, and each of

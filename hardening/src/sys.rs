@@ -79,6 +79,34 @@ pub fn statx(file: BorrowedFd<'_>, mask: u32) -> io::Result<libc::statx> {
     Ok(unsafe { attributes.assume_init() })
 }
 
+/// The attributes of an entry of an open directory, which is neither followed nor mounted upon first.
+///
+/// As [`statx`], with `STATX_ATTR_MOUNT_ROOT` telling an entry on which something is mounted.
+///
+/// # Errors
+/// Those of statx(2).
+///
+/// # Source
+/// statx(2).
+pub fn statx_entry(directory: BorrowedFd<'_>, name: &CStr, mask: u32) -> io::Result<libc::statx> {
+    let mut attributes = MaybeUninit::<libc::statx>::zeroed();
+    // JUSTIFICATION: neither std nor nix says whether something is mounted on an entry.
+    // SAFETY: `name` ends with a zero byte, and the kernel writes one `statx` into storage of that type.
+    let status = unsafe {
+        libc::statx(
+            directory.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_SYNC_AS_STAT,
+            mask,
+            attributes.as_mut_ptr(),
+        )
+    };
+    checked(status.into())?;
+    // JUSTIFICATION: the C interface returns through a pointer.
+    // SAFETY: zeroed storage is a valid `statx`, which holds integers only, and the call has filled it.
+    Ok(unsafe { attributes.assume_init() })
+}
+
 /// A descriptor for a process, which cannot come to mean another process later.
 ///
 /// # Errors
@@ -176,6 +204,34 @@ pub fn fsetxattr(file: BorrowedFd<'_>, name: &CStr, value: &[u8], flags: i32) ->
     let status = unsafe {
         libc::fsetxattr(file.as_raw_fd(), name.as_ptr(), value.as_ptr().cast(), value.len(), flags)
     };
+    checked(status.into()).map(drop)
+}
+
+/// Removes the extended attribute `name` of an open file.
+///
+/// # Errors
+/// `ENODATA` when there is no such attribute.
+///
+/// # Source
+/// fremovexattr(2).
+pub fn fremovexattr(file: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    // JUSTIFICATION: neither std nor nix has extended attributes.
+    // SAFETY: `name` ends with a zero byte, and the kernel only reads it.
+    let status = unsafe { libc::fremovexattr(file.as_raw_fd(), name.as_ptr()) };
+    checked(status.into()).map(drop)
+}
+
+/// Makes the content of `to` that of `from`, both sharing their blocks until one of them is written.
+///
+/// # Errors
+/// `EOPNOTSUPP`, `EXDEV`, `EINVAL` and others where the file system cannot do that; nothing is changed then.
+///
+/// # Source
+/// ioctl_ficlone(2).
+pub fn clone_content(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    // JUSTIFICATION: nix makes ioctl wrappers, which are unsafe to call as well.
+    // SAFETY: this request takes a descriptor as its argument and no pointer.
+    let status = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) };
     checked(status.into()).map(drop)
 }
 

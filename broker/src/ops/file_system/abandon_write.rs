@@ -1,0 +1,13 @@
+//! Drops new content that is not to be put in its place.
+
+use rex_ipc::file_system::AbandonWrite;
+
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+
+impl Perform for AbandonWrite {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        gate.services.handles.take_writer(self.writer).map(drop)
+    }
+}

@@ -1,0 +1,31 @@
+//! Takes space for an open file from its start.
+
+use std::rc::Rc;
+
+use rex_ipc::action::file_system::Write;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::Allocate;
+
+use super::begin_write::not_writable;
+use crate::error::Error;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::write::{self, AllocateError};
+
+impl Perform for Allocate {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let file = gate.services.handles.file(self.file)?;
+        let permit = gate.authorize::<Write, _>(Rc::clone(&file))?;
+        if !file.writable {
+            return Err(not_writable(&file));
+        }
+        let missing = write::missing(&permit, self.length_bytes);
+        let missing = missing.map_err(|error| Error::system_as(ErrorKind::RustixError, &error))?;
+        gate.services.count_written_bytes(missing)?;
+        let services = &mut *gate.services;
+        write::allocate(&permit, self.length_bytes, &mut |_| services.go_on()).map_err(|error| match error {
+            AllocateError::System(error) => Error::system_as(ErrorKind::RustixError, &error),
+            AllocateError::Stopped(error) => error,
+        })
+    }
+}

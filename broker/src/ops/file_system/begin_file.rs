@@ -1,0 +1,37 @@
+//! Begins to collect a new file for a place below an open directory, as archives have it.
+
+use rex_ipc::action::file_system::{Create, Write};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::BeginFile;
+
+use super::spelled;
+use crate::error::Error;
+use crate::object::DirPath;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::{below, staged};
+use crate::writer::{NewFile, Target, Writer};
+
+impl Perform for BeginFile {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        gate.services.handles.spend(self.id.0)?;
+        let dir = gate.services.handles.dir(self.dir)?;
+        let path = spelled(&dir, self.path.as_str())?;
+        let new = NewFile { dir, path };
+        gate.authorize::<Create, _>(new.clone())?;
+        let write = gate.authorize::<Write, _>(new.clone())?;
+        if new.path == new.dir.name || !new.path.is_within(&new.dir.name) {
+            let message = format!("Invalid path: {} is not below {}", new.path, new.dir.name);
+            return Err(Error::invalid(ErrorKind::InvalidPath, message));
+        }
+        // Every level, whether or not it is there: what exists is not told to whom it may not concern.
+        for level in new.levels() {
+            gate.authorize::<Create, _>(DirPath(level))?;
+        }
+        let parent = below::walk(&write, |new| new)?.held;
+        let staged = staged::beside(&write, &parent, &mut gate.services.temporaries)?;
+        let writer = Writer { target: Target::New(new), staged: staged.into() };
+        gate.services.handles.keep_writer(self.id, writer);
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! Begins to collect new content for an open file; nothing of it is seen before it is complete.
+
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use rex_ipc::action::file_system::Write;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{BeginWrite, WriteHow};
+
+use crate::error::Error;
+use crate::object::File;
+use crate::ops::Perform;
+use crate::policy::Gate;
+use crate::sys::staged::{self, Staged};
+use crate::writer::{Target, Writer};
+
+impl Perform for BeginWrite {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        gate.services.handles.spend(self.id.0)?;
+        let file = gate.services.handles.file(self.file)?;
+        let write = gate.authorize::<Write, _>(Rc::clone(&file))?;
+        if !file.writable {
+            return Err(not_writable(&file));
+        }
+        let staged = match (self.how, &file.origin.real) {
+            (WriteHow::InPlace | WriteHow::Append, _) => Staged::in_memory(),
+            (WriteHow::Replace { .. }, Some(place)) => {
+                staged::beside(&write, &place.parent, &mut gate.services.temporaries)?
+            }
+            // The directory of the link's target could not be held when the file was opened.
+            (WriteHow::Replace { .. }, None) => return Err(Errno::ENOENT.into()),
+        };
+        let writer = Writer { target: Target::File(file, self.how), staged: staged.into() };
+        gate.services.handles.keep_writer(self.id, writer);
+        Ok(())
+    }
+}
+
+/// What a script is told that writes to a file which it opened without the write option.
+pub(super) fn not_writable(file: &File) -> Error {
+    let message = format!(
+        "Invalid file mode: Attempted to write a file without opening it with the write option.: {}",
+        file.name
+    );
+    Error::invalid(ErrorKind::InvalidFileMode, message)
+}

@@ -1,0 +1,158 @@
+//! Gives one open file the content of another; it does not pass through the jail.
+
+use std::io;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::FileStat;
+use rex_ipc::action::file_system::{Read, Write};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{Copied, Copy};
+use rex_ipc::handle::FileId;
+
+use super::begin_write::not_writable;
+use super::finish_write::take_name;
+use super::read_chunk::not_readable;
+use crate::error::Error;
+use crate::object::File;
+use crate::ops::Perform;
+use crate::policy::{Gate, Permit};
+use crate::services::Services;
+use crate::sys::copy::{self, NotCopied};
+use crate::sys::place::{self, NotPlaced};
+use crate::sys::staged::{self, Staged};
+use crate::sys::succession;
+use crate::sys::walk::inode;
+use crate::sys::write;
+
+impl Perform for Copy {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Copied, Error> {
+        let from = gate.services.handles.file(self.from)?;
+        let to = gate.services.handles.file(self.to)?;
+        let read = gate.authorize::<Read, _>(Rc::clone(&from))?;
+        if !from.readable {
+            return Err(not_readable(&from));
+        }
+        let write = gate.authorize::<Write, _>(Rc::clone(&to))?;
+        if !to.writable {
+            return Err(not_writable(&to));
+        }
+        let (source, target) = copy::describe(&read, &write)?;
+        if !self.force && target.st_size > 0 {
+            return Err(not_empty(&to, target.st_size));
+        }
+        if inode(&source) == inode(&target) {
+            let message = format!("Invalid arguments: source and destination are the same file: {}", to.name);
+            return Err(Error::invalid(ErrorKind::InvalidArguments, message));
+        }
+        let copying = Copying { read, write, source, preserve: self.preserve };
+        let bytes = copying.run(gate.services, &target, self.to)?;
+        Ok(Copied { bytes })
+    }
+}
+
+/// A copy that is permitted.
+struct Copying<'req> {
+    read: Permit<'req, Read, Rc<File>>,
+    write: Permit<'req, Write, Rc<File>>,
+    source: FileStat,
+    preserve: bool,
+}
+
+impl Copying<'_> {
+    /// Copies out of sight, and puts the result in the place of the destination: under its name, or, where that would
+    /// change more than the content, into it.
+    fn run(&self, services: &mut Services, target: &FileStat, id: FileId) -> Result<u64, Error> {
+        let to = self.write.resource();
+        let place = to.origin.real.as_ref();
+        let parent = place.map(|place| &place.parent);
+        let beside = match parent.filter(|_| copy::is_replaceable(&self.write, target)) {
+            // Where nothing new can be made, what is there can perhaps be written.
+            Some(parent) => staged::beside(&self.write, parent, &mut services.temporaries).ok(),
+            None => None,
+        };
+        let mut staged = match beside {
+            Some(staged) => staged,
+            None => staged::apart(&self.write, parent.map(|parent| &**parent)).map_err(|e| failed(&e))?,
+        };
+        let bytes = copy::into_staged(&self.read, self.read.resource(), &mut staged, &mut |bytes| {
+            services.count_written_bytes(bytes)?;
+            services.go_on()
+        })
+        .map_err(not_copied)?;
+        if let Some(place) = place.filter(|_| staged.can_take_name())
+            && self.dress(&staged).is_ok()
+        {
+            match take_name(services, &self.write, to, &staged, place) {
+                Ok(new) => {
+                    let file = place::successor(to, staged, &new)?;
+                    services.handles.exchange_file(id, file);
+                    return Ok(bytes);
+                }
+                // A file that somebody has exchanged is still open, and so can be written.
+                Err(NotPlaced::InTheWay { .. }) => {}
+                Err(NotPlaced::System(error)) if is_about_the_name(&error) => {}
+                Err(NotPlaced::System(error)) => return Err(failed(&error)),
+            }
+        }
+        self.write_into(services, to, &staged)?;
+        Ok(bytes)
+    }
+
+    /// Makes the new file like the destination, and like the source in what is to be preserved.
+    fn dress(&self, staged: &Staged) -> Result<(), succession::NotLike> {
+        let mode = self.preserve.then_some((self.source.st_mode, &self.source));
+        succession::take_over(&self.write, self.write.resource(), staged, true, mode)?;
+        if self.preserve {
+            copy::keep_times(&self.write, Some(staged), &self.source)?;
+        }
+        Ok(())
+    }
+
+    fn write_into(&self, services: &mut Services, to: &File, staged: &Staged) -> Result<(), Error> {
+        write::overwrite(&self.write, to, staged, &mut |_| services.go_on()).map_err(as_copy)?;
+        if self.preserve {
+            succession::set_mode(&self.write, &self.source).map_err(|error| failed(&error))?;
+            copy::keep_times(&self.write, None, &self.source).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether it was the name that could not be taken, as that of a file which is a mount point, and not the disk.
+fn is_about_the_name(error: &io::Error) -> bool {
+    let errnos = [Errno::EACCES, Errno::EPERM, Errno::EBUSY, Errno::EXDEV, Errno::EROFS, Errno::EINVAL];
+    errnos.iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+}
+
+fn not_empty(file: &File, size: i64) -> Error {
+    let message = format!("Destination file not empty: File: {}, Size: {size} bytes", file.name);
+    Error::invalid(ErrorKind::DestinationFileNotEmptyError, message)
+}
+
+fn not_copied(error: NotCopied) -> Error {
+    match error {
+        NotCopied::Read(error) => Error::Failed {
+            kind: ErrorKind::FileReadError,
+            message: format!("File read failed: {error}"),
+            errno: error.raw_os_error(),
+        },
+        NotCopied::Write(error) => failed(&error),
+        NotCopied::Stopped(error) => error,
+    }
+}
+
+fn failed(error: &io::Error) -> Error {
+    as_copy(Error::system(error))
+}
+
+fn as_copy(error: Error) -> Error {
+    match error {
+        Error::Failed { message, errno, .. } => Error::Failed {
+            kind: ErrorKind::FileCopyError,
+            message: format!("File copy failed: {message}"),
+            errno,
+        },
+        error => error,
+    }
+}

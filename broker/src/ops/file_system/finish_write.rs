@@ -1,0 +1,191 @@
+//! Puts new content in its place: a name, the inode that is there, or its end.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, SFlag};
+use rex_ipc::action::file_system::{Chmod, Chown, Create, Write};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber, WriteHow};
+use rex_ipc::handle::FileId;
+
+use super::set_owner::{change_error, group_number, user_number};
+use crate::error::Error;
+use crate::object::{DirPath, File, FileAt};
+use crate::ops::Perform;
+use crate::policy::{Gate, Permit};
+use crate::services::Services;
+use crate::sys::place::NotPlaced;
+use crate::sys::staged::Staged;
+use crate::sys::succession::{self, NotLike};
+use crate::sys::walk::{file_type, inode};
+use crate::sys::{below, place, write};
+use crate::writer::{NewFile, Target, Writer};
+
+type WritePermit<'req> = Permit<'req, Write, Rc<Writer>>;
+
+impl Perform for FinishWrite {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        if let Some(id) = self.reopen {
+            gate.services.handles.spend(id.0)?;
+        }
+        let writer = gate.services.handles.take_writer(self.writer)?;
+        let permit = gate.authorize::<Write, _>(Rc::clone(&writer))?;
+        match &writer.target {
+            Target::New(new) if self.reopen.is_none() => new_file(gate, &permit, new, &self.attributes),
+            Target::File(file, how) if self.attributes == Attributes::default() => match how {
+                WriteHow::Replace { keep_owner } => {
+                    let replaced = replace(gate.services, &permit, file, *keep_owner)?;
+                    if let Some(id) = self.reopen {
+                        reopen(gate.services, &writer, file, &replaced, id)?;
+                    }
+                    Ok(())
+                }
+                WriteHow::InPlace if self.reopen.is_none() => {
+                    write::in_place(&permit, file, &mut |_| gate.services.go_on())
+                }
+                WriteHow::Append if self.reopen.is_none() => {
+                    write::append(&permit, file, &mut |_| gate.services.go_on())
+                }
+                WriteHow::InPlace | WriteHow::Append => Err(Errno::EINVAL.into()),
+            },
+            // An honest jail asks for nothing of the kind.
+            Target::New(_) | Target::File(..) => Err(Errno::EINVAL.into()),
+        }
+    }
+}
+
+/// Has the new file take the name of the old one, if that still leads to it or to nothing.
+fn replace(
+    services: &mut Services,
+    permit: &WritePermit<'_>,
+    file: &Rc<File>,
+    keep_owner: bool,
+) -> Result<FileStat, Error> {
+    let staged = permit.resource().staged.borrow();
+    succession::take_over(permit, file, &staged, keep_owner, None).map_err(not_like)?;
+    let at = file.origin.real.as_ref().ok_or(Errno::ENOENT)?;
+    take_name(services, permit, file, &staged, at).map_err(|error| match error {
+        NotPlaced::InTheWay { .. } => {
+            let message =
+                format!("File error: the name leads to another file than was opened: {}", file.name);
+            Error::invalid(ErrorKind::FileError, message)
+        }
+        NotPlaced::System(error) => error.into(),
+    })
+}
+
+/// Gives staged content the name of the file it replaces, and has all handles on that file know.
+pub(super) fn take_name<R: crate::policy::Resource>(
+    services: &mut Services,
+    permit: &Permit<'_, Write, R>,
+    file: &Rc<File>,
+    staged: &Staged,
+    at: &FileAt,
+) -> Result<FileStat, NotPlaced> {
+    // On some layered file systems an inode has another number before it is written for the first time.
+    let now = place::present_inode(permit, file)?;
+    let is_old = |found: &FileStat| inode(found) == file.at_real_name() || inode(found) == now;
+    let own_fds = Rc::clone(&services.own_fds);
+    let target = (&at.parent, &at.entry);
+    let new = place::put(permit, staged, target, own_fds.as_fd(), &mut services.temporaries, &is_old)?;
+    services.handles.note_replaced(at, file.at_real_name(), inode(&new));
+    Ok(new)
+}
+
+/// Opens the new file with the options of the old one.
+fn reopen(
+    services: &mut Services,
+    writer: &Writer,
+    old: &Rc<File>,
+    new: &FileStat,
+    id: FileId,
+) -> Result<(), Error> {
+    let staged = writer.staged.replace(Staged::in_memory());
+    services.handles.keep_file(id, place::successor(old, staged, new)?);
+    Ok(())
+}
+
+/// Has a new file take a name below a directory, with the directories that lead to it.
+fn new_file(
+    gate: &mut Gate<'_, FinishWrite>,
+    permit: &WritePermit<'_>,
+    new: &NewFile,
+    attributes: &Attributes,
+) -> Result<(), Error> {
+    let writer = permit.resource();
+    let mode = attributes.mode.map(|_| gate.authorize::<Chmod, _>(Rc::clone(writer))).transpose()?;
+    let owned = attributes.user.is_some() || attributes.group.is_some();
+    let owner = owned.then(|| gate.authorize::<Chown, _>(Rc::clone(writer))).transpose()?;
+    // Looked up only now: which users there are is nothing that a script without `chown` is told.
+    let user = attributes.user.as_ref().map(|user| number(user, user_number)).transpose()?;
+    let group = attributes.group.as_ref().map(|group| number(group, group_number)).transpose()?;
+
+    let walked = below::walk(permit, |_| new)?;
+    let mut missing = Vec::new();
+    for level in walked.missing {
+        missing.push(gate.authorize::<Create, _>(DirPath(level))?);
+    }
+    if let Some(chown) = &owner {
+        below::set_owner(chown, user, group).map_err(|error| change_error(&error))?;
+    }
+    // After the owner, because a change of that takes bits of the mode away.
+    match (&mode, attributes.mode) {
+        (Some(chmod), Some(mode)) => below::set_mode(chmod, mode.bits())?,
+        _ => below::set_usual_mode(permit)?,
+    }
+    if let Some(modified) = attributes.modified {
+        below::set_modified(permit, modified)?;
+    }
+    let services = &mut *gate.services;
+    let staged = writer.staged.borrow();
+    let made = below::make(&missing, walked.held)?;
+    let entry = new.path.file_name().and_then(crate::path::EntryName::parse).ok_or(Errno::EINVAL)?;
+    let forbidden = &services.forbidden;
+    let may_replace = |found: &FileStat| {
+        file_type(found) != SFlag::S_IFDIR && forbidden.inode_reason(inode(found)).is_none()
+    };
+    let own_fds = Rc::clone(&services.own_fds);
+    let target = (made.last()?, &entry);
+    let placed =
+        place::put(permit, &staged, target, own_fds.as_fd(), &mut services.temporaries, &may_replace);
+    let failure = match placed {
+        Ok(_) => {
+            made.keep();
+            return Ok(());
+        }
+        Err(NotPlaced::InTheWay { is_directory: true, .. }) => Errno::EISDIR.into(),
+        Err(NotPlaced::InTheWay { inode, .. }) => match services.forbidden.inode_reason(inode) {
+            Some(reason) => gate.refuse::<Write, _>(writer, reason),
+            None => Errno::EBUSY.into(),
+        },
+        Err(NotPlaced::System(error)) => error.into(),
+    };
+    drop(made);
+    Err(failure)
+}
+
+fn number(
+    given: &NameOrNumber,
+    look_up: impl Fn(&rex_ipc::file_system::IdentityText) -> Result<u32, Error>,
+) -> Result<u32, Error> {
+    match given {
+        NameOrNumber::Name(name) => look_up(name),
+        // chown(2): -1 means no change.
+        NameOrNumber::Number(u32::MAX) => Err(Errno::EINVAL.into()),
+        NameOrNumber::Number(number) => Ok(*number),
+    }
+}
+
+fn not_like(error: NotLike) -> Error {
+    match error {
+        NotLike::Owner(error) => change_error(&error),
+        NotLike::Attribute(name, error) => Error::Failed {
+            kind: ErrorKind::IoError,
+            message: format!("cannot keep the attribute {}: {error}", name.to_string_lossy()),
+            errno: error.raw_os_error(),
+        },
+        NotLike::System(error) => error.into(),
+    }
+}

@@ -1,0 +1,31 @@
+//! What the broker needs of the kernel for its own process: enough descriptors, and files that may be too large.
+
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+
+/// Makes room for the objects that a jail may have open, as far as the hard limit goes, and has a write beyond the
+/// size limit of files fail instead of ending the broker.
+///
+/// To be called after the jail was started, which has limits of its own.
+///
+/// # Errors
+/// Those of getrlimit(2), setrlimit(2) and sigprocmask(2).
+pub fn prepare(max_open_handles: u64) -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let wanted = max_open_handles.saturating_mul(DESCRIPTORS_PER_HANDLE).saturating_add(OWN_DESCRIPTORS);
+    if soft < wanted {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard)?;
+    }
+    // setrlimit(2), RLIMIT_FSIZE: "a process can catch this signal instead, in which case the relevant system call […]
+    // fails with the error EFBIG".
+    SigSet::from(Signal::SIGXFSZ).thread_block()?;
+    Ok(())
+}
+
+/// A file that was reached through a link holds itself, its directory and the one the link is in; a directory holds
+/// itself and a listing.
+const DESCRIPTORS_PER_HANDLE: u64 = 3;
+/// Standard streams, socket, jail, audit log, journal, and what one request opens.
+const OWN_DESCRIPTORS: u64 = 128;

@@ -1,0 +1,145 @@
+//! How a new file comes to stand somewhere below an open directory, with the directories that lead to it.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{Mode, SFlag, fchmod, futimens};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use rex_ipc::action::file_system::{Chmod, Chown, Create, Write};
+use rex_ipc::file_system::{Instant, NewTime};
+
+use super::attributes::{set_owner_of, time};
+use super::open::create_directory_in;
+use super::staged::Staged;
+use super::walk::{file_type, hold_entry, inode, stat_entry};
+use crate::object::{DirPath, Directory};
+use crate::path::{EntryName, PathName};
+use crate::policy::{Permit, Resource};
+use crate::writer::{NewFile, Writer};
+
+/// How far a way below an open directory exists.
+#[derive(Debug)]
+pub struct Walked {
+    /// The last directory that is there.
+    pub held: Rc<Directory>,
+    /// Those that are missing behind it, the first one first.
+    pub missing: Vec<PathName>,
+}
+
+/// Goes from the open directory towards the permit's file as far as there are directories.
+///
+/// Each is held as itself: `ELOOP` for a link on the way, `ENOTDIR` for anything else.
+pub fn walk<'p, R: Resource>(
+    permit: &'p Permit<'_, Write, R>,
+    new: impl FnOnce(&'p R) -> &'p NewFile,
+) -> io::Result<Walked> {
+    let new = new(permit.resource());
+    let mut held = Rc::clone(&new.dir);
+    let mut levels = new.levels().into_iter();
+    while let Some(level) = levels.next() {
+        match enter(&held, &level) {
+            Ok(entered) => held = Rc::new(entered),
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
+                return Ok(Walked { held, missing: std::iter::once(level).chain(levels).collect() });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Walked { held, missing: Vec::new() })
+}
+
+fn enter(parent: &Directory, level: &PathName) -> io::Result<Directory> {
+    let entry = level.file_name().and_then(EntryName::parse).ok_or(Errno::EINVAL)?;
+    let reached = hold_entry(parent.fd.as_fd(), &entry, level)?;
+    match file_type(&reached.stat) {
+        SFlag::S_IFDIR => Ok(reached.into_directory()),
+        SFlag::S_IFLNK => Err(Errno::ELOOP.into()),
+        _ => Err(Errno::ENOTDIR.into()),
+    }
+}
+
+/// Directories that were made for a file, and go again if it does not come.
+#[derive(Debug)]
+pub struct Made {
+    /// Where the first one is, and each that was made or found, the first one first.
+    way: Vec<(Rc<Directory>, bool)>,
+    keep: Cell<bool>,
+}
+
+impl Made {
+    /// The directory that the file will be in.
+    pub fn last(&self) -> io::Result<&Rc<Directory>> {
+        self.way.last().map(|(directory, _)| directory).ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    /// They stay.
+    pub fn keep(&self) {
+        self.keep.set(true);
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        while let Some((directory, made)) = self.way.pop() {
+            let (Some((parent, _)), Some(entry)) = (self.way.last(), directory.name.file_name()) else {
+                return;
+            };
+            let Some(entry) = EntryName::parse(entry).filter(|_| made && !self.keep.get()) else { continue };
+            let is_there =
+                stat_entry(parent.fd.as_fd(), &entry).is_ok_and(|stat| inode(&stat) == directory.inode);
+            // What somebody has put into it meanwhile keeps it.
+            if is_there {
+                let _ = unlinkat(&parent.fd, entry.as_c_str(), UnlinkatFlags::RemoveDir);
+            }
+        }
+    }
+}
+
+/// Makes the directories of the permits, each in the one before, the first one in `held`.
+pub fn make(permits: &[Permit<'_, Create, DirPath>], held: Rc<Directory>) -> io::Result<Made> {
+    let mut made = Made { way: vec![(held, false)], keep: Cell::new(false) };
+    for permit in permits {
+        let parent = Rc::clone(made.last()?);
+        let next = match create_directory_in(permit, &parent) {
+            Ok(directory) => (Rc::new(directory), true),
+            // Somebody else has made it meanwhile.
+            Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
+                (Rc::new(enter(&parent, &permit.resource().0)?), false)
+            }
+            Err(error) => return Err(error),
+        };
+        made.way.push(next);
+    }
+    Ok(made)
+}
+
+/// Gives the writer's content a user and a group before it has a name.
+pub fn set_owner(
+    permit: &Permit<'_, Chown, Rc<Writer>>,
+    user: Option<u32>,
+    group: Option<u32>,
+) -> io::Result<()> {
+    set_owner_of(permit.resource().staged.borrow().file()?, user, group)
+}
+
+/// Gives the writer's content this mode, with whatever bits it has.
+pub fn set_mode(permit: &Permit<'_, Chmod, Rc<Writer>>, bits: u16) -> io::Result<()> {
+    Ok(fchmod(permit.resource().staged.borrow().file()?, Mode::from_bits_truncate(bits.into()))?)
+}
+
+/// Gives the writer's content the mode of any new file.
+pub fn set_usual_mode(permit: &Permit<'_, Write, Rc<Writer>>) -> io::Result<()> {
+    let staged = permit.resource().staged.borrow();
+    Ok(fchmod(staged.file()?, Mode::from_bits_truncate(staged.usual_mode))?)
+}
+
+/// Says when the writer's content was last modified.
+pub fn set_modified(permit: &Permit<'_, Write, Rc<Writer>>, modified: Instant) -> io::Result<()> {
+    let modified = time(Some(NewTime::At(modified)))?;
+    let staged: &Staged = &permit.resource().staged.borrow();
+    Ok(futimens(staged.file()?, &TimeSpec::UTIME_OMIT, &modified)?)
+}

@@ -1,0 +1,174 @@
+//! What a new file takes over from the one that it replaces: owner, attributes, access list, mode.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
+use rex_hardening::sys::{fgetxattr, flistxattr, fremovexattr, fsetxattr};
+use rex_ipc::action::file_system::Write;
+
+use super::attributes::set_owner_of;
+use super::staged::Staged;
+use crate::object::File;
+use crate::policy::{Permit, Resource};
+
+/// Why a new file could not become like the old one.
+#[derive(Debug)]
+pub enum NotLike {
+    /// It cannot have the owner.
+    Owner(io::Error),
+    /// It cannot have this attribute.
+    Attribute(CString, io::Error),
+    /// The system said no.
+    System(io::Error),
+}
+
+impl From<io::Error> for NotLike {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<Errno> for NotLike {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno.into())
+    }
+}
+
+/// Makes staged content like the file of the permit: its owner, its extended attributes with access list and
+/// security label, its mode, or `mode` in its place.
+///
+/// Without `keep_owner` an owner that cannot be given is no failure. Whoever owns the new file, nothing is opened by
+/// that to anybody: set-user-ID and set-group-ID are gone with the owner they were for, and a new group may do no
+/// more than everybody.
+pub fn take_over<R: Resource>(
+    permit: &Permit<'_, Write, R>,
+    old: &Rc<File>,
+    staged: &Staged,
+    keep_owner: bool,
+    mode: Option<(u32, &FileStat)>,
+) -> Result<(), NotLike> {
+    // The permit is the proof that this file may get new content.
+    let _ = permit;
+    let (new, old) = (staged.file()?, old.fd.as_fd());
+    let like = fstat(old)?;
+    let made = fstat(new)?;
+    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) {
+        match set_owner_of(new, Some(like.st_uid), Some(like.st_gid)) {
+            Err(error) if keep_owner => return Err(NotLike::Owner(error)),
+            // A user cannot give files away, but perhaps to a group of theirs.
+            Err(_) => drop(set_owner_of(new, None, Some(like.st_gid))),
+            Ok(()) => {}
+        }
+    }
+    copy_attributes(old, new)?;
+    let made = fstat(new)?;
+    // What runs under its owner's name does so only for the owner who said so: of the mode's giver.
+    let (bits, giver) = mode.unwrap_or((like.st_mode, &like));
+    let bits = inherited_mode(bits, giver, &made);
+    fchmod(new, Mode::from_bits_truncate(bits))?;
+    Ok(())
+}
+
+/// Gives the file of the permit the mode of another one, as far as it opens nothing to another owner.
+pub fn set_mode(permit: &Permit<'_, Write, Rc<File>>, giver: &FileStat) -> io::Result<()> {
+    let file = &permit.resource().fd;
+    let bits = inherited_mode(giver.st_mode, giver, &fstat(file)?);
+    Ok(fchmod(file, Mode::from_bits_truncate(bits))?)
+}
+
+/// The bits of a mode that may pass from `giver`'s file to one that belongs to `made`'s owner and group.
+fn inherited_mode(bits: u32, giver: &FileStat, made: &FileStat) -> u32 {
+    let mut bits = bits & 0o7777;
+    let (same_user, same_group) = (giver.st_uid == made.st_uid, giver.st_gid == made.st_gid);
+    if !(same_user && same_group) {
+        bits &= 0o1777;
+    }
+    if !same_group {
+        let everybody = bits & 0o007;
+        bits &= 0o1707 | (everybody << 3);
+    }
+    bits
+}
+
+pub(super) fn copy_attributes(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> Result<(), NotLike> {
+    let names = attribute_names(old)?;
+    let mut value = if names.is_empty() { Vec::new() } else { vec![0; MAX_ATTRIBUTE_BYTES] };
+    for name in &names {
+        if MADE_FOR_CONTENT.contains(&name.as_c_str()) {
+            continue;
+        }
+        let length = match fgetxattr(old, name, &mut value) {
+            // It is gone, or is only a name for what cannot be read this way.
+            Err(error) if is(&error, Errno::ENODATA) || is(&error, Errno::EOPNOTSUPP) => continue,
+            length => length.map_err(|error| NotLike::Attribute(name.clone(), error))?,
+        };
+        let value = value.get(..length).unwrap_or_default();
+        fsetxattr(new, name, value, 0).map_err(|error| NotLike::Attribute(name.clone(), error))?;
+    }
+    // acl(5): a directory's default list is every new file's; this one has that of the file it replaces.
+    if !names.iter().any(|name| name.as_c_str() == ACCESS_LIST) {
+        match fremovexattr(new, ACCESS_LIST) {
+            Err(error) if !is(&error, Errno::ENODATA) && !is(&error, Errno::EOPNOTSUPP) => {
+                return Err(NotLike::Attribute(ACCESS_LIST.to_owned(), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn attribute_names(file: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+    let mut space = vec![0; 256];
+    let length = loop {
+        match flistxattr(file, &mut space) {
+            Ok(length) => break length,
+            Err(error) if is(&error, Errno::EOPNOTSUPP) => return Ok(Vec::new()),
+            Err(error) if is(&error, Errno::ERANGE) && space.len() < MAX_ATTRIBUTE_BYTES => {
+                space.resize(MAX_ATTRIBUTE_BYTES, 0);
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let names = space.get(..length).unwrap_or_default();
+    Ok(names
+        .split(|&byte| byte == 0)
+        .filter_map(|name| CString::new(name).ok())
+        .filter(|name| !name.is_empty())
+        .collect())
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
+
+/// What says something of the content that was: capabilities of a program, which the kernel takes away when it is
+/// written, and signatures.
+const MADE_FOR_CONTENT: &[&CStr] = &[c"security.capability", c"security.ima", c"security.evm"];
+const ACCESS_LIST: &CStr = c"system.posix_acl_access";
+/// xattr(7): names and values have at most 64 KiB.
+const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_opens_nothing_to_another_owner() {
+        let root = crate::sys::unguarded::root().unwrap();
+        let stat = |uid, gid| {
+            let mut stat = fstat(&root).unwrap();
+            (stat.st_uid, stat.st_gid) = (uid, gid);
+            stat
+        };
+        let giver = stat(1, 1);
+
+        assert_eq!(inherited_mode(0o106_755, &giver, &stat(1, 1)), 0o6755);
+        assert_eq!(inherited_mode(0o104_775, &giver, &stat(2, 1)), 0o775);
+        assert_eq!(inherited_mode(0o102_770, &giver, &stat(1, 2)), 0o700);
+        assert_eq!(inherited_mode(0o100_664, &giver, &stat(0, 0)), 0o644);
+    }
+}
