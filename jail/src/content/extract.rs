@@ -70,6 +70,19 @@ impl From<Box<EvalAltResult>> for Refusal {
 
 impl Extraction<'_> {
     fn run<S: Pieces>(&mut self, archive: &mut ArchiveReader<S>) -> Fallible<()> {
+        let outcome = self.members(archive);
+        // After damage, what stands before it is complete; after the end of the run there is nobody left to ask.
+        if outcome.as_ref().is_err_and(|error| message_of(error).is_none()) {
+            return outcome;
+        }
+        self.make_directories()?;
+        if let Some(more @ 1..) = self.warnings.checked_sub(MOST_WARNINGS) {
+            self.warn(&format!("{more} more entries were not extracted"))?;
+        }
+        outcome
+    }
+
+    fn members<S: Pieces>(&mut self, archive: &mut ArchiveReader<S>) -> Fallible<()> {
         while let Some(member) = archive.next_member()? {
             let outcome = match member.kind {
                 MemberKind::Skipped(reason) => Err(Refusal::Jail(reason)),
@@ -81,11 +94,7 @@ impl Extraction<'_> {
                 self.make_directories()?;
             }
         }
-        self.make_directories()?;
-        match self.warnings.checked_sub(MOST_WARNINGS) {
-            None | Some(0) => Ok(()),
-            Some(more) => self.warn(&format!("{more} more entries were not extracted")),
-        }
+        Ok(())
     }
 
     /// Makes a file. A failure of the archive is one of the whole call; one of the broker is the entry's.
@@ -411,6 +420,7 @@ mod tests {
     #[test]
     fn what_is_no_archive_fails_and_what_is_cut_short_fails_at_the_cut() {
         let whole = archive(|builder| {
+            add(builder, b"dir/", EntryType::Directory, 0o755, b"");
             add(builder, b"first", EntryType::Regular, 0o644, b"1");
             add(builder, b"second", EntryType::Regular, 0o644, &[0; 3000]);
         });
@@ -423,13 +433,13 @@ mod tests {
             (plain.clone(), "IoError: invalid gzip header"),
             (gzip(b"text that is no archive, although it is compressed"), "IoError: unexpected end of file"),
             (gzip(&[b'x'; 1024]), "IoError: archive header checksum mismatch"),
-            (gzip(&plain[..2000]), "IoError: unexpected end of file"),
+            (gzip(&plain[..2500]), "IoError: unexpected end of file"),
         ] {
-            let is_cut = content == gzip(&plain[..2000]);
+            let is_cut = content == gzip(&plain[..2500]);
             let bench = bench(content);
             let failure = bench.failure(&script);
             assert!(failure.contains(reason), "{failure}");
-            assert_eq!(bench.has("/t/first"), is_cut);
+            assert_eq!((bench.has("/t/first"), bench.has("/t/dir")), (is_cut, is_cut));
             assert!(!bench.has("/t/second"));
         }
     }
@@ -473,5 +483,24 @@ mod tests {
                 .contains("PermissionDenied")
         );
         assert!(!bench.has("/t/f"));
+    }
+    #[test]
+    fn more_directories_than_can_wait_are_made_before_the_end() {
+        let content = archive(|builder| {
+            for number in 0..24_500 {
+                let name = format!("{number:0>98}/");
+                add(builder, name.as_bytes(), EntryType::Directory, 0o755, b"");
+            }
+            add(builder, b"last", EntryType::Regular, 0o644, b"x");
+        });
+        let mut bench = bench(content);
+        bench.limits.operations = 0;
+
+        extracted(&bench, "");
+
+        let asked = bench.asked().concat();
+        let place = |name: &str| asked.iter().position(|asked| *asked == name);
+        assert!(place("make_dir") < place("begin_file"));
+        assert_eq!(asked.iter().filter(|name| **name == "make_dir").count(), 24_500);
     }
 }
