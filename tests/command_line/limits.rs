@@ -1,6 +1,9 @@
 //! Each limit: what it allows is allowed to the last, and one less ends the run by name, value and line.
 
+use std::path::Path;
+
 use rex_tests::runs::{Ended, Run};
+use rex_tests::tree::Tree;
 
 /// The end by a limit, as the caller, the document and the record see it.
 fn assert_limited(name: &str, value: u64, line: u64, ended: &Ended) {
@@ -144,6 +147,32 @@ fn no_denial_at_all() {
 
     assert_limited("max-denials", 0, 2, &ended);
     assert_eq!(ended.document()["denials"].as_array().map(Vec::len), Some(1));
+}
+
+/// Three directories below each other, which are removed with the one that they are in.
+fn removing(place: &Path) -> Run {
+    let place = place.display();
+    Run::of(&format!("mkdir([mkdir::p], \"{place}/a/b/c\");\nrm([rm::recursive], \"{place}\")"))
+}
+
+#[test]
+fn entries_of_a_tree() {
+    let tree = Tree::new();
+    let place = tree.path("place");
+
+    assert_exact("max-entries", 2, 3, || removing(&place));
+
+    assert!(place.join("a/b/c").is_dir(), "a limit is reached before anything is removed");
+}
+
+#[test]
+fn depth_of_a_tree() {
+    let tree = Tree::new();
+    let place = tree.path("place");
+
+    assert_exact("max-depth", 2, 3, || removing(&place));
+
+    assert!(place.join("a/b/c").is_dir(), "a limit is reached before anything is removed");
 }
 
 #[test]
