@@ -8,3 +8,4 @@ mod hostile_trees;
 mod redaction;
 mod rows;
 mod runtime;
+mod temporaries;

@@ -87,7 +87,9 @@ fn no_link_is_followed_on_the_way() {
     let dst = session.open_dir(&text).unwrap();
     let before = session.tree.picture();
 
-    for (path, errno) in [("out/f", nix::libc::ELOOP), ("in/f", nix::libc::ELOOP), ("file/f", nix::libc::ENOTDIR)] {
+    for (path, errno) in
+        [("out/f", nix::libc::ELOOP), ("in/f", nix::libc::ELOOP), ("file/f", nix::libc::ENOTDIR)]
+    {
         let refused = begin_file(&mut session, dst, path).unwrap_err();
         assert_eq!(refused.errno(), Some(errno as u16), "{path}");
     }

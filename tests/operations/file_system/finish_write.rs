@@ -220,11 +220,8 @@ fn an_owner_who_cannot_be_kept_takes_the_set_id_bits_along() {
         let root = session.root();
         let dir = session.opening_entry(root, "open");
         let dir = session.send(dir.clone()).map(|_| dir.id).unwrap();
-        let request = rex_ipc::file_system::OpenFile {
-            read: false,
-            write: true,
-            ..session.opening_file(dir, "a")
-        };
+        let request =
+            rex_ipc::file_system::OpenFile { read: false, write: true, ..session.opening_file(dir, "a") };
         let file = request.id;
         session.send(request).unwrap();
 
@@ -438,7 +435,10 @@ fn a_new_file_gets_what_was_said_of_it() {
     ];
     assert_eq!(session.questions(), expected);
     let metadata = session.path("d/e/f").metadata().unwrap();
-    assert_eq!((metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()), (0o4711, 1_000_000_000, 5));
+    assert_eq!(
+        (metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()),
+        (0o4711, 1_000_000_000, 5)
+    );
     assert_eq!(fs::read(session.path("d/e/f")).unwrap(), b"new");
 }
 

@@ -56,7 +56,10 @@ fn a_file_open_for_reading_is_not_cut() {
 
     let refused = session.send(Truncate { file, size_bytes: 0 }).unwrap_err();
 
-    assert_eq!((refused.kind(), refused.errno()), (Some(ErrorKind::RustixError), Some(nix::libc::EINVAL as u16)));
+    assert_eq!(
+        (refused.kind(), refused.errno()),
+        (Some(ErrorKind::RustixError), Some(nix::libc::EINVAL as u16))
+    );
     assert_eq!(fs::read(session.path("a")).unwrap(), b"content");
 }
 
