@@ -1,6 +1,6 @@
 //! The objects that the broker holds open for a jail, and the names that stand for objects not yet opened.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -48,14 +48,46 @@ pub struct File {
     pub name: PathName,
     /// What it is.
     pub inode: Inode,
+    /// Where it stands, and how it was reached.
+    pub origin: Origin,
     /// Whether it had a size when it was opened. Those of `/proc` have none, whatever they contain.
     pub has_size: bool,
     /// Whether it may be read.
     pub readable: bool,
     /// Whether it may be written.
     pub writable: bool,
+    /// What this run has put in its place, under its own name, since it was opened.
+    pub replaced_by: Cell<Option<Inode>>,
     /// Redacted content, once some was asked for.
     pub redacted: RefCell<Option<Rc<[u8]>>>,
+}
+
+impl File {
+    /// What an act by the file's own name has to find there: the file, or what this run has put in its place.
+    pub fn at_real_name(&self) -> Inode {
+        self.replaced_by.get().unwrap_or(self.inode)
+    }
+
+    /// The same for the name by which it was opened, at which a link may stand.
+    pub fn at_named(&self) -> Inode {
+        if self.origin.named_inode == self.inode { self.at_real_name() } else { self.origin.named_inode }
+    }
+}
+
+/// Where an open file stands: what is removed, moved or replaced is a name in a directory and not a descriptor.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The name by which it was opened; that of the link when one was followed.
+    pub named: FileAt,
+    /// What stood at that name: the file, or the link that was followed.
+    pub named_inode: Inode,
+    /// The file's own name in its own directory; the same as `named` unless a link was followed. None when the
+    /// directory of a link's target could not be held.
+    pub real: Option<FileAt>,
+    /// Whether it was opened with `create`, which is asked again wherever it is opened again.
+    pub create: bool,
+    /// Whether links were to be followed.
+    pub follow: bool,
 }
 
 /// A directory by its path, before it is opened.
@@ -102,4 +134,26 @@ impl FileAt {
         let path = parent.name.join(entry.as_bytes());
         Self { parent, entry, path }
     }
+}
+
+/// Something that is to move, with its destination, which the policy sees as context.
+#[derive(Clone, Debug)]
+pub struct Moving<R> {
+    /// What moves.
+    pub what: R,
+    /// The whole destination.
+    pub path: PathName,
+    /// Its last component, in the form of [`rex_ipc::name`].
+    pub name: String,
+    /// The directory it goes to.
+    pub parent: PathName,
+}
+
+/// Something whose extended attribute is to be set; the policy sees the attribute's name as context.
+#[derive(Clone, Debug)]
+pub struct Labelled<R> {
+    /// The object.
+    pub what: R,
+    /// The attribute's name.
+    pub attribute: String,
 }

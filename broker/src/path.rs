@@ -130,6 +130,17 @@ impl PathName {
         CString::new(bytes).expect("a path name contains no zero byte")
     }
 
+    /// The path below a directory that it is in, for a call that starts there; `.` for the directory itself, nothing
+    /// for a path that is not below it.
+    pub fn below(&self, directory: &PathName) -> Option<CString> {
+        if !self.is_within(directory) {
+            return None;
+        }
+        let rest = self.0.strip_prefix(directory.as_str())?.trim_start_matches('/');
+        let bytes = if rest.is_empty() { b".".to_vec() } else { name::to_bytes(rest) };
+        CString::new(bytes).ok()
+    }
+
     /// The path as the operating system spells it.
     pub fn to_os(&self) -> std::path::PathBuf {
         Path::new(OsStr::from_bytes(&name::to_bytes(&self.0))).to_path_buf()

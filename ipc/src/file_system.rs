@@ -2,6 +2,9 @@
 //!
 //! Paths and names are texts in the form of [`crate::name`]. Numbers of new handles are chosen by the jail.
 
+mod change;
+mod content;
+
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::bounded::{Bytes, List, Text};
 use crate::handle::{AnyId, DirId, FileId};
 use crate::limits::{MAX_CHUNK_BYTES, MAX_NAME_TEXT_BYTES, MAX_PAGE_ENTRIES, MAX_PATH_TEXT_BYTES};
+
+pub use change::*;
+pub use content::*;
 
 /// A path as the script gave it.
 pub type PathText = Text<MAX_PATH_TEXT_BYTES>;
@@ -36,6 +42,16 @@ pub enum DirPlace {
     Path(PathText),
     /// In a directory that is open, under this name.
     Entry(DirId, NameText),
+    /// Somewhere below a directory that is open, at this relative path, in which no link is followed.
+    Below(DirId, PathText),
+}
+
+/// What was opened or put somewhere.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The path that the policy knows the object by, when it is another one than the request spelled: the target of a
+    /// link, or a path without its needless slashes.
+    pub real_path: Option<PathText>,
 }
 
 /// Whether missing directories are made.
@@ -70,6 +86,21 @@ pub struct OpenFile {
     pub permissions: Option<Permissions>,
     /// Whether a link at this name is followed.
     pub follow: bool,
+}
+
+/// Opens a regular file that is about to get content, for writing and not through a link; makes it when it is missing.
+///
+/// Everything that giving it content will ask is asked before it is made, so that a denial leaves no empty file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct OpenTarget {
+    /// The number of the new handle.
+    pub id: FileId,
+    /// The directory it is in.
+    pub dir: DirId,
+    /// Its name there.
+    pub name: NameText,
+    /// The open file whose content it will get, if it gets that of a file.
+    pub from: Option<FileId>,
 }
 
 /// Permission bits, 0 to 0o777.
@@ -190,9 +221,9 @@ pub struct OpenListing {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub enum Listing {
     /// A directory; the handle is open on it.
-    Directory,
+    Directory(Opened),
     /// A link; the handle is open on the directory it is in.
-    Link(Entry),
+    Link(Opened, Entry),
 }
 
 /// Lists part of an open directory.
@@ -243,6 +274,47 @@ pub enum EntryType {
     CharDevice,
     /// A block device.
     BlockDevice,
+}
+
+/// Lists part of an open directory and describes what can be described without being entered.
+///
+/// `read` is asked for the directory; for each file and link `open` and `stat`, for a link also `read`, for what is
+/// neither file, directory nor link `stat`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct ListDetails {
+    /// The directory.
+    pub dir: DirId,
+    /// From the first entry, and not from where the last page ended.
+    pub restart: bool,
+}
+
+/// Part of a directory with descriptions, in the order of the file system, without `.` and `..`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct DetailsPage {
+    /// The entries.
+    pub entries: List<DetailedEntry, MAX_PAGE_ENTRIES>,
+    /// Whether these are the last ones.
+    pub end: bool,
+}
+
+/// An entry of a directory with its description.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct DetailedEntry {
+    /// Name, type and inode number.
+    pub entry: Entry,
+    /// What it says of itself.
+    pub details: Details,
+}
+
+/// What is told about an entry.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum Details {
+    /// A directory: it is described once it is open.
+    Directory,
+    /// Anything else.
+    Described(Metadata),
+    /// The policy or the system said no; asking for this entry alone tells why.
+    Withheld,
 }
 
 /// Reads where a link points, without following it.

@@ -10,6 +10,10 @@ pub struct DirId(pub u32);
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
 
+/// New content that is on its way to a file. Chosen by the jail from the same sequence, never used twice.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WriterId(pub u32);
+
 /// A handle of either kind. Both kinds share one sequence of numbers.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnyId {

@@ -24,8 +24,8 @@ macro_rules! interface {
                 0x0007 close: Close -> (), needs [];
             }
             file_system {
-                0x0101 open_dir: OpenDir -> (), needs [file_system::Open, file_system::Create];
-                0x0102 open_file: OpenFile -> (), needs [file_system::Open, file_system::Create];
+                0x0101 open_dir: OpenDir -> Opened, needs [file_system::Open, file_system::Create];
+                0x0102 open_file: OpenFile -> Opened, needs [file_system::Open, file_system::Create];
                 0x0103 read_chunk: ReadChunk -> Chunk, needs [file_system::Read, file_system::RedactedRead];
                 0x0104 open_listing: OpenListing -> Listing, needs [file_system::Open];
                 0x0105 list_entries: ListEntries -> EntryPage, needs [file_system::Read];
@@ -33,6 +33,36 @@ macro_rules! interface {
                 0x0107 read_link: ReadLink -> LinkTarget, needs [file_system::Read];
                 0x0108 stat: Stat -> Metadata, needs [file_system::Stat];
                 0x0109 stat_entry: StatEntry -> Metadata, needs [file_system::Stat];
+                0x010a list_details: ListDetails -> DetailsPage,
+                    needs [file_system::Read, file_system::Open, file_system::Stat];
+                0x010b begin_write: BeginWrite -> (), needs [file_system::Write];
+                0x010c begin_file: BeginFile -> (), needs [file_system::Create, file_system::Write];
+                0x010d write_chunk: WriteChunk -> (), needs [file_system::Write];
+                0x010e finish_write: FinishWrite -> (),
+                    needs [file_system::Write, file_system::Chmod, file_system::Chown, file_system::Create];
+                0x010f abandon_write: AbandonWrite -> (), needs [];
+                0x0110 truncate: Truncate -> (), needs [file_system::Write];
+                0x0111 allocate: Allocate -> (), needs [file_system::Write];
+                0x0112 copy: Copy -> Copied, needs [file_system::Read, file_system::Write];
+                0x0113 move_file: MoveFile -> Opened,
+                    needs [file_system::Move, file_system::Create, file_system::Open, file_system::Read,
+                        file_system::Write, file_system::Stat, file_system::Delete];
+                0x0114 move_dir: MoveDir -> Opened,
+                    needs [file_system::Move, file_system::Create, file_system::Open, file_system::Read,
+                        file_system::Write, file_system::Chown, file_system::Delete];
+                0x0115 delete_file: DeleteFile -> (), needs [file_system::Delete];
+                0x0116 delete_dir: DeleteDir -> (), needs [file_system::Delete];
+                0x0117 delete_path: DeletePath -> (), needs [file_system::Open, file_system::Delete];
+                0x0118 make_dir: MakeDir -> (),
+                    needs [file_system::Create, file_system::Open, file_system::Chmod, file_system::Chown];
+                0x0119 make_path: MakePath -> (), needs [file_system::Open, file_system::Create];
+                0x011a create_link: CreateLink -> (), needs [file_system::Create, file_system::Delete];
+                0x011b set_mode: SetMode -> (), needs [file_system::Chmod];
+                0x011c set_owner: SetOwner -> (), needs [file_system::Chown];
+                0x011d set_x_attr: SetXAttr -> (), needs [file_system::SetXAttr];
+                0x011e set_times: SetTimes -> (), needs [file_system::Write];
+                0x011f open_target: OpenTarget -> Opened,
+                    needs [file_system::Open, file_system::Create, file_system::Read, file_system::Write];
             }
         }
     };

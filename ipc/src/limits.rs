@@ -24,6 +24,12 @@ pub const MAX_PATH_TEXT_BYTES: usize = 4 * 4096;
 /// Longest name text in bytes: NAME_MAX, each byte escaped to four.
 pub const MAX_NAME_TEXT_BYTES: usize = 4 * 255;
 
+/// Longest name of a user or group in bytes; useradd(8) allows 32, directories of users more.
+pub const MAX_IDENTITY_BYTES: usize = 1024;
+
+/// Longest name or part of an extended attribute in bytes.
+pub const MAX_LABEL_BYTES: usize = 4096;
+
 /// Longest message of a failure, a panic or a violation in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 20 * 1024;
 

@@ -12,7 +12,7 @@ use rex_ipc::batch::{ReplyReader, ReplyWriter};
 use rex_ipc::bounded::Text;
 use rex_ipc::file_system::{
     Chunk, ChunkLength, Close, CreateDir, DirPlace, EntryPage, ListEntries, Metadata, OpenDir, OpenFile,
-    ReadChunk, Stat,
+    Opened, ReadChunk, Stat,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -175,7 +175,7 @@ impl<'a> Racer<'a> {
         let (dir, file) = (DirId(self.next_number), FileId(self.next_number + 1));
         self.next_number += 2;
         let path = Text::new(self.scene.tree.text(name)).unwrap();
-        self.perform::<()>(Request::OpenDir(OpenDir {
+        self.perform::<Opened>(Request::OpenDir(OpenDir {
             id: dir,
             at: DirPlace::Path(path),
             follow,
@@ -186,7 +186,7 @@ impl<'a> Racer<'a> {
         self.check(page.entries.as_slice().iter().all(|entry| entry.name.as_str() != MARK));
         let metadata: Metadata = self.perform(Request::Stat(Stat { handle: AnyId::Dir(dir) }))?;
         self.check_inode(&metadata);
-        self.perform::<()>(Request::OpenFile(OpenFile {
+        self.perform::<Opened>(Request::OpenFile(OpenFile {
             id: file,
             dir,
             name: Text::new("file").unwrap(),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::golden::{self, hex};
 
 /// What a row can look like on the wire, each variant of its own types at least once.
-trait Sampled: Operation {
+pub(crate) trait Sampled: Operation {
     fn requests() -> Vec<Self>;
     fn replies() -> Vec<Self::Reply>;
 }
@@ -132,13 +132,14 @@ impl Sampled for OpenDir {
             open(DirPlace::Path(text("/var/log")), false, CreateDir::No),
             open(DirPlace::Path(text("/srv/new")), false, CreateDir::Leaf),
             open(DirPlace::Entry(DirId(6), text("sub")), true, CreateDir::All),
+            open(DirPlace::Below(DirId(6), text("a/b")), false, CreateDir::No),
             // A name with a byte that is not UTF-8 travels as the character U+10FFFF.
             open(DirPlace::Entry(DirId(6), text(&rex_ipc::name::to_text(b"\xff"))), true, CreateDir::AskOnly),
         ]
     }
 
-    fn replies() -> Vec<()> {
-        vec![()]
+    fn replies() -> Vec<Opened> {
+        opened()
     }
 }
 
@@ -157,8 +158,19 @@ impl Sampled for OpenFile {
         vec![open(false, None), open(true, Some(0o640)), open(true, Some(0))]
     }
 
-    fn replies() -> Vec<()> {
-        vec![()]
+    fn replies() -> Vec<Opened> {
+        opened()
+    }
+}
+
+impl Sampled for OpenTarget {
+    fn requests() -> Vec<Self> {
+        let open = |from| OpenTarget { id: FileId(9), dir: DirId(7), name: text("copy"), from };
+        vec![open(None), open(Some(FileId(8)))]
+    }
+
+    fn replies() -> Vec<Opened> {
+        opened()
     }
 }
 
@@ -188,7 +200,8 @@ impl Sampled for OpenListing {
     }
 
     fn replies() -> Vec<Listing> {
-        vec![Listing::Directory, Listing::Link(entry("bin", EntryType::Symlink))]
+        let [same, other] = [None, Some(text("/usr"))].map(|real_path| Opened { real_path });
+        vec![Listing::Directory(same), Listing::Link(other, entry("bin", EntryType::Symlink))]
     }
 }
 
@@ -248,7 +261,7 @@ impl Sampled for StatEntry {
     }
 }
 
-fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+pub(crate) fn text<const MAX: usize>(text: &str) -> Text<MAX> {
     Text::new(text).expect("a sample fits its type")
 }
 
@@ -256,15 +269,15 @@ fn bytes<const MAX: usize>(bytes: &[u8]) -> Bytes<MAX> {
     Bytes::new(bytes.to_vec()).expect("a sample fits its type")
 }
 
-fn instant() -> Instant {
+pub(crate) fn instant() -> Instant {
     Instant { seconds: 1_763_683_200, nanoseconds: 500_000_000 }
 }
 
-fn entry(name: &str, entry_type: EntryType) -> Entry {
+pub(crate) fn entry(name: &str, entry_type: EntryType) -> Entry {
     Entry { name: text(name), entry_type, inode: 131_073 }
 }
 
-fn metadata(entry_type: EntryType, mode: u32) -> Metadata {
+pub(crate) fn metadata(entry_type: EntryType, mode: u32) -> Metadata {
     Metadata {
         entry_type,
         mode,
@@ -278,6 +291,11 @@ fn metadata(entry_type: EntryType, mode: u32) -> Metadata {
         owner: Identity { number: 0, name: Some("root".into()) },
         group: Identity { number: 4_000_000_000, name: None },
     }
+}
+
+/// What is said of an object that was opened, where its path was known and where not.
+pub(crate) fn opened() -> Vec<Opened> {
+    vec![Opened { real_path: None }, Opened { real_path: Some(text("/srv/real")) }]
 }
 
 /// The sample as it stands in a golden file, after it was read back and found equal.

@@ -13,7 +13,8 @@ use crate::golden::root;
 ///
 /// `now` and `random_bytes` tell the time and what nobody knows; `close` gives back what was permitted before; the
 /// others only take.
-const WITHOUT_PERMISSION: &[&str] = &["now", "sleep", "random_bytes", "log", "alarm", "metric", "close"];
+const WITHOUT_PERMISSION: &[&str] =
+    &["now", "sleep", "random_bytes", "log", "alarm", "metric", "close", "abandon_write"];
 
 #[test]
 fn numbers_ascend_and_are_spent_once() {

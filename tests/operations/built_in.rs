@@ -215,7 +215,7 @@ fn through_another_proc(session: &mut Session, entry: &str) {
         for create in [CreateDir::No, CreateDir::AskOnly, CreateDir::Leaf, CreateDir::All] {
             for path in [entry.to_owned(), format!("{entry}/fd")] {
                 let request = OpenDir { follow, create, ..session.opening_dir(&path) };
-                refused(session.send(request), "open_dir");
+                refused(session.send(request).map(drop), "open_dir");
             }
         }
     }
@@ -228,7 +228,7 @@ fn through_another_proc(session: &mut Session, entry: &str) {
     let parent = session.open_dir(parent).unwrap();
     for follow in [false, true] {
         let request = OpenDir { follow, ..session.opening_entry(parent, name) };
-        refused(session.send(request), "open_dir of an entry");
+        refused(session.send(request).map(drop), "open_dir of an entry");
     }
 }
 

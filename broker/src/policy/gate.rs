@@ -87,7 +87,7 @@ impl<'req, O> Gate<'req, O> {
         R: Allows<A>,
         O: Needs<A>,
     {
-        let question = Question::new(A::ID, resource.as_question());
+        let question = question(A::ID, resource);
         self.services.forbidden.reason(&question, resource.inode()).is_none()
             && self.services.engine.decide(&question).permitted
     }
@@ -99,13 +99,13 @@ impl<'req, O> Gate<'req, O> {
         R: Allows<A>,
         O: Needs<A>,
     {
-        let question = Question::new(A::ID, resource.as_question());
+        let question = question(A::ID, resource);
         let determining = [reason.to_owned()];
         self.refused(&question, &determining, &[], false)
     }
 
     fn decide<R: Resource>(&mut self, action: ActionId, resource: &R) -> Result<(), Error> {
-        let question = Question::new(action, resource.as_question());
+        let question = question(action, resource);
         if let Some(reason) = self.services.forbidden.reason(&question, resource.inode()) {
             let determining = [reason.to_owned()];
             return Err(self.refused(&question, &determining, &[], false));
@@ -151,6 +151,10 @@ impl<'req, O> Gate<'req, O> {
             })),
         }
     }
+}
+
+fn question<R: Resource>(action: ActionId, resource: &R) -> Question<'_> {
+    Question { context: resource.context(), ..Question::new(action, resource.as_question()) }
 }
 
 /// Whether the act leaves the host other than it was; its record has to be written first.

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use rex_ipc::action::{Action, file_system};
 
-use super::question::ResourceRef;
-use crate::object::{DirAt, DirPath, Directory, File, FileAt, FilePath, Inode};
+use super::question::{ContextRef, ResourceRef};
+use crate::object::{DirAt, DirPath, Directory, File, FileAt, FilePath, Inode, Labelled, Moving};
 
 /// Proof that the policy permitted `A` on the resource inside, within one request.
 ///
@@ -54,6 +54,11 @@ impl<A: Action, R> Permit<'_, A, R> {
 pub trait Resource {
     /// As the policy sees it.
     fn as_question(&self) -> ResourceRef<'_>;
+
+    /// What else the policy may look at.
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef::None
+    }
 
     /// What it is, when it is open.
     fn inode(&self) -> Option<Inode> {
@@ -112,6 +117,58 @@ impl Resource for Rc<File> {
     }
 }
 
+impl<R: Resource> Resource for Moving<R> {
+    fn as_question(&self) -> ResourceRef<'_> {
+        self.what.as_question()
+    }
+
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef::Move { path: self.path.as_str(), name: &self.name, parent_path: self.parent.as_str() }
+    }
+
+    fn inode(&self) -> Option<Inode> {
+        self.what.inode()
+    }
+}
+
+impl<R: Resource> Resource for Labelled<R> {
+    fn as_question(&self) -> ResourceRef<'_> {
+        self.what.as_question()
+    }
+
+    fn context(&self) -> ContextRef<'_> {
+        ContextRef::XAttr { name: &self.attribute }
+    }
+
+    fn inode(&self) -> Option<Inode> {
+        self.what.inode()
+    }
+}
+
+impl Allows<file_system::Move> for Moving<FileAt> {}
+impl Allows<file_system::Move> for Moving<DirAt> {}
+impl Allows<file_system::SetXAttr> for Labelled<Rc<File>> {}
+impl Allows<file_system::Delete> for FileAt {}
+impl Allows<file_system::Delete> for DirAt {}
+impl Allows<file_system::Delete> for DirPath {}
+impl Allows<file_system::Delete> for FilePath {}
+impl Allows<file_system::Delete> for Rc<Directory> {}
+impl Allows<file_system::Stat> for DirAt {}
+impl Allows<file_system::Read> for DirAt {}
+impl Allows<file_system::Write> for FileAt {}
+impl Allows<file_system::Write> for FilePath {}
+impl Allows<file_system::Write> for Rc<File> {}
+impl Allows<file_system::Chmod> for FileAt {}
+impl Allows<file_system::Chmod> for DirAt {}
+impl Allows<file_system::Chmod> for DirPath {}
+impl Allows<file_system::Chown> for DirPath {}
+impl Allows<file_system::Chmod> for Rc<File> {}
+impl Allows<file_system::Chmod> for Rc<Directory> {}
+impl Allows<file_system::Chown> for FileAt {}
+impl Allows<file_system::Chown> for FilePath {}
+impl Allows<file_system::Chown> for DirAt {}
+impl Allows<file_system::Chown> for Rc<File> {}
+impl Allows<file_system::Chown> for Rc<Directory> {}
 impl Allows<file_system::Open> for DirPath {}
 impl Allows<file_system::Create> for DirPath {}
 impl Allows<file_system::Open> for DirAt {}

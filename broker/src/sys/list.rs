@@ -11,8 +11,9 @@ use rex_hardening::sys::getdents;
 use rex_ipc::action::file_system::Read;
 use rex_ipc::file_system::EntryType;
 
-use super::openat2;
+use super::{openat2, stat, walk};
 use crate::object::{Directory, Listing};
+use crate::path::EntryName;
 use crate::policy::Permit;
 
 /// One entry in bytes.
@@ -67,8 +68,13 @@ pub fn entries(
     }
 }
 
+/// What an entry is, where the listing did not say it.
+pub fn kind(permit: &Permit<'_, Read, Rc<Directory>>, entry: &EntryName) -> io::Result<EntryType> {
+    walk::stat_entry(permit.resource().fd.as_fd(), entry).map(|stat| stat::entry_type(&stat))
+}
+
 /// getdents64(2): u64 inode, i64 offset, u16 record length, u8 type, name, zero byte.
-fn parse(records: &[u8], at: usize) -> io::Result<Option<(RawEntry<'_>, usize)>> {
+pub(super) fn parse(records: &[u8], at: usize) -> io::Result<Option<(RawEntry<'_>, usize)>> {
     let Some(record) = records.get(at..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     let inode = record.first_chunk::<8>().map(|bytes| u64::from_ne_bytes(*bytes)).ok_or_else(damaged)?;

@@ -3,12 +3,24 @@
 //! A function here reads the resource out of the permit, so it acts on what was judged and on nothing else. The few
 //! calls that need no permit live in [`unguarded`], each with the reason. No state that outlives a request is kept.
 
+pub mod attributes;
+pub mod below;
+pub mod copy;
+pub mod links;
 pub mod list;
+pub mod make;
+pub mod moves;
 pub mod open;
+pub mod place;
 pub mod read;
+pub mod remove;
+pub mod staged;
 pub mod stat;
+pub mod succession;
+pub mod tree;
 pub mod unguarded;
 pub mod walk;
+pub mod write;
 
 use std::ffi::CStr;
 use std::io;

@@ -11,7 +11,7 @@ use rex_ipc::action::file_system::{Create, Open};
 
 use super::openat2;
 use super::walk::{self, Reached};
-use crate::object::{DirPath, Directory, File};
+use crate::object::{DirPath, Directory, File, FileAt, Inode, Origin};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource};
 
@@ -33,6 +33,7 @@ pub fn reopen<R: Resource>(
     reached: Reached,
     own_fds: BorrowedFd<'_>,
     access: Access,
+    origin: Origin,
 ) -> io::Result<File> {
     // The permit is the proof that this object, under the name it was reached by, may be opened.
     let _ = permit;
@@ -46,13 +47,19 @@ pub fn reopen<R: Resource>(
     };
     let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let fd = nix::fcntl::openat(own_fds, number, flags, Mode::empty())?;
-    Ok(file(fd, reached.name, &reached.stat, access))
+    Ok(file(fd, reached.name, &reached.stat, access, origin))
 }
 
-/// Keeps a link open as itself; it can be described, and nothing else.
-pub fn keep_link<R: Resource>(permit: &Permit<'_, Open, R>, reached: Reached) -> File {
-    let _ = permit;
-    file(reached.fd, reached.name, &reached.stat, Access { read: false, write: false })
+/// Keeps a link open as itself; it can be described and given an owner, and nothing else.
+pub fn keep_link(permit: &Permit<'_, Open, FileAt>, reached: Reached) -> File {
+    let origin = Origin {
+        named: permit.resource().clone(),
+        named_inode: walk::inode(&reached.stat),
+        real: None,
+        create: false,
+        follow: false,
+    };
+    file(reached.fd, reached.name, &reached.stat, Access { read: false, write: false }, origin)
 }
 
 /// Makes a file that does not exist, beneath a held directory.
@@ -61,6 +68,7 @@ pub fn create_file<R: Resource>(
     place: impl Fn(&R) -> (&Rc<Directory>, &EntryName, &PathName),
     access: Access,
     mode: Mode,
+    origin: impl FnOnce(Inode) -> Origin,
 ) -> io::Result<File> {
     let (parent, entry, path) = place(permit.resource());
     let flags = match (access.read, access.write) {
@@ -72,7 +80,8 @@ pub fn create_file<R: Resource>(
         flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     let fd = openat2(parent.fd.as_fd(), entry.as_c_str(), flags, mode, ResolveFlag::RESOLVE_BENEATH)?;
     let stat = fstat(&fd)?;
-    Ok(file(fd, path.clone(), &stat, access))
+    let origin = origin(walk::inode(&stat));
+    Ok(file(fd, path.clone(), &stat, access, origin))
 }
 
 /// Makes a directory that does not exist, beneath a held directory, and opens it.
@@ -108,14 +117,16 @@ fn make_directory(parent: BorrowedFd<'_>, entry: &EntryName, path: &PathName) ->
     Ok(made.into_directory())
 }
 
-fn file(fd: OwnedFd, name: PathName, stat: &FileStat, access: Access) -> File {
+fn file(fd: OwnedFd, name: PathName, stat: &FileStat, access: Access, origin: Origin) -> File {
     File {
         fd,
         name,
         inode: walk::inode(stat),
+        origin,
         has_size: stat.st_size > 0,
         readable: access.read,
         writable: access.write,
+        replaced_by: Default::default(),
         redacted: Default::default(),
     }
 }

@@ -1,15 +1,20 @@
 //! The system calls that need no permit, each with the reason.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, Mode};
+use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use rex_ipc::file_system::Instant;
 use rex_ipc::runtime::Clocks;
 
+use super::tree::{Step, Tree};
+use super::walk;
 use crate::object::Directory;
+use crate::path::{EntryName, PathName};
 
 /// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
 pub fn root() -> io::Result<OwnedFd> {
@@ -60,4 +65,43 @@ pub fn user_name(uid: u32) -> Option<String> {
 /// The name of a group, from the host's group database; see [`user_name`].
 pub fn group_name(gid: u32) -> Option<String> {
     nix::unistd::Group::from_gid(gid.into()).ok().flatten().map(|group| group.name)
+}
+
+/// The number of a user, from the host's user database.
+///
+/// Called only when an owner may be changed to whom the script likes.
+pub fn user_number(name: &str) -> Option<u32> {
+    nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
+}
+
+/// The number of a group, from the host's group database; see [`user_number`].
+pub fn group_number(name: &str) -> Option<u32> {
+    nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+}
+
+/// Removes a directory that a dead run of the broker has begun to fill and could not put in its place.
+///
+/// It is what that run would have done; the name is one that only a broker makes. `go_on` is asked now and then.
+pub fn remove_left_behind(
+    parent: &OwnedFd,
+    entry: &EntryName,
+    go_on: &dyn Fn() -> io::Result<()>,
+) -> io::Result<()> {
+    let reached = walk::hold_entry(parent.as_fd(), entry, &PathName::root().join(entry.as_bytes()))?;
+    let top = Rc::new(reached.into_directory());
+    let mut tree = Tree::of(&top)?;
+    while let Some(step) = tree.advance()? {
+        go_on()?;
+        match step {
+            Step::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
+            Step::Entry(item) => {
+                unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
+            }
+            Step::Enter(_) => {}
+            Step::Leave(item, _) => {
+                unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::RemoveDir)?;
+            }
+        }
+    }
+    Ok(unlinkat(parent, entry.as_c_str(), UnlinkatFlags::RemoveDir)?)
 }

@@ -125,6 +125,15 @@ pub fn parent_directory<R: Resource>(
     Ok(Reached { fd, stat, name })
 }
 
+/// Opens the directory of the permit from an open one that it is below; a link on the way is refused with `ELOOP`.
+pub fn directory_below(permit: &Permit<'_, Open, DirPath>, from: &Directory) -> io::Result<Reached> {
+    let name = &permit.resource().0;
+    let below = name.below(&from.name).ok_or(Errno::EXDEV)?;
+    let fd = openat2(from.fd.as_fd(), &below, O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::RESOLVE_BENEATH)?;
+    let stat = fstat(&fd)?;
+    Ok(Reached { fd, stat, name: name.clone() })
+}
+
 /// Opens the last directory that exists on the way to the permit's own, and names those that are missing behind it,
 /// the first one first.
 ///

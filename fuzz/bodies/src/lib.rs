@@ -3,12 +3,15 @@
 //! The targets in `fuzz/fuzz_targets` give the fuzzer's bytes to these functions; the tests here give them seeds, so
 //! that they keep compiling and keep passing.
 
+mod changes;
+mod content;
 mod documents;
 mod frames;
 mod paths;
 mod policies;
 mod session;
 
+pub use content::{archive_entries, certificate_chains, elf_headers, gzip_content};
 pub use documents::{argument_files, result_documents};
 pub use frames::{canonical_round_trip, frame_from_broker, frame_from_jail};
 pub use paths::path_resolution;
@@ -41,7 +44,7 @@ mod tests {
     #[test]
     fn every_seed_passes() {
         type Body = fn(&[u8]);
-        let targets: [(&str, Body); 8] = [
+        let targets: [(&str, Body); 12] = [
             ("frame_from_jail", super::frame_from_jail),
             ("frame_from_broker", super::frame_from_broker),
             ("canonical_round_trip", super::canonical_round_trip),
@@ -50,6 +53,10 @@ mod tests {
             ("policy_loading", super::policy_loading),
             ("argument_files", super::argument_files),
             ("result_documents", super::result_documents),
+            ("gzip_content", super::gzip_content),
+            ("archive_entries", super::archive_entries),
+            ("certificate_chains", super::certificate_chains),
+            ("elf_headers", super::elf_headers),
         ];
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
         let folders = std::fs::read_dir(&seeds).expect("there are seeds");
@@ -103,5 +110,28 @@ mod tests {
     #[test]
     fn every_result_is_a_document() {
         feed(super::result_documents, 300);
+    }
+    #[test]
+    fn decompression_does_not_depend_on_how_its_input_is_cut() {
+        feed(super::gzip_content, 300);
+        super::gzip_content(&[b"\x1f\x8b\x08\x00".as_slice(), &noise(1, 300)].concat());
+    }
+
+    #[test]
+    fn no_entry_of_an_archive_leads_outside() {
+        feed(super::archive_entries, 300);
+    }
+
+    #[test]
+    fn no_certificate_is_forged() {
+        feed(super::certificate_chains, 100);
+        let broken = include_str!("../../seeds/certificate_chains/chain").replace('M', "N");
+        super::certificate_chains(broken.as_bytes());
+    }
+
+    #[test]
+    fn elf_headers_are_read_in_bounds() {
+        feed(super::elf_headers, 300);
+        super::elf_headers(&[b"\x7fELF\x02\x01\x01".as_slice(), &noise(2, 400)].concat());
     }
 }

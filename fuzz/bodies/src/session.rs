@@ -4,11 +4,11 @@
 //! places. After every call the oracle demands: no reply holds a byte of what the policy closes; nothing outside the
 //! permitted tree has changed; whatever was performed has a decision in the record that permitted it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use rex_broker::audit::{AuditError, Decision, Outcome, Record, Sink};
@@ -32,6 +32,8 @@ use rex_ipc::interface::{ROWS, Request};
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_ipc::runtime::{LogLevel, Now, RandomBytes, RandomCount};
 
+use crate::changes;
+
 /// Runs one sequence of requests.
 pub fn session(bytes: &[u8]) {
     WORLD.with(|world| {
@@ -48,24 +50,24 @@ thread_local! {
 }
 
 /// The bytes as a source of choices; when they are used up, every choice is the first.
-struct Choices<'a>(&'a [u8]);
+pub(crate) struct Choices<'a>(&'a [u8]);
 
 impl Choices<'_> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         usize::from(self.byte().unwrap_or(0)) % count.max(1)
     }
 
-    fn coin(&mut self) -> bool {
+    pub(crate) fn coin(&mut self) -> bool {
         self.below(2) == 1
     }
 
-    fn one<'t>(&mut self, list: &[&'t str]) -> &'t str {
+    pub(crate) fn one<'t>(&mut self, list: &[&'t str]) -> &'t str {
         list.get(self.below(list.len())).copied().unwrap_or("")
     }
 }
@@ -73,12 +75,31 @@ impl Choices<'_> {
 struct World {
     root: PathBuf,
     policy: String,
+    /// Whether an input has changed the tree since it was made.
+    changed: Cell<bool>,
 }
 
 impl World {
     fn make() -> Self {
         let root = std::env::temp_dir().join(format!("rex-fuzz-session-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
+        let root_text = root.display();
+        let policy = format!(
+            r#"permit(principal, action, resource in file_system::Dir::"{root_text}/open");
+               permit(principal, action == file_system::Action::"open", resource == file_system::Dir::"{root_text}");
+               forbid(principal, action, resource in file_system::Dir::"{root_text}/open/closed");"#
+        );
+        let world = Self { policy, root, changed: Cell::new(true) };
+        world.reset();
+        world
+    }
+
+    /// Makes the tree anew, unless it is as it was made.
+    fn reset(&self) {
+        if !self.changed.replace(false) {
+            return;
+        }
+        let root = &self.root;
+        let _ = fs::remove_dir_all(root);
         let make = |path: &str| fs::create_dir_all(root.join(path)).expect("a directory can be made");
         ["open/sub/deep", "open/closed", "outside/sub"].iter().for_each(|path| make(path));
         let write = |path: &str, text: &str| fs::write(root.join(path), text).expect("a file can be written");
@@ -94,29 +115,11 @@ impl World {
         link("to_loop", "open/to_loop");
         link("../outside/new", "open/dangling");
         link(root.join("outside").to_str().unwrap_or("/"), "open/absolute");
-        let root_text = root.display();
-        let policy = format!(
-            r#"permit(principal, action, resource in file_system::Dir::"{root_text}/open");
-               permit(principal, action == file_system::Action::"open", resource == file_system::Dir::"{root_text}");
-               forbid(principal, action, resource in file_system::Dir::"{root_text}/open/closed");"#
-        );
-        Self { root, policy }
-    }
-
-    /// Removes what the last input made where it was permitted to.
-    fn reset(&self) {
-        for folder in ["open", "open/sub"] {
-            for name in ["made", "made2"] {
-                let path = self.root.join(folder).join(name);
-                let _ = fs::remove_file(&path);
-                let _ = fs::remove_dir_all(&path);
-            }
-        }
     }
 
     fn run(&self, choices: &mut Choices<'_>) {
-        let decisions = Rc::new(RefCell::new(Vec::new()));
-        let mut services = self.services(Rc::clone(&decisions));
+        let decisions = Arc::new(Mutex::new(Vec::new()));
+        let mut services = self.services(Arc::clone(&decisions));
         let before = self.outside();
         let mut space = vec![0; MAX_FRAME_BYTES];
         let mut next = 1;
@@ -126,15 +129,19 @@ impl World {
             services.current = RequestNumber { frame: step, index: 0 };
             services.operation = request.name();
             services.handles.begin_batch();
-            decisions.borrow_mut().clear();
+            lock(&decisions).clear();
             let needs =
                 ROWS.iter().find(|row| row.number == request.number()).map_or(0, |row| row.needs.len());
             let mut replies = ReplyWriter::new(&mut space);
             let result = ops::dispatch(request.clone(), &mut services, 1, &mut replies);
             let used = replies.used();
-            let decisions = decisions.borrow();
+            let decisions = lock(&decisions);
             match result {
                 Ok(()) => {
+                    // Only what leaves the tree as it was may be done without making it anew.
+                    if changes_host(&request) {
+                        self.changed.set(true);
+                    }
                     assert!(!contains(&space[..used], SECRET.as_bytes()), "{request:?} revealed a secret");
                     assert!(
                         needs == 0 || decisions.iter().any(|(permitted, _)| *permitted),
@@ -151,6 +158,9 @@ impl World {
                 }
                 Err(Error::Violation(_) | Error::Limit(_)) => break,
                 Err(error) => {
+                    if changes_host(&request) {
+                        assert_eq!(self.outside(), before, "a failed {request:?} changed something outside");
+                    }
                     let message =
                         error.to_failure().map(|failure| failure.message.into_string()).unwrap_or_default();
                     assert!(!message.contains(SECRET), "{request:?} revealed a secret in its failure");
@@ -160,7 +170,7 @@ impl World {
         assert_eq!(self.outside(), before, "something changed outside the permitted tree");
     }
 
-    fn services(&self, decisions: Rc<RefCell<Vec<(bool, String)>>>) -> Services {
+    fn services(&self, decisions: Decisions) -> Services {
         let sources = [PolicyText { name: "fuzz.cedar", text: &self.policy }];
         let loaded = Policies::load(&sources, Mode::Rex).unwrap_or_else(|_| panic!("the policy is valid"));
         let limits = Limits { max_open_handles: 16, ..Limits::default() };
@@ -171,6 +181,7 @@ impl World {
             log_threshold: LogLevel::Info,
             max_log_lines: 10,
             max_signals: 10,
+            max_signal_bytes: 1 << 20,
         });
         Services::new(
             Places::open().expect("/ and /proc can be opened"),
@@ -194,7 +205,7 @@ impl World {
         let dir = |choices: &mut Choices<'_>, next: u32| DirId(old(choices, next));
         let file = |choices: &mut Choices<'_>, next: u32| FileId(old(choices, next));
         let name = |choices: &mut Choices<'_>| Text::cut(choices.one(NAMES));
-        match kind % 12 {
+        match kind % 24 {
             0 | 1 => OpenDir {
                 at: DirPlace::Path(Text::cut(&self.path(choices))),
                 id: DirId(new(next)),
@@ -236,6 +247,10 @@ impl World {
                 1 => Stat { handle: AnyId::File(file(choices, *next)) }.into(),
                 _ => StatEntry { dir: dir(choices, *next), name: name(choices) }.into(),
             },
+            12.. => {
+                let mut ids = Ids { next, choices };
+                changes::request(kind % 24 - 12, &mut ids, |choices| self.path(choices))
+            }
             _ => match choices.below(4) {
                 0 => Close { handle: AnyId::Dir(dir(choices, *next)) }.into(),
                 1 => Close { handle: AnyId::File(file(choices, *next)) }.into(),
@@ -263,6 +278,50 @@ impl World {
     }
 }
 
+/// Whether a request that was carried out may have left the tree other than it was.
+fn changes_host(request: &Request) -> bool {
+    let opens_without_making = match request {
+        Request::OpenDir(open) => open.create == CreateDir::No,
+        Request::OpenFile(open) => !open.create,
+        _ => false,
+    };
+    let reads = matches!(
+        request,
+        Request::ReadChunk(_)
+            | Request::OpenListing(_)
+            | Request::ListEntries(_)
+            | Request::ListDetails(_)
+            | Request::OpenLink(_)
+            | Request::ReadLink(_)
+            | Request::Stat(_)
+            | Request::StatEntry(_)
+            | Request::Close(_)
+            | Request::RandomBytes(_)
+            | Request::Now(_)
+    );
+    !opens_without_making && !reads
+}
+
+/// Numbers of handles: new ones, and those that may have been given before.
+pub(crate) struct Ids<'c, 'b> {
+    next: &'c mut u32,
+    /// Where the choices come from.
+    pub(crate) choices: &'c mut Choices<'b>,
+}
+
+impl Ids<'_, '_> {
+    /// A number that was never used.
+    pub(crate) fn new(&mut self) -> u32 {
+        *self.next += 1;
+        *self.next
+    }
+
+    /// A number that was used before, and now and then one that never was.
+    pub(crate) fn old(&mut self) -> u32 {
+        1 + self.choices.below(*self.next as usize + 1) as u32
+    }
+}
+
 fn create(choices: &mut Choices<'_>) -> CreateDir {
     match choices.below(6) {
         0 => CreateDir::Leaf,
@@ -287,14 +346,20 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
+type Decisions = Arc<Mutex<Vec<(bool, String)>>>;
+
+fn lock(decisions: &Decisions) -> MutexGuard<'_, Vec<(bool, String)>> {
+    decisions.lock().expect("nobody panics while holding it")
+}
+
 /// Keeps each decision: permitted or not, and on what.
-struct Memory(Rc<RefCell<Vec<(bool, String)>>>);
+struct Memory(Decisions);
 
 impl Sink for Memory {
     fn request(&mut self, _request: RequestNumber) {}
 
     fn before(&mut self, decision: &Decision<'_>) -> Result<(), AuditError> {
-        self.0.borrow_mut().push((decision.permitted, decision.resource.to_owned()));
+        lock(&self.0).push((decision.permitted, decision.resource.to_owned()));
         Ok(())
     }
 
@@ -314,7 +379,7 @@ impl Sink for Memory {
 /// Stands in every file that the policy closes, and nowhere else.
 const SECRET: &str = "the-secret-that-nobody-may-see";
 
-const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
     "open",
     "file",
     "sub",
@@ -330,6 +395,7 @@ const NAMES: &[&str] = &[
     "outside",
     "made",
     "made2",
+    "made/made2",
     "deep",
     ".",
     "..",

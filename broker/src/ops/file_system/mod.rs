@@ -1,14 +1,38 @@
 //! The operations of the file system.
 
+mod abandon_write;
+mod allocate;
+mod begin_file;
+mod begin_write;
+mod copy;
+mod create_link;
+mod delete_dir;
+mod delete_file;
+mod delete_path;
+mod finish_write;
+mod list_details;
 mod list_entries;
+mod make_dir;
+mod make_path;
+mod move_dir;
+mod move_file;
 mod open_dir;
 mod open_file;
 mod open_link;
 mod open_listing;
+mod open_target;
 mod read_chunk;
 mod read_link;
+mod relocation;
+mod removal;
+mod set_mode;
+mod set_owner;
+mod set_times;
+mod set_x_attr;
 mod stat;
 mod stat_entry;
+mod truncate;
+mod write_chunk;
 
 use std::rc::Rc;
 
@@ -17,7 +41,7 @@ use nix::sys::stat::{FileStat, SFlag};
 use rex_ipc::action::file_system::Open;
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{Identity, Instant, Metadata, PathText};
+use rex_ipc::file_system::{Identity, Instant, Metadata, Opened, PathText};
 use rex_ipc::interface::Needs;
 use rex_ipc::name;
 
@@ -86,8 +110,8 @@ fn object_refusal(
         return Some("built-in: broker and jail are not shown to scripts");
     }
     let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
-    (several_links && !services.hard_links && foreign_link_possible(services, parent, reached))
-        .then_some("built-in: a file with several hard links, one of which somebody else could have made")
+    (several_links && !services.hard_links && foreign_link_possible(services, parent, &reached.stat))
+        .then_some(FOREIGN_LINK)
 }
 
 /// Asks for the place that a link leads to, unless the link itself is closed to every script.
@@ -110,11 +134,11 @@ where
 }
 
 /// Whether somebody else than root and the broker's user could have made this name for the file.
-fn foreign_link_possible(services: &Services, parent: Option<&Directory>, reached: &Reached) -> bool {
+fn foreign_link_possible(services: &Services, parent: Option<&Directory>, stat: &FileStat) -> bool {
     let trusted = |uid: u32| uid == 0 || uid == services.euid;
     let Some(parent) = parent else { return true };
     let Ok(parent) = sys::unguarded::status_of(parent) else { return true };
-    !trusted(reached.stat.st_uid) || !trusted(parent.st_uid) || parent.st_mode & 0o022 != 0
+    !trusted(stat.st_uid) || !trusted(parent.st_uid) || parent.st_mode & 0o022 != 0
 }
 
 fn metadata(services: &mut Services, stat: &FileStat) -> Metadata {
@@ -141,6 +165,16 @@ fn path_text(bytes: &[u8]) -> Result<PathText, Error> {
     Text::new(name::to_text(bytes)).ok_or_else(|| Errno::ENAMETOOLONG.into())
 }
 
+/// What is said of an object that was opened: its name, unless the jail knows it already.
+fn opened(name: &PathName, spelled: &str) -> Result<Opened, Error> {
+    let known = name.as_str() == spelled;
+    Ok(Opened { real_path: if known { None } else { Some(path_name_text(name)?) } })
+}
+
+fn path_name_text(name: &PathName) -> Result<PathText, Error> {
+    Text::new(name.as_str()).ok_or_else(|| Errno::ENAMETOOLONG.into())
+}
+
 /// The directory part and the last component of a path.
 fn split(path: &PathName) -> Option<(PathName, EntryName)> {
     Some((path.parent(), EntryName::parse(path.file_name()?)?))
@@ -150,3 +184,6 @@ fn split(path: &PathName) -> Option<(PathName, EntryName)> {
 fn held(reached: Reached) -> Rc<Directory> {
     Rc::new(reached.into_directory())
 }
+
+const FOREIGN_LINK: &str =
+    "built-in: a file with several hard links, one of which somebody else could have made";

@@ -7,9 +7,9 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir};
+use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, Opened};
 
-use super::{ask_through, entry_name, object_refusal, refused_directory, spelled};
+use super::{ask_through, entry_name, object_refusal, opened, refused_directory, spelled};
 use crate::error::Error;
 use crate::object::{DirAt, DirPath, Directory};
 use crate::ops::Perform;
@@ -19,17 +19,24 @@ use crate::sys;
 use crate::sys::walk::{Reached, file_type};
 
 impl Perform for OpenDir {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
         gate.services.handles.spend(self.id.0)?;
-        let directory = match &self.at {
-            DirPlace::Path(path) => open_path(gate, &self, path.as_str())?,
+        let (directory, spelled) = match &self.at {
+            DirPlace::Path(path) => (open_path(gate, &self, path.as_str())?, path.as_str().to_owned()),
             DirPlace::Entry(parent, name) => {
                 let parent = gate.services.handles.dir(*parent)?;
-                open_entry(gate, &self, parent, name.as_str())?
+                let spelled = spelled(&parent, name.as_str())?;
+                (open_entry(gate, &self, parent, name.as_str())?, spelled.as_str().to_owned())
+            }
+            DirPlace::Below(parent, path) => {
+                let parent = gate.services.handles.dir(*parent)?;
+                let spelled = spelled(&parent, path.as_str())?;
+                (open_below(gate, &self, &parent, spelled.clone())?, spelled.as_str().to_owned())
             }
         };
+        let opened = opened(&directory.name, &spelled)?;
         gate.services.handles.keep_dir(self.id, directory);
-        Ok(())
+        Ok(opened)
     }
 }
 
@@ -94,6 +101,22 @@ fn open_entry(
         SFlag::S_IFLNK => return Err(refused_directory(spelled.as_str())),
         _ => return Err(refused_directory(spelled.as_str())),
     };
+    finish(gate, reached)
+}
+
+/// Opens what stands at a path below an open directory; a link on the way is refused.
+fn open_below(
+    gate: &mut Gate<'_, OpenDir>,
+    request: &OpenDir,
+    parent: &Directory,
+    path: PathName,
+) -> Result<Directory, Error> {
+    let open = gate.authorize::<Open, _>(DirPath(path.clone()))?;
+    if !path.is_within(&parent.name) || request.follow || request.create != CreateDir::No {
+        return Err(Errno::EINVAL.into());
+    }
+    let reached = sys::walk::directory_below(&open, parent)
+        .map_err(|error| open_error(&error, false, path.as_str()))?;
     finish(gate, reached)
 }
 

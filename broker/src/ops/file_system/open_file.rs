@@ -7,61 +7,84 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag};
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::OpenFile;
+use rex_ipc::file_system::{OpenFile, Opened};
+use rex_ipc::interface::Needs;
 
-use super::{ask_through, entry_name, held, not_a_file, object_refusal, refused_link, spelled};
+use super::{
+    ask_through, entry_name, held, not_a_file, object_refusal, opened, refused_link, spelled, split,
+};
 use crate::error::Error;
-use crate::object::{Directory, File, FileAt, FilePath};
+use crate::object::{Directory, File, FileAt, FilePath, Inode, Origin};
 use crate::ops::Perform;
 use crate::path::{EntryName, PathName};
-use crate::policy::{Gate, Permit, Resource};
+use crate::policy::{Allows, Gate, Permit};
 use crate::sys;
 use crate::sys::open::Access;
-use crate::sys::walk::{Found, Led, Reached, file_type};
+use crate::sys::walk::{self, Found, Led, Reached, file_type};
 
 impl Perform for OpenFile {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        gate.services.handles.spend(self.id.0)?;
-        let parent = gate.services.handles.dir(self.dir)?;
-        let spelled = spelled(&parent, self.name.as_str())?;
-        let Some(entry) = EntryName::parse(self.name.as_str()) else {
-            // Asked about first: what is wrong with the name is said only to who may know of the place.
-            gate.authorize::<Open, _>(FilePath(spelled.clone()))?;
-            if self.create {
-                gate.authorize::<Create, _>(FilePath(spelled))?;
-            }
-            return Err(entry_name(self.name.as_str()).err().unwrap_or_else(not_a_file));
-        };
-        let place = FileAt::new(Rc::clone(&parent), entry);
-        let open = gate.authorize::<Open, _>(place.clone())?;
-        let create = if self.create { Some(gate.authorize::<Create, _>(place)?) } else { None };
-        let file = Opening(&self).open(gate, &parent, &open, create.as_ref())?;
-        gate.services.handles.keep_file(self.id, file);
-        Ok(())
+    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
+        open(gate, &self, |_, _| Ok(()))
     }
+}
+
+/// Opens the file; `ask_more` asks what else is to be asked about its place before it is made.
+pub(super) fn open<O>(
+    gate: &mut Gate<'_, O>,
+    request: &OpenFile,
+    ask_more: impl FnOnce(&mut Gate<'_, O>, &FileAt) -> Result<(), Error>,
+) -> Result<Opened, Error>
+where
+    O: Needs<Open> + Needs<Create>,
+{
+    gate.services.handles.spend(request.id.0)?;
+    let parent = gate.services.handles.dir(request.dir)?;
+    let spelled = spelled(&parent, request.name.as_str())?;
+    let Some(entry) = EntryName::parse(request.name.as_str()) else {
+        // Asked about first: what is wrong with the name is said only to who may know of the place.
+        gate.authorize::<Open, _>(FilePath(spelled.clone()))?;
+        if request.create {
+            gate.authorize::<Create, _>(FilePath(spelled))?;
+        }
+        return Err(entry_name(request.name.as_str()).err().unwrap_or_else(not_a_file));
+    };
+    let place = FileAt::new(Rc::clone(&parent), entry);
+    let open = gate.authorize::<Open, _>(place.clone())?;
+    let create = if request.create { Some(gate.authorize::<Create, _>(place.clone())?) } else { None };
+    ask_more(gate, &place)?;
+    let file = Opening(request).open(gate, &parent, &open, create.as_ref())?;
+    let opened = opened(&file.name, open.resource().path.as_str())?;
+    gate.services.handles.keep_file(request.id, file);
+    Ok(opened)
 }
 
 /// What was asked for, while it is carried out.
 struct Opening<'r>(&'r OpenFile);
 
 impl Opening<'_> {
-    fn open<'req>(
+    fn open<'req, O>(
         &self,
-        gate: &mut Gate<'req, OpenFile>,
+        gate: &mut Gate<'req, O>,
         parent: &Rc<Directory>,
         open: &Permit<'req, Open, FileAt>,
         create: Option<&Permit<'req, Create, FileAt>>,
-    ) -> Result<File, Error> {
+    ) -> Result<File, Error>
+    where
+        O: Needs<Open> + Needs<Create>,
+    {
         if self.0.create && !self.0.write {
             return Err(Errno::EINVAL.into());
         }
         // A file may appear or vanish between two looks; after a few rounds that is somebody's doing.
         for _ in 0..8 {
-            match sys::walk::entry(open, |place| (&place.parent, &place.entry, &place.path)) {
+            match walk::entry(open, |place| (&place.parent, &place.entry, &place.path)) {
                 Ok(reached) if file_type(&reached.stat) == SFlag::S_IFLNK => {
                     return self.open_through_link(gate, parent, open, reached);
                 }
-                Ok(reached) => return self.open_object(gate, Some(parent), open, reached),
+                Ok(reached) => {
+                    let origin = self.origin(open.resource(), None, walk::inode(&reached.stat));
+                    return self.open_object(gate, Some(parent), open, reached, origin);
+                }
                 Err(error) if is(&error, Errno::ENOENT) && create.is_some() => {}
                 Err(error) => return Err(self.system(&error)),
             }
@@ -71,6 +94,7 @@ impl Opening<'_> {
                 |place| (&place.parent, &place.entry, &place.path),
                 self.access(),
                 self.mode(),
+                |inode| self.origin(open.resource(), None, inode),
             );
             match made {
                 Err(error) if is(&error, Errno::EEXIST) => {}
@@ -81,12 +105,13 @@ impl Opening<'_> {
     }
 
     /// Opens the object that was reached, if it is what a file handle can hold.
-    fn open_object<'req, R: Resource>(
+    fn open_object<'req, O: Needs<Open>, R: Allows<Open>>(
         &self,
-        gate: &mut Gate<'req, OpenFile>,
+        gate: &mut Gate<'req, O>,
         parent: Option<&Directory>,
         open: &Permit<'req, Open, R>,
         reached: Reached,
+        origin: Origin,
     ) -> Result<File, Error> {
         match file_type(&reached.stat) {
             SFlag::S_IFREG => {}
@@ -98,49 +123,78 @@ impl Opening<'_> {
             return Err(gate.refuse::<Open, _>(&FilePath(reached.name.clone()), reason));
         }
         let own_fds = Rc::clone(&gate.services.own_fds);
-        sys::open::reopen(open, reached, own_fds.as_fd(), self.access()).map_err(|error| self.system(&error))
+        sys::open::reopen(open, reached, own_fds.as_fd(), self.access(), origin)
+            .map_err(|error| self.system(&error))
     }
 
     /// Follows the link that stands at the name, asking for each place that is led to.
-    fn open_through_link<'req>(
+    fn open_through_link<'req, O>(
         &self,
-        gate: &mut Gate<'req, OpenFile>,
+        gate: &mut Gate<'req, O>,
         parent: &Rc<Directory>,
         open: &Permit<'req, Open, FileAt>,
         link: Reached,
-    ) -> Result<File, Error> {
+    ) -> Result<File, Error>
+    where
+        O: Needs<Open> + Needs<Create>,
+    {
         if !self.0.follow {
             return Err(refused_link(&link.name));
         }
+        let link_inode = walk::inode(&link.stat);
         let root = Rc::clone(&gate.services.root);
         let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, FilePath(place));
-        let led = sys::walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
+        let led = walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
         let Led { found, permit } = led.map_err(|error| self.renamed(error))?;
         match (found, permit) {
             (Found::Object(reached), Some(target)) => {
-                let target_parent = sys::walk::parent_directory(&target, |path| &path.0, root.as_fd());
-                let target_parent = target_parent.ok().map(Reached::into_directory);
-                self.open_object(gate, target_parent.as_ref(), &target, reached)
+                let target_parent = walk::parent_directory(&target, |path| &path.0, root.as_fd());
+                let target_parent = target_parent.ok().map(held);
+                let real = target_parent.clone().zip(split(&reached.name));
+                let real = real.map(|(parent, (_, entry))| FileAt::new(parent, entry));
+                let origin = Origin { real, ..self.origin(open.resource(), None, link_inode) };
+                self.open_object(gate, target_parent.as_deref(), &target, reached, origin)
             }
             // Somebody has replaced the link by what it led to.
-            (Found::Object(reached), None) => self.open_object(gate, Some(parent), open, reached),
+            (Found::Object(reached), None) => {
+                let origin = self.origin(open.resource(), None, walk::inode(&reached.stat));
+                self.open_object(gate, Some(parent), open, reached, origin)
+            }
             (Found::Missing { parent, entry, .. }, Some(_)) if self.0.create => {
-                self.create_target(gate, FileAt::new(held(parent), entry))
+                self.create_target(gate, FileAt::new(held(parent), entry), open.resource(), link_inode)
             }
             (Found::Missing { .. }, _) => Err(self.system(&Errno::ENOENT.into())),
         }
     }
 
     /// Makes the missing target of a link: `create` is asked for the place where it will be.
-    fn create_target(&self, gate: &mut Gate<'_, OpenFile>, target: FileAt) -> Result<File, Error> {
+    fn create_target<O: Needs<Create>>(
+        &self,
+        gate: &mut Gate<'_, O>,
+        target: FileAt,
+        named: &FileAt,
+        link: Inode,
+    ) -> Result<File, Error> {
         let create = gate.authorize::<Create, _>(target)?;
         sys::open::create_file(
             &create,
             |place| (&place.parent, &place.entry, &place.path),
             self.access(),
             self.mode(),
+            |_| self.origin(named, Some(create.resource().clone()), link),
         )
         .map_err(|error| self.system(&error))
+    }
+
+    /// Where the file stands: under the name that was asked for, or through a link at that name somewhere else.
+    fn origin(&self, named: &FileAt, real: Option<FileAt>, named_inode: Inode) -> Origin {
+        Origin {
+            named: named.clone(),
+            named_inode,
+            real: Some(real.unwrap_or_else(|| named.clone())),
+            create: self.0.create,
+            follow: self.0.follow,
+        }
     }
 
     fn access(&self) -> Access {

@@ -15,7 +15,7 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Entry, EntryType, Listing, OpenListing};
 use rex_ipc::name;
 
-use super::{ask_through, held, object_refusal, split};
+use super::{ask_through, held, object_refusal, opened, split};
 use crate::error::Error;
 use crate::object::{DirPath, Directory, FileAt, FilePath};
 use crate::ops::Perform;
@@ -50,9 +50,10 @@ impl Perform for OpenListing {
                         entry_type: EntryType::Symlink,
                         inode: found.stat.st_ino,
                     };
+                    let real = opened(&parent.name, path.parent().as_str())?;
                     let parent = Rc::try_unwrap(parent).or_else(|parent| reopened(&parent))?;
                     gate.services.handles.keep_dir(self.id, parent);
-                    return Ok(Listing::Link(entry));
+                    return Ok(Listing::Link(real, entry));
                 }
                 SFlag::S_IFDIR => {}
                 _ => return Err(not_listable(given)),
@@ -69,8 +70,9 @@ impl Perform for OpenListing {
             return Err(Errno::ENOTDIR.into());
         }
         refuse_own(gate, &reached)?;
+        let real = opened(&reached.name, given)?;
         gate.services.handles.keep_dir(self.id, reached.into_directory());
-        Ok(Listing::Directory)
+        Ok(Listing::Directory(real))
     }
 }
 

@@ -35,7 +35,8 @@ impl Perform for ReadChunk {
     }
 }
 
-fn not_readable(file: &File) -> Error {
+/// What a script is told that reads a file which it opened without the read option.
+pub(super) fn not_readable(file: &File) -> Error {
     let message = format!(
         "Invalid file mode: Attempted to read a file without opening it with the read option.: {}",
         file.name
