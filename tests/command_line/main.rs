@@ -2,6 +2,7 @@
 
 mod abuse;
 mod blocked;
+mod classes;
 mod configured;
 mod documents;
 mod ends;
@@ -9,6 +10,7 @@ mod exit_status;
 mod golden;
 mod inputs;
 mod limits;
+mod limits_page;
 mod manual;
 mod many;
 mod people;

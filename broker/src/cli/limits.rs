@@ -1,9 +1,10 @@
 //! How much a run may use, and how much it may use unless the operator says otherwise.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{RangedU64ValueParser, StyledStr};
+use clap::{Args, Command};
 use rex_ipc::limits::MAX_OUTPUT_BYTES;
 
 use super::per_operation::PerOperation;
@@ -92,7 +93,33 @@ pub struct Limits {
     pub max_audit_bytes: u64,
 }
 
+/// One limit as the command line has it, for `docs/limits.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The option without its dashes; also the name in messages and records.
+    pub name: String,
+    /// What the option takes.
+    pub value: String,
+    /// What it is when nobody says otherwise.
+    pub usual: String,
+    /// What is limited.
+    pub help: String,
+}
+
 impl Limits {
+    /// Every limit that the operator can set, in the order of the help text.
+    pub fn described() -> Vec<Described> {
+        let command = Self::augment_args(Command::new("limits"));
+        let text = |text: Option<&StyledStr>| text.map(ToString::to_string).unwrap_or_default();
+        let described = command.get_arguments().map(|argument| Described {
+            name: argument.get_long().unwrap_or_default().to_owned(),
+            value: argument.get_value_names().unwrap_or_default().concat(),
+            usual: argument.get_default_values().join(OsStr::new(" ")).to_string_lossy().into_owned(),
+            help: text(argument.get_help()),
+        });
+        described.collect()
+    }
+
     /// The time that the run may take.
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)

@@ -24,7 +24,7 @@ pub use clap::Command;
 pub use arguments::DoctorArguments;
 pub use environment::Environment;
 pub use exit::Exit;
-pub use limits::Limits;
+pub use limits::{Described, Limits};
 pub use parse::{CliExit, Invocation, command, parse};
 pub use per_operation::PerOperation;
 pub use request::{Asked, Run};
