@@ -206,6 +206,9 @@ impl<S: Pieces> ArchiveReader<S> {
         if let Some(problem) = problem {
             kind = MemberKind::Skipped(problem);
         }
+        if kind != MemberKind::File {
+            self.layout = Layout::plain(0);
+        }
         let modified = header.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
         let modified = modified.map(|seconds| Instant { seconds, nanoseconds: 0 });
         let number = |said: Option<u64>, own: std::io::Result<u64>| {
