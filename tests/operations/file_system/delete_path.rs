@@ -60,7 +60,7 @@ fn denied() {
 fn a_file_needs_no_right_to_read_it() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let path = session.tree.file("a", "");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
 
     delete(&mut session, "a", false).unwrap();
 
