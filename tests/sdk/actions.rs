@@ -44,7 +44,14 @@ pub(crate) fn certain(entry: &Entry) -> Vec<Vec<BTreeSet<Asked>>> {
     let text = without_brackets(&entry.actions);
     text.split(';')
         .map(|case| {
-            let items = case.split(": ").last().unwrap_or_default().split(", ");
+            // A case may begin with its name, as in `directory: open Dir`.
+            let case = case.trim();
+            let items = match case.split_once(": ") {
+                Some((name, items)) if name.chars().all(|c| c.is_ascii_alphabetic() || c == '_') => items,
+                _ => case,
+            };
+            // What is asked `per` entry depends on what is there, and so does everything behind it.
+            let items = items.split(", ").take_while(|item| !item.starts_with("per "));
             let is_certain = |item: &&str| !UNCERTAIN.iter().any(|word| item.contains(word));
             items.filter(is_certain).map(of_text).filter(|asked| !asked.is_empty()).collect()
         })
@@ -52,8 +59,8 @@ pub(crate) fn certain(entry: &Entry) -> Vec<Vec<BTreeSet<Asked>>> {
 }
 
 /// Words that make an item depend on what is there.
-const UNCERTAIN: [&str; 9] =
-    ["best effort", "tolerated", "ignored", "when", " per ", "as ", "across", "none", "failure"];
+const UNCERTAIN: [&str; 8] =
+    ["best effort", "tolerated", "ignored", "when", " per ", "as ", "across", "none"];
 
 fn of_text(text: &str) -> BTreeSet<Asked> {
     let words: Vec<&str> = text

@@ -2,8 +2,12 @@
 
 use rex_broker::sdk::entry::{Entry, Form, Reference};
 
-/// The entries whose name and number of arguments occur in the script.
-pub(crate) fn called<'r>(reference: &'r Reference, script: &str) -> Vec<&'r Entry> {
+/// The entries whose name and number of arguments occur in the script, which is the example for `own`.
+///
+/// Of several types that have a method of the same form, the section's own is meant.
+pub(crate) fn called<'r>(reference: &'r Reference, own: &'r [Entry], script: &str) -> Vec<&'r Entry> {
+    let form = |entry: &Entry| (entry.name.clone(), entry.parameters().len());
+    let own_forms: Vec<_> = own.iter().map(form).collect();
     let calls = calls(script);
     let is_called = |entry: &&Entry| {
         let count = entry.parameters().len();
@@ -15,7 +19,8 @@ pub(crate) fn called<'r>(reference: &'r Reference, script: &str) -> Vec<&'r Entr
                 && (!call.after_dot || matches!(entry.form(), Form::Method | Form::Function))
         })
     };
-    reference.entries().map(|(_, entry)| entry).filter(is_called).collect()
+    let others = reference.entries().map(|(_, entry)| entry).filter(is_called);
+    own.iter().chain(others.filter(|entry| !own_forms.contains(&form(entry)))).collect()
 }
 
 /// Whether the script uses the entry in the form in which the reference spells it.

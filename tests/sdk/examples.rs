@@ -47,9 +47,28 @@ fn every_example_gives_its_output_with_the_permissions_that_are_named() {
     assert!(wrong.is_empty(), "{} of {} examples:\n\n{}", wrong.len(), sections.len(), wrong.join("\n\n"));
 }
 
+#[test]
+fn the_policy_of_the_preface_is_enough_for_its_script() {
+    let preface = reference().preface;
+    let between = |begin: &str, end: &str| -> String {
+        let rest = preface.split(begin).nth(1).unwrap_or_else(|| panic!("the preface has {begin}"));
+        rest.split(end).next().unwrap_or_default().to_owned()
+    };
+    let run = Run::of("").options(["--hard-links", "allow"]);
+    let place = run.scratch.path().join("example");
+    fs::create_dir(&place).expect("a directory can be made");
+    tree::make(&preface, &place);
+    let place = place.to_str().expect("it is text").to_owned();
+    run.scratch.file("script.rhai", between("A script such as `", "`").replace(tree::PLACE, &place));
+
+    let ended = run.policy(&between("```cedar\n", "```").replace(tree::PLACE, &place)).finish();
+
+    assert_eq!(ended.document()["output"], "alpha\nbeta\ngamma\ndelta\n", "{}", ended.stderr);
+}
+
 fn check(reference: &Reference, section: &Section) -> Result<(), String> {
     let about = section.entries.first().map(|entry| entry.call()).unwrap_or_default();
-    let possible: BTreeSet<Asked> = called(reference, &section.example)
+    let possible: BTreeSet<Asked> = called(reference, &section.entries, &section.example)
         .into_iter()
         .flat_map(|entry| actions::possible(reference, entry))
         .collect();

@@ -5,4 +5,5 @@ mod calls;
 mod examples;
 mod pages;
 mod program;
+mod table;
 mod tree;

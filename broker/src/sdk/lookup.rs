@@ -40,7 +40,8 @@ pub(super) fn nearest(reference: &Reference, name: &str) -> Vec<String> {
     found.into_iter().map(|(_, suggested)| suggested).take(5).collect()
 }
 
-/// The entries that have every one of these words somewhere in their name, documentation or actions.
+/// The entries that have every one of these words somewhere in their name, documentation or actions; those that have
+/// them in the name come first.
 pub(super) fn containing<'r>(reference: &'r Reference, words: &[String]) -> Vec<(&'r Section, &'r Entry)> {
     let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
     let has_all = |(section, entry): &(&Section, &Entry)| {
@@ -55,7 +56,12 @@ pub(super) fn containing<'r>(reference: &'r Reference, words: &[String]) -> Vec<
         let text = text.to_lowercase();
         words.iter().all(|word| text.contains(word.as_str()))
     };
-    reference.entries().filter(has_all).collect()
+    let mut found: Vec<_> = reference.entries().filter(has_all).collect();
+    found.sort_by_key(|(_, entry)| {
+        let name = entry.qualified_name().to_lowercase();
+        !words.iter().all(|word| name.contains(word.as_str()))
+    });
+    found
 }
 
 fn sections_with(reference: &Reference, wanted: impl Fn(&Entry) -> bool) -> Vec<&Section> {

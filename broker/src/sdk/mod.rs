@@ -9,7 +9,7 @@ pub mod markdown;
 mod tests;
 mod text;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use serde_json::Value;
 
@@ -30,7 +30,10 @@ pub fn run(arguments: &SdkArguments) -> u8 {
     let exit = match answer.map(|text| print(&text)) {
         Ok(Ok(())) => Exit::Done,
         Ok(Err(error)) => {
-            eprintln!("error: cannot write the reference: {error}");
+            // A reader that has seen enough, such as head(1), needs no message.
+            if error.kind() != ErrorKind::BrokenPipe {
+                eprintln!("error: cannot write the reference: {error}");
+            }
             Exit::OutputNotWritten
         }
         Err(reason) => {

@@ -123,7 +123,7 @@ fn register_ls(registrar: &mut Registrar<'_>) {
             "(flags: Array, path: String)",
             "Map<String,DirEntry>",
             LIST,
-            "The same, as the flags say.",
+            "The entries of a directory by name, or a link itself, as the flags say.",
         ),
         ls::with_flags,
     );
@@ -162,7 +162,7 @@ fn register_grep(registrar: &mut Registrar<'_>) {
             "(flags: Array, pattern: String, path: String)",
             "Array<String>",
             READ,
-            "The same, as the flags say.",
+            "The lines of a file that match a pattern, as the flags say.",
         ),
         grep::with_flags,
     );
@@ -244,7 +244,7 @@ fn register_find_files(registrar: &mut Registrar<'_>) {
             "(flags: Array, pattern: String, path: String)",
             "Array<String>",
             WALK,
-            "The same, as the flags say.",
+            "The names below a directory that match, as the flags say.",
         ),
         find_files::with_flags,
     );
@@ -261,7 +261,13 @@ fn register_seq(registrar: &mut Registrar<'_>) {
         seq::plain,
     );
     registrar.function(
-        command("seq", "(flags: Array, start: i64, end: i64)", "Array<i64>", NOTHING, "The same in steps."),
+        command(
+            "seq",
+            "(flags: Array, start: i64, end: i64)",
+            "Array<i64>",
+            NOTHING,
+            "The integers from one to another in steps.",
+        ),
         seq::with_flags,
     );
 }

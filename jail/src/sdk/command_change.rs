@@ -54,7 +54,7 @@ fn register_sed(registrar: &mut Registrar<'_>) {
             "String",
             "open Dir(parent), [open Dir(resolved parent)], open File, read File | \
              redacted_read File, [write File when sed::in_place]",
-            "The same, as the flags say.",
+            "The text of a file with occurrences replaced, as the flags say.",
         ),
         sed::with_flags,
     );
@@ -90,8 +90,8 @@ fn register_rm(registrar: &mut Registrar<'_>) {
             "rm",
             "(flags: Array, path: String)",
             "()",
-            "directory: open Dir, [open Dir(resolved)], delete Dir; otherwise: open \
-             Dir(parent), [open Dir(resolved parent)], open File, delete File",
+            "directory: open Dir, [open Dir(resolved)], delete Dir, [delete per entry when rm::recursive]; \
+             otherwise: open Dir(parent), [open Dir(resolved parent)], open File, delete File",
             "Removes what stands at a path, as the flags say.",
         ),
         rm::with_flags,
@@ -125,7 +125,7 @@ fn register_cp(registrar: &mut Registrar<'_>) {
             "()",
             "open Dir(src parent), open File(src), open Dir(dst parent), open File(dst), \
              create File(dst), read File(src), write File(dst)",
-            "The same, as the flags say.",
+            "Copies a regular file, as the flags say.",
         ),
         cp::with_flags,
     );
@@ -158,7 +158,7 @@ fn register_mv(registrar: &mut Registrar<'_>) {
             "()",
             "open Dir(src parent), open File(src), open Dir(dst parent), move File(src), \
              create File(dst), open File(dst); across file systems see text",
-            "The same, as the flags say.",
+            "Moves a regular file, as the flags say.",
         ),
         mv::with_flags,
     );
@@ -190,7 +190,7 @@ fn register_mkdir(registrar: &mut Registrar<'_>) {
             "()",
             "open Dir(parent or deepest existing ancestor), [open Dir(resolved)], create Dir \
              per new level",
-            "The same, as the flags say.",
+            "Makes a directory, as the flags say.",
         ),
         mkdir::with_flags,
     );
@@ -238,7 +238,7 @@ fn register_du(registrar: &mut Registrar<'_>) {
             "(flags: Array, path: String)",
             "Map",
             "open Dir, [open Dir(resolved)], stat Dir, then walk as disk_usage",
-            "The same, as the flags say.",
+            "The space that a directory and everything below it take, as the flags say.",
         ),
         du::with_flags,
     );
@@ -250,7 +250,7 @@ fn register_touch(registrar: &mut Registrar<'_>) {
             "touch",
             "(path: String)",
             "()",
-            "open Dir(parent), open File, create File",
+            "open Dir(parent), open File, create File, write File(tolerated)",
             "Makes an empty file, or sets the times of one that is there where that is permitted.",
         ),
         touch::touch,

@@ -207,7 +207,7 @@ fn register_making(registrar: &mut Registrar<'_>) {
             "from_epoch_nanos",
             "(seconds: i64, nanos: i64)",
             "DateTime",
-            "The same with a part of a second.",
+            "The date so many seconds and nanoseconds after 1970 began.",
         ),
         DateTime::from_nanos,
     );
@@ -241,7 +241,9 @@ fn register_reading(registrar: &mut Registrar<'_>) {
         date.epoch_seconds()
     });
     registrar
-        .function(entry("nanos", only, "i64", "The part of a second."), |date: DateTime| date.nanosecond);
+        .function(entry("nanos", only, "i64", "The part of a second in nanoseconds."), |date: DateTime| {
+            date.nanosecond
+        });
     registrar
         .function(entry("month_str", only, "String", "As in October."), |date: DateTime| date.month_name());
     registrar.function(

@@ -84,7 +84,8 @@ fn register_dir(registrar: &mut Registrar<'_>) {
             "(DirHandle, FindOptions, FnPtr)",
             "()",
             "read Dir(best effort), per subdirectory: open Dir(best effort), read Dir(best effort); [per entry with \
-             size/time filters: open + stat]; follow_symlinks: stat Dir(root)(best effort), open + stat per entry(best effort)",
+             size/time filters: open + stat, per link: read File(tolerated)]; follow_symlinks: stat Dir(root)(best \
+             effort), open + stat per entry(best effort)",
             "Calls a function with each entry below that the options let through.",
         ),
         |context: NativeCallContext, dir: DirHandle, options: FindOptions, callback: FnPtr| {
@@ -128,7 +129,7 @@ fn register_file(registrar: &mut Registrar<'_>) {
             "(FileHandle, ReadLinesOptions)",
             "Array<String>",
             "read File",
-            "Some of the lines.",
+            "The lines that the options mean.",
         ),
         |context: NativeCallContext, file: FileHandle, options: ReadLinesOptions| {
             file.read_lines(&context, &options)

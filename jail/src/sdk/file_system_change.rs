@@ -42,7 +42,7 @@ fn register_dir(registrar: &mut Registrar<'_>) {
             name: "delete",
             signature: "(DirHandle, DeleteDirOptions)",
             returns: "()",
-            actions: "delete Dir",
+            actions: "delete Dir, [delete per entry when recursive]",
             doc: "Removes the directory.",
         },
         |context: NativeCallContext, dir: DirHandle, options: DeleteDirOptions| {
@@ -94,8 +94,8 @@ fn register_dir(registrar: &mut Registrar<'_>) {
             name: "disk_usage",
             signature: "(DirHandle, DiskUsageOptions)",
             returns: "DiskUsageResult",
-            actions: "stat Dir(root), read Dir(best effort), per entry: open + stat(best effort), per \
-             subdirectory: open Dir, read Dir, stat Dir(best effort)",
+            actions: "stat Dir(root), read Dir(best effort), per entry: open + stat(best effort), per link: \
+             read File(tolerated), per subdirectory: open Dir, read Dir, stat Dir(best effort)",
             doc: "The space that the directory and everything below it take.",
         },
         |context: NativeCallContext, dir: DirHandle, options: DiskUsageOptions| {
@@ -142,7 +142,7 @@ fn register_content(registrar: &mut Registrar<'_>) {
             signature: "(FileHandle, content: String, WriteOptions)",
             returns: "FileHandle",
             actions: "write File",
-            doc: "The same, as the options say.",
+            doc: "Puts a new file with this content in the place of the old one, as the options say.",
         },
         |context: NativeCallContext, file: FileHandle, content: &str, options: WriteOptions| {
             file.write(&context, content, &options)
