@@ -5,8 +5,7 @@ mod opening;
 mod page;
 mod recording;
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use rex_ipc::action::{ActionId, ResourceKind};
 use serde_json::Value;
@@ -17,25 +16,25 @@ use crate::cli::AuditSync;
 /// A log in memory: the bytes of each write, and how often it was forced to disk.
 #[derive(Clone, Default)]
 struct Memory {
-    writes: Rc<RefCell<Vec<String>>>,
-    syncs: Rc<RefCell<usize>>,
+    writes: Arc<Mutex<Vec<String>>>,
+    syncs: Arc<Mutex<usize>>,
 }
 
 impl Lines for Memory {
     fn append(&mut self, lines: &[u8]) -> Result<(), AuditError> {
-        self.writes.borrow_mut().push(String::from_utf8(lines.to_vec()).unwrap());
+        self.writes.lock().unwrap().push(String::from_utf8(lines.to_vec()).unwrap());
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), AuditError> {
-        *self.syncs.borrow_mut() += 1;
+        *self.syncs.lock().unwrap() += 1;
         Ok(())
     }
 }
 
 impl Memory {
     fn records(&self) -> Vec<Value> {
-        let text = self.writes.borrow().concat();
+        let text = self.writes.lock().unwrap().concat();
         assert!(text.is_empty() || text.ends_with('\n'));
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

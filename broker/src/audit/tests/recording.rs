@@ -13,7 +13,7 @@ fn a_decision_says_who_what_and_why() {
     journal.before(&Decision { policies: &policies, ..decision("/var/log/x") }).unwrap();
     journal.commit().unwrap();
 
-    let line = memory.writes.borrow().concat();
+    let line = memory.writes.lock().unwrap().concat();
     let (before, after) = line.split_once("\"time\":\"").unwrap();
     let (_, after) = after.split_once('"').unwrap();
     assert_eq!(before, "{\"run\":\"4f1d\",\"seq\":0,");
@@ -33,11 +33,11 @@ fn records_of_a_frame_go_out_in_one_write() {
     for resource in ["/a", "/b", "/c"] {
         journal.before(&decision(resource)).unwrap();
     }
-    assert!(memory.writes.borrow().is_empty());
+    assert!(memory.writes.lock().unwrap().is_empty());
     journal.commit().unwrap();
     journal.commit().unwrap();
 
-    assert_eq!(memory.writes.borrow().len(), 1);
+    assert_eq!(memory.writes.lock().unwrap().len(), 1);
     assert_eq!(memory.records().len(), 3);
 }
 
@@ -130,8 +130,8 @@ fn a_long_frame_is_written_before_it_fills_the_memory() {
         journal.before(&decision(name)).unwrap();
     }
 
-    assert!(memory.writes.borrow().len() > 3);
-    assert!(memory.writes.borrow().iter().all(|write| write.ends_with('\n')));
+    assert!(memory.writes.lock().unwrap().len() > 3);
+    assert!(memory.writes.lock().unwrap().iter().all(|write| write.ends_with('\n')));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn records_are_forced_to_disk_as_often_as_asked() {
         journal.commit().unwrap();
         journal.note(&end()).unwrap();
 
-        assert_eq!(*memory.syncs.borrow(), expected, "{sync:?}");
+        assert_eq!(*memory.syncs.lock().unwrap(), expected, "{sync:?}");
     }
 }
 
