@@ -11,7 +11,11 @@ use crate::input::GivenArgument;
 
 /// How a person asks for a run.
 #[derive(Args, Debug)]
-#[command(after_help = super::help::RUN_EXAMPLES)]
+// Written out, because what follows --policy are policies, so that the script has to come before it.
+#[command(
+    override_usage = "rex-broker run <SCRIPT> --policy <FILE_OR_DIR>... [OPTIONS]",
+    after_help = super::help::RUN_EXAMPLES
+)]
 pub(super) struct PersonArguments {
     /// The Rhai script to run, or - for standard input
     #[arg(value_name = "SCRIPT")]

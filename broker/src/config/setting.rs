@@ -1,6 +1,6 @@
 //! What can be configured: every limit, and how policies, records and protections are treated.
 
-use clap::{Args, Command, FromArgMatches, ValueEnum};
+use clap::{Args, Command as Grammar, FromArgMatches, ValueEnum};
 
 use crate::cli::{AuditSync, Color, HardLinks, Limits, PolicyMode};
 
@@ -95,8 +95,8 @@ pub(super) fn limits<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Re
     Limits::from_arg_matches(&matches).map_err(told)
 }
 
-fn limits_command() -> Command {
-    Limits::augment_args(Command::new("limits").no_binary_name(true).disable_help_flag(true))
+fn limits_command() -> Grammar {
+    Limits::augment_args(Grammar::new("limits").no_binary_name(true).disable_help_flag(true))
 }
 
 fn word_of(value: impl ValueEnum) -> String {
