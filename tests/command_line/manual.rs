@@ -21,7 +21,11 @@ fn pages() -> Vec<(String, String)> {
 fn collect(command: &cli::Command, name: &str, pages: &mut Vec<(String, String)>) {
     // The words on the command line, which `build` has put together.
     let words = command.get_bin_name().unwrap_or(name).to_owned();
-    let named = command.clone().name(&*name.to_owned().leak()).bin_name(words);
+    let mut named = command.clone().name(&*name.to_owned().leak()).bin_name(words);
+    if named.get_long_version().is_some() {
+        // Without the digest of the jail's program, which differs with every build of it.
+        named = named.long_version(env!("CARGO_PKG_VERSION"));
+    }
     let mut page = Vec::new();
     // Without a date: the page changes when the grammar does, and at no other time.
     let man = Man::new(named).date("").source("rex-broker").manual("rex-broker");
