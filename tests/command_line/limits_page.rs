@@ -167,6 +167,6 @@ more than the time of the run. Either way the document is written within a secon
 
 What remains: a process whose thread waits in the kernel and cannot even be killed (state D with no way out: a frozen file system, a driver that does not answer) stays in the process table until its
 call ends. Its document has been written by then, standard output is closed when the kernel lets go of the process. When the audit log itself lies on a file system that does
-not answer, the document says that the record could not be written, with status 74; if that happens with the closing record, nothing ends the run, because there is no success without it. Put the
+not answer, the document says that the record could not be written, with status 74; the closing record alone is given ten seconds, because a slow disk is no reason to give it up. Put the
 log on a local disk.
 ";
