@@ -54,7 +54,7 @@ fn the_policy_of_the_preface_is_enough_for_its_script() {
         let rest = preface.split(begin).nth(1).unwrap_or_else(|| panic!("the preface has {begin}"));
         rest.split(end).next().unwrap_or_default().to_owned()
     };
-    let run = Run::of("").options(["--hard-links", "allow"]);
+    let run = Run::of("");
     let place = run.scratch.path().join("example");
     fs::create_dir(&place).expect("a directory can be made");
     tree::make(&preface, &place);
@@ -72,7 +72,7 @@ fn check(reference: &Reference, section: &Section) -> Result<(), String> {
         .into_iter()
         .flat_map(|entry| actions::possible(reference, entry))
         .collect();
-    let run = Run::of("").options(["--hard-links", "allow"]).variable("LOG_LEVEL", "TRACE");
+    let run = Run::of("").variable("LOG_LEVEL", "TRACE");
     let place = run.scratch.path().join("example");
     fs::create_dir(&place).expect("a directory can be made");
     tree::make(&reference.preface, &place);
