@@ -109,7 +109,7 @@ pub struct Described {
 impl Limits {
     /// Every limit that the operator can set, in the order of the help text.
     pub fn described() -> Vec<Described> {
-        let command = Self::augment_args(Command::new("limits"));
+        let command = Self::augment_args(Command::default());
         let text = |text: Option<&StyledStr>| text.map(ToString::to_string).unwrap_or_default();
         let described = command.get_arguments().map(|argument| Described {
             name: argument.get_long().unwrap_or_default().to_owned(),
