@@ -16,6 +16,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "rex-jail",
         &[
             "flate2",
+            "memchr",
             "object",
             "regex",
             "rex-hardening",
@@ -186,7 +187,8 @@ fn the_jail_asks_the_host_for_nothing() {
 
     for (path, source) in sources().into_iter().filter(|(path, _)| path.starts_with("jail/src/")) {
         for (number, line) in code_lines(&source).take_while(|(_, line)| !line.contains("#[cfg(test)]")) {
-            let acts = acting.iter().any(|path| line.contains(path));
+            // A span of time is a number; clocks are what the host has.
+            let acts = acting.iter().any(|path| line.contains(path)) && line != "use std::time::Duration;";
             assert!(!acts, "{path}:{number}: the jail has no system calls for this");
         }
     }

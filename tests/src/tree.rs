@@ -26,10 +26,17 @@ impl Tree {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
 
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let base = std::env::temp_dir().canonicalize().expect("there is a directory for temporary files");
-        let root = base.join(format!("rex-tree-{}-{number}", std::process::id()));
-        fs::DirBuilder::new().mode(0o755).create(&root).expect("a temporary directory can be made");
+        let root = loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let root = base.join(format!("rex-tree-{}-{number}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o755).create(&root) {
+                Ok(()) => break root,
+                // A test of another process with this number was killed before it could tidy up.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("a temporary directory cannot be made: {error}"),
+            }
+        };
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("and its mode set");
         Self { root, mounts: RefCell::default() }
     }

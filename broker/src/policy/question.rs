@@ -123,7 +123,7 @@ impl ContextRef<'_> {
                 Some(json!({ "destination": { "path": path, "name": name, "parent_path": parent_path } }))
             }
             Self::Execute(execute) => Some(json!({
-                "arguments": execute.arguments.iter().map(Argument::to_json).collect::<Vec<_>>(),
+                "arguments": execute.arguments.iter().map(Argument::as_json).collect::<Vec<_>>(),
                 "environment": execute.environment.iter().map(|(name, _)| name).collect::<Vec<_>>(),
                 "user": { "username": execute.username, "uid": execute.uid },
                 "group": { "groupname": execute.groupname, "gid": execute.gid },
@@ -134,7 +134,7 @@ impl ContextRef<'_> {
 }
 
 impl Argument<'_> {
-    fn to_json(&self) -> Value {
+    fn as_json(&self) -> Value {
         match self {
             Self::Bare(word) => json!(word),
             Self::Pair(key, value) => json!([key, value]),

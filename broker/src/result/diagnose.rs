@@ -79,10 +79,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("Expression exceeds maximum complexity", "split the expression with several `let`s"),
     ("Stack overflow", "script functions may call each other 64 levels deep"),
     ("unauthorized to perform", "the policy has to permit it, or the script to handle it with try … catch"),
-    (
-        "Authorization check failed",
-        "a policy could not be evaluated for this; the record says which",
-    ),
+    ("Authorization check failed", "a policy could not be evaluated for this; the record says which"),
 ];
 
 /// The most characters that are marked.

@@ -21,10 +21,12 @@ pub type Step<'a> = &'a mut dyn FnMut(u64) -> Result<(), Error>;
 
 /// Gives the file of a writer the staged content and its length.
 ///
-/// Space is taken before the first byte is changed, so that a full disk changes none. When the system fails later
-/// all the same, what was there is written back if it was at most a megabyte; a kill can leave part of each.
-pub fn in_place(permit: &Permit<'_, Write, Rc<Writer>>, file: &File, step: Step<'_>) -> Result<(), Error> {
-    overwrite(permit, file, &permit.resource().staged.borrow(), step)
+/// Space is taken before the first byte is changed, so that a full disk changes none. From the first byte on it goes to
+/// its end, whatever signal comes and although the jail is gone: half of each content is worse than a late end, and
+/// what takes too long the watchdog ends. When the system fails later all the same, what was there is written back if
+/// it was at most a megabyte; a kill of the broker can leave part of each.
+pub fn in_place(permit: &Permit<'_, Write, Rc<Writer>>, file: &File) -> Result<(), Error> {
+    overwrite(permit, file, &permit.resource().staged.borrow())
 }
 
 /// The same with content that was staged to take the file's name and could not.
@@ -32,22 +34,21 @@ pub fn overwrite<R: Resource>(
     permit: &Permit<'_, Write, R>,
     file: &File,
     staged: &Staged,
-    step: Step<'_>,
 ) -> Result<(), Error> {
     // The permit is the proof that this file, or the writer that is for it, may be written.
     let _ = permit;
     let fd = file.fd.as_fd();
     let before = Before::look(file)?;
     reserve_all(fd, staged).inspect_err(|_| before.give_back_space(fd))?;
-    overwrite_all(fd, staged, &before, step).inspect_err(|_| before.restore(fd))
+    overwrite_all(fd, staged, &before).inspect_err(|_| before.restore(fd))
 }
 
-fn overwrite_all(fd: BorrowedFd<'_>, staged: &Staged, before: &Before, step: Step<'_>) -> Result<(), Error> {
+fn overwrite_all(fd: BorrowedFd<'_>, staged: &Staged, before: &Before) -> Result<(), Error> {
     let length = staged.length_bytes();
     let mut piece = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(PIECE_BYTES)];
     let mut at = 0;
     while let Some((start, end)) = staged.next_extent(at) {
-        clear(fd, at, start.min(before.size_bytes), step)?;
+        clear(fd, at, start.min(before.size_bytes))?;
         at = start;
         while at < end {
             let wanted = end.saturating_sub(at).min(piece.len() as u64) as usize;
@@ -58,16 +59,15 @@ fn overwrite_all(fd: BorrowedFd<'_>, staged: &Staged, before: &Before, step: Ste
             // A file of /proc/sys takes its whole value in one call.
             write_all_at(fd, at, piece.get(..count).unwrap_or_default())?;
             at = at.saturating_add(count as u64);
-            step(0)?;
         }
     }
-    clear(fd, at, length.min(before.size_bytes), step)?;
+    clear(fd, at, length.min(before.size_bytes))?;
     ftruncate(fd, offset(length)?)?;
     Ok(sync(fd)?)
 }
 
 /// Takes away old content where the new one has a hole.
-fn clear(fd: BorrowedFd<'_>, from: u64, to: u64, step: Step<'_>) -> Result<(), Error> {
+fn clear(fd: BorrowedFd<'_>, from: u64, to: u64) -> Result<(), Error> {
     if from >= to {
         return Ok(());
     }
@@ -81,7 +81,6 @@ fn clear(fd: BorrowedFd<'_>, from: u64, to: u64, step: Step<'_>) -> Result<(), E
         let count = (to - at).min(zeros.len() as u64) as usize;
         write_all_at(fd, at, zeros.get(..count).unwrap_or_default())?;
         at = at.saturating_add(count as u64);
-        step(0)?;
     }
     Ok(())
 }

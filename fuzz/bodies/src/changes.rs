@@ -10,12 +10,12 @@ use crate::session::{Choices, Ids, NAMES};
 /// One of the rows that write, copy, move, remove, make or relabel.
 pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choices<'_>) -> String) -> Request {
     match kind {
-        0 => BeginWrite { file: FileId(ids.old()), id: WriterId(ids.new()), how: how(ids.choices) }.into(),
-        1 => BeginFile { dir: DirId(ids.old()), path: name(ids), id: WriterId(ids.new()) }.into(),
+        0 => BeginWrite { file: FileId(ids.old()), id: WriterId(ids.fresh()), how: how(ids.choices) }.into(),
+        1 => BeginFile { dir: DirId(ids.old()), path: name(ids), id: WriterId(ids.fresh()) }.into(),
         2 => WriteChunk { writer: WriterId(ids.old()), bytes: content(ids.choices) }.into(),
         3 => FinishWrite {
             writer: WriterId(ids.old()),
-            reopen: ids.choices.coin().then(|| FileId(ids.new())),
+            reopen: ids.choices.coin().then(|| FileId(ids.fresh())),
             attributes: attributes(ids.choices),
         }
         .into(),
@@ -25,7 +25,7 @@ pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choice
             _ => AbandonWrite { writer: WriterId(ids.old()) }.into(),
         },
         5 if ids.choices.coin() => OpenTarget {
-            id: FileId(ids.new()),
+            id: FileId(ids.fresh()),
             dir: DirId(ids.old()),
             name: name(ids),
             from: ids.choices.coin().then(|| FileId(ids.old())),
@@ -42,7 +42,7 @@ pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choice
             file: FileId(ids.old()),
             to: DirId(ids.old()),
             name: name(ids),
-            id: FileId(ids.new()),
+            id: FileId(ids.fresh()),
             backup: ids.choices.coin(),
         }
         .into(),
@@ -51,7 +51,7 @@ pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choice
             dir: DirId(ids.old()),
             to: DirId(ids.old()),
             name: name(ids),
-            id: DirId(ids.new()),
+            id: DirId(ids.fresh()),
         }
         .into(),
         8 => match ids.choices.below(3) {

@@ -29,7 +29,7 @@ pub fn argument_files(bytes: &[u8]) {
         arguments: Some(&arguments),
         given: &[],
     };
-    match input::read(&wanted, std::time::Instant::now() + std::time::Duration::from_secs(60)) {
+    match input::read(&wanted, Instant::now() + std::time::Duration::from_secs(60)) {
         Err(error) => assert!(error.to_string().starts_with("Failed to load input files: "), "{error}"),
         Ok(inputs) => {
             if inputs.check_depth().is_ok() {

@@ -311,7 +311,7 @@ pub(crate) struct Ids<'c, 'b> {
 
 impl Ids<'_, '_> {
     /// A number that was never used.
-    pub(crate) fn new(&mut self) -> u32 {
+    pub(crate) fn fresh(&mut self) -> u32 {
         *self.next += 1;
         *self.next
     }

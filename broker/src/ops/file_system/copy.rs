@@ -95,7 +95,7 @@ impl Copying<'_> {
                 Err(NotPlaced::System(error)) => return Err(failed(&error)),
             }
         }
-        self.write_into(services, to, &staged)?;
+        self.write_into(to, &staged)?;
         Ok(bytes)
     }
 
@@ -109,8 +109,8 @@ impl Copying<'_> {
         Ok(())
     }
 
-    fn write_into(&self, services: &mut Services, to: &File, staged: &Staged) -> Result<(), Error> {
-        write::overwrite(&self.write, to, staged, &mut |_| services.go_on()).map_err(as_copy)?;
+    fn write_into(&self, to: &File, staged: &Staged) -> Result<(), Error> {
+        write::overwrite(&self.write, to, staged).map_err(as_copy)?;
         if self.preserve {
             succession::set_mode(&self.write, &self.source).map_err(|error| failed(&error))?;
             copy::keep_times(&self.write, None, &self.source).map_err(|error| failed(&error))?;

@@ -42,9 +42,7 @@ impl Perform for FinishWrite {
                     }
                     Ok(())
                 }
-                WriteHow::InPlace if self.reopen.is_none() => {
-                    write::in_place(&permit, file, &mut |_| gate.services.go_on())
-                }
+                WriteHow::InPlace if self.reopen.is_none() => write::in_place(&permit, file),
                 WriteHow::Append if self.reopen.is_none() => {
                     write::append(&permit, file, &mut |_| gate.services.go_on())
                 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use rex_ipc::action::file_system::{Open, Read, Stat};
 use rex_ipc::bounded::{List, Text};
@@ -110,7 +111,7 @@ fn describe_opened(
 /// The attributes, as long as the entry is still of the type that the questions were about.
 fn status(permit: &Permit<'_, Stat, FileAt>, kind: EntryType) -> Result<FileStat, Error> {
     let stat = sys::stat::entry(permit)?;
-    if sys::stat::entry_type(&stat) == kind { Ok(stat) } else { Err(nix::errno::Errno::ESTALE.into()) }
+    if sys::stat::entry_type(&stat) == kind { Ok(stat) } else { Err(Errno::ESTALE.into()) }
 }
 
 fn foreign_link(gate: &Gate<'_, ListDetails>, parent: &Directory, stat: &FileStat) -> Option<&'static str> {
