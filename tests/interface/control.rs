@@ -5,7 +5,7 @@ use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
 use rex_ipc::control::*;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
-use rex_ipc::file_system::{Chunk, ChunkLength, CreateDir, DirPlace, OpenDir, OpenFile, ReadChunk};
+use rex_ipc::file_system::{Chunk, ChunkLength, CreateDir, DirPlace, OpenDir, OpenFile, Opened, ReadChunk};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -133,18 +133,21 @@ fn cat() -> Vec<Request> {
 fn replies() -> Vec<Value> {
     let asked = json!(["open_dir", "open_file", "read_chunk", "close", "close"]);
     let chunk = Chunk { bytes: Bytes::new(b"hello\n".to_vec()).expect("short"), end: true };
-    let done = json!({ "replies": [null, null, shown_value(&chunk), null, null], "failure": null });
+    let opened = Opened { real_path: None };
+    let shown_opened = shown_value(&opened);
+    let done =
+        json!({ "replies": [shown_opened, shown_opened, shown_value(&chunk), null, null], "failure": null });
     let failure = Failure {
         class: FailureClass::Denied,
         kind: ErrorKind::PermissionDenied,
         message: text("file_system::open denied on /var/log/x"),
     };
-    let failed = json!({ "replies": [null], "failure": shown_value(&failure) });
+    let failed = json!({ "replies": [shown_opened], "failure": shown_value(&failure) });
     vec![
         frame(Kind::Reply, 4, &done, Some(&asked), |space| {
             let mut writer = ReplyWriter::new(space);
-            writer.push(&()).expect("a sample fits");
-            writer.push(&()).expect("a sample fits");
+            writer.push(&opened).expect("a sample fits");
+            writer.push(&opened).expect("a sample fits");
             writer.push(&chunk).expect("a sample fits");
             writer.push(&()).expect("a sample fits");
             writer.push(&()).expect("a sample fits");
@@ -152,7 +155,7 @@ fn replies() -> Vec<Value> {
         }),
         frame(Kind::Reply, 4, &failed, Some(&asked), |space| {
             let mut writer = ReplyWriter::new(space);
-            writer.push(&()).expect("a sample fits");
+            writer.push(&opened).expect("a sample fits");
             writer.finish(Some(&failure)).expect("a sample fits")
         }),
     ]

@@ -1,9 +1,10 @@
 //! How the audit log is opened, and what it must be to be trusted with records.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -43,7 +44,7 @@ impl Log {
             .mode(0o600)
             .custom_flags(flags.bits())
             .open(path);
-        let mut file = match opened {
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
                 return Err(AuditError::Unfit { place, reason: "it is a symbolic link" });
@@ -54,8 +55,8 @@ impl Log {
         if let Some(reason) = unfit(&metadata) {
             return Err(AuditError::Unfit { place, reason });
         }
-        let torn = ends_within_line(&mut file)
-            .map_err(|source| AuditError::Open { place: place.clone(), source })?;
+        let torn =
+            ends_within_line(&file).map_err(|source| AuditError::Open { place: place.clone(), source })?;
         Ok(Self::regular(file, place, Some(path.to_owned()), torn))
     }
 
@@ -107,12 +108,26 @@ fn unfit(metadata: &std::fs::Metadata) -> Option<&'static str> {
 }
 
 /// Whether an earlier run was cut off while it wrote.
-fn ends_within_line(file: &mut File) -> io::Result<bool> {
-    if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(false);
+///
+/// A run that writes at this moment shows the beginning of its lines before their end, so only what stays as it is
+/// counts as cut off.
+fn ends_within_line(file: &File) -> io::Result<bool> {
+    let mut seen_bytes = 0;
+    let mut unchanged = 0;
+    while unchanged < LOOKS {
+        let size_bytes = file.metadata()?.len();
+        let Some(end) = size_bytes.checked_sub(1) else { return Ok(false) };
+        let mut last = [0];
+        if file.read_at(&mut last, end)? == 1 && last == *b"\n" {
+            return Ok(false);
+        }
+        unchanged = if size_bytes == seen_bytes { unchanged + 1 } else { 0 };
+        seen_bytes = size_bytes;
+        std::thread::sleep(BETWEEN_LOOKS);
     }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last != *b"\n")
+    Ok(true)
 }
+
+/// How often the end of a log has to be found the same.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
