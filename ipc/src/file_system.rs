@@ -201,6 +201,25 @@ pub struct Chunk {
     pub end: bool,
 }
 
+/// Reads the end of an open file, for whoever wants its last lines.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct ReadEnd {
+    /// The file.
+    pub file: FileId,
+    /// How much, at most.
+    pub length: ChunkLength,
+}
+
+/// The end of a file.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct EndChunk {
+    /// Where the bytes begin, in bytes from the start; nothing for a file that does not say how long it is, as those of
+    /// `/proc`, whose end is found only by reading all of it.
+    pub offset_bytes: Option<u64>,
+    /// The bytes from there to the end.
+    pub bytes: Bytes<MAX_CHUNK_BYTES>,
+}
+
 /// Gives a handle back.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Close {

@@ -63,6 +63,7 @@ macro_rules! interface {
                 0x011e set_times: SetTimes -> (), needs [file_system::Write];
                 0x011f open_target: OpenTarget -> Opened,
                     needs [file_system::Open, file_system::Create, file_system::Read, file_system::Write];
+                0x0120 read_end: ReadEnd -> EndChunk, needs [file_system::Read];
             }
         }
     };

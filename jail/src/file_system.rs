@@ -4,6 +4,7 @@ pub mod change;
 pub mod change_options;
 pub mod dir;
 pub mod disk_usage;
+pub mod ending;
 pub mod entry;
 pub mod file;
 pub mod find;

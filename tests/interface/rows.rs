@@ -194,6 +194,19 @@ impl Sampled for ReadChunk {
     }
 }
 
+impl Sampled for ReadEnd {
+    fn requests() -> Vec<Self> {
+        vec![ReadEnd { file: FileId(8), length: ChunkLength::MAX }]
+    }
+
+    fn replies() -> Vec<EndChunk> {
+        vec![
+            EndChunk { offset_bytes: Some(1 << 20), bytes: bytes(b"last line\n") },
+            EndChunk { offset_bytes: None, bytes: bytes(b"") },
+        ]
+    }
+}
+
 impl Sampled for OpenListing {
     fn requests() -> Vec<Self> {
         vec![OpenListing { id: DirId(9), path: text("/etc") }]

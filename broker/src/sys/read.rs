@@ -27,6 +27,20 @@ pub fn at_for_redaction(
     fill(permit.resource(), offset_bytes, space)
 }
 
+/// The last `most_bytes` of a file, or less, and where they begin; nothing for a file that says it has no size.
+pub fn end(permit: &Permit<'_, Read, Rc<File>>, most_bytes: usize) -> io::Result<Option<(u64, Vec<u8>)>> {
+    let file = permit.resource();
+    let size = u64::try_from(nix::sys::stat::fstat(&file.fd)?.st_size).unwrap_or(0);
+    if size == 0 {
+        return Ok(None);
+    }
+    let offset_bytes = size.saturating_sub(most_bytes as u64);
+    let mut bytes = vec![0; usize::try_from(size - offset_bytes).unwrap_or(most_bytes)];
+    let (count, _) = fill(file, offset_bytes, &mut bytes)?;
+    bytes.truncate(count);
+    Ok(Some((offset_bytes, bytes)))
+}
+
 /// Where a link points.
 pub fn link(permit: &Permit<'_, Read, FileAt>) -> io::Result<std::path::PathBuf> {
     let place = permit.resource();

@@ -85,6 +85,10 @@ pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choice
                 SetTimes { file, accessed: time(ids.choices), modified: time(ids.choices) }.into()
             }
         },
+        _ if ids.choices.coin() => {
+            let length = ChunkLength::new(1 + ids.choices.below(200) as u32).unwrap_or(ChunkLength::MAX);
+            ReadEnd { file: FileId(ids.old()), length }.into()
+        }
         _ => ListDetails { dir: DirId(ids.old()), restart: ids.choices.coin() }.into(),
     }
 }

@@ -288,6 +288,7 @@ fn changes_host(request: &Request) -> bool {
     let reads = matches!(
         request,
         Request::ReadChunk(_)
+            | Request::ReadEnd(_)
             | Request::OpenListing(_)
             | Request::ListEntries(_)
             | Request::ListDetails(_)

@@ -4,8 +4,8 @@ use rex_ipc::failure::ErrorKind;
 use rhai::{Array, INT, NativeCallContext};
 
 use crate::error::{Fallible, io_error};
-use crate::file_system::lines;
 use crate::file_system::options::{LINE_ZERO, ReadLinesOptions};
+use crate::file_system::{ending, lines};
 use crate::session::Session;
 use crate::text::{ByteStream, Redaction};
 use crate::value;
@@ -40,6 +40,16 @@ pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Falli
 
 fn read(context: &NativeCallContext, flags: &[TailFlag], path: &str) -> Fallible<Array> {
     let options = options(flags)?;
+    if let (Some(count), None) = (options.count.filter(|count| *count < 0), options.start) {
+        let (file, end) = ending::open(context, path)?;
+        return match ending::last_lines(context, &file, end, count.unsigned_abs())? {
+            Some(lines) => Ok(lines),
+            None => {
+                let stream = ByteStream::of_file(context, &file, 0, Redaction::Refused)?;
+                lines::select(&Session::of(context), &mut stream.into_lines(), &options)
+            }
+        };
+    }
     let mut lines = ByteStream::open(context, path, Redaction::Refused)?.into_lines();
     lines::select(&Session::of(context), &mut lines, &options)
 }

@@ -9,9 +9,9 @@ use rex_ipc::handle::{AnyId, DirId, FileId};
 use rhai::{Array, Dynamic, INT, ImmutableString, Map, NativeCallContext};
 
 use super::dir::DirHandle;
-use super::lines;
 use super::metadata::{Metadata, Ownership};
 use super::options::{OpenFileOptions, ReadLinesOptions, ReadPageOptions};
+use super::{ending, lines};
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::handle::OpenObject;
 use crate::session::Session;
@@ -141,6 +141,13 @@ impl FileHandle {
     pub fn read_lines(&self, context: &NativeCallContext, options: &ReadLinesOptions) -> Fallible<Array> {
         // Lines from the end are counted from the end of the whole file.
         let offset = if options.count.is_some_and(|count| count < 0) { 0 } else { self.page_offset.get() };
+        if let (Some(count), None) = (options.count.filter(|count| *count < 0), options.start) {
+            let end = ending::of_file(context, &self.object)?;
+            if let Some(lines) = ending::last_lines(context, &self.object, end, count.unsigned_abs())? {
+                self.page_offset.set(0);
+                return Ok(lines);
+            }
+        }
         let stream = ByteStream::of_file(context, &self.object, offset, Redaction::Refused)?;
         let lines = lines::select(&Session::of(context), &mut stream.into_lines(), options)?;
         self.page_offset.set(0);

@@ -25,6 +25,17 @@ impl World {
         Ok(Chunk { bytes: Bytes::new(content[from..to].to_vec()).unwrap(), end: to == content.len() })
     }
 
+    pub(super) fn read_end(&mut self, read: &ReadEnd) -> Result<EndChunk, Failure> {
+        let length = ChunkLength::MAX;
+        // Asked and refused like a chunk; one piece of it is as long as the test wants pieces to be.
+        self.read_chunk(&ReadChunk { file: read.file, offset_bytes: 0, length, redacted: false })?;
+        let path = &self.opened[&read.file.0].path;
+        let Some(Node::File(content)) = self.nodes.get(path) else { panic!("not a file") };
+        let from = content.len() - content.len().min(read.length.bytes()).min(self.chunk_bytes);
+        let offset_bytes = (!content.is_empty()).then_some(from as u64);
+        Ok(EndChunk { offset_bytes, bytes: Bytes::new(content[from..].to_vec()).unwrap() })
+    }
+
     pub(super) fn list_entries(&mut self, list: &ListEntries) -> Result<EntryPage, Failure> {
         let opened = self.opened[&list.dir.0].clone();
         // A handle that stands for a link has nothing to list, and nothing is asked.

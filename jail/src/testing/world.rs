@@ -139,6 +139,7 @@ impl World {
                 writer.push(&self.opened_at(open.id.0)).unwrap();
             }
             Request::ReadChunk(read) => writer.push(&self.read_chunk(read)?).unwrap(),
+            Request::ReadEnd(read) => writer.push(&self.read_end(read)?).unwrap(),
             Request::OpenListing(open) => writer.push(&self.open_listing(open)?).unwrap(),
             Request::ListEntries(list) => writer.push(&self.list_entries(list)?).unwrap(),
             Request::OpenLink(open) => {

@@ -22,6 +22,7 @@ mod open_link;
 mod open_listing;
 mod open_target;
 mod read_chunk;
+mod read_end;
 mod read_link;
 mod set_mode;
 mod set_owner;

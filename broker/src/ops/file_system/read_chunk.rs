@@ -45,4 +45,4 @@ pub(super) fn not_readable(file: &File) -> Error {
 }
 
 /// Length (at most 5) and end mark (1) of the chunk, count and failure mark of the reply.
-const CHUNK_OVERHEAD_BYTES: usize = 16;
+pub(super) const CHUNK_OVERHEAD_BYTES: usize = 16;

@@ -82,6 +82,10 @@ impl Reader<'_> {
                     last.instead = request.redacted.then_some(FileSystemRedactedRead);
                 }
             }
+            Request::ReadEnd(request) => {
+                let file = self.names.file(request.file)?.real;
+                self.ask(FileSystemRead, &file);
+            }
             Request::ListEntries(request) => self.ask_dir(FileSystemRead, request.dir)?,
             Request::ListDetails(request) => self.ask_dir(FileSystemRead, request.dir)?,
             Request::ReadLink(request) => {
