@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 
 use crate::error::{Error, LimitReached};
+use crate::fresh::Fresh;
 use crate::object::{Directory, File, FileAt, Inode};
 use crate::writer::Writer;
 
@@ -175,7 +176,18 @@ impl Handles {
         self.opened_in_batch.clear();
     }
 
-    /// Closes what the batch had opened before it failed.
+    /// Ends a batch that was carried out: what it has made stays, unless content for it is still to come.
+    pub fn end_batch(&mut self) {
+        for number in self.opened_in_batch.drain(..) {
+            if let Some(Object::File(file)) = self.objects.get(&number)
+                && !file.fresh.borrow().as_ref().is_some_and(Fresh::awaits_content)
+            {
+                file.stays();
+            }
+        }
+    }
+
+    /// Closes what the batch had opened before it failed; empty files that it has made go with their handles.
     pub fn close_batch(&mut self) {
         for number in self.opened_in_batch.drain(..) {
             self.objects.remove(&number);

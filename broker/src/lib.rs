@@ -12,6 +12,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod forbidden;
+pub mod fresh;
 pub mod handles;
 pub mod image;
 pub mod input;

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use crate::fresh::Fresh;
 use crate::path::{EntryName, PathName};
 
 /// Device and inode number: what an object is, whatever its name.
@@ -58,11 +59,25 @@ pub struct File {
     pub writable: bool,
     /// What this run has put in its place, under its own name, since it was opened.
     pub replaced_by: Cell<Option<Inode>>,
+    /// What was made by opening it, as long as that is to go again when nothing comes of it.
+    pub fresh: RefCell<Option<Fresh>>,
     /// Redacted content, once some was asked for.
     pub redacted: RefCell<Option<Rc<[u8]>>>,
 }
 
 impl File {
+    /// It has got what it was made for, or was made for itself: it stays.
+    pub fn stays(&self) {
+        if let Some(fresh) = self.fresh.take() {
+            fresh.keep();
+        }
+    }
+
+    /// Nothing came of what it was made for: it is removed, if it was made and is still empty.
+    pub fn was_for_nothing(&self) {
+        drop(self.fresh.take());
+    }
+
     /// What an act by the file's own name has to find there: the file, or what this run has put in its place.
     pub fn at_real_name(&self) -> Inode {
         self.replaced_by.get().unwrap_or(self.inode)

@@ -276,6 +276,7 @@ impl<'j> Session<'j> {
             let failure = shortened(failure, MAX_BODY_BYTES.saturating_sub(replies.used()));
             return replies.finish(Some(&failure)).map_err(|error| RunEnd::Internal(error.to_string()));
         }
+        services.handles.end_batch();
         replies.finish(None).map_err(|error| RunEnd::Internal(error.to_string()))
     }
 

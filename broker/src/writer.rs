@@ -46,6 +46,20 @@ impl Writer {
             Target::New(new) => &new.path,
         }
     }
+
+    /// The content has come to its place.
+    pub fn has_arrived(&self) {
+        if let Target::File(file, _) = &self.target {
+            file.stays();
+        }
+    }
+
+    /// The content will not come: an empty file that was made for it goes again.
+    pub fn was_for_nothing(&self) {
+        if let Target::File(file, _) = &self.target {
+            file.was_for_nothing();
+        }
+    }
 }
 
 impl NewFile {

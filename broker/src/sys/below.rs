@@ -62,7 +62,7 @@ fn enter(parent: &Directory, level: &PathName) -> io::Result<Directory> {
     }
 }
 
-/// Directories that were made for a file, and go again if it does not come.
+/// Directories that were made for a file or another directory, and go again if that does not come.
 #[derive(Debug)]
 pub struct Made {
     /// Where the first one is, and each that was made or found, the first one first.
@@ -71,6 +71,16 @@ pub struct Made {
 }
 
 impl Made {
+    /// Nothing yet, in this directory.
+    pub fn none_in(directory: Rc<Directory>) -> Self {
+        Self { way: vec![(directory, false)], keep: Cell::new(false) }
+    }
+
+    /// Goes one directory further, which was made, or was there.
+    pub fn push(&mut self, directory: Rc<Directory>, made: bool) {
+        self.way.push((directory, made));
+    }
+
     /// The directory that the file will be in.
     pub fn last(&self) -> io::Result<&Rc<Directory>> {
         self.way.last().map(|(directory, _)| directory).ok_or_else(|| Errno::ENOENT.into())
@@ -101,18 +111,17 @@ impl Drop for Made {
 
 /// Makes the directories of the permits, each in the one before, the first one in `held`.
 pub fn make(permits: &[Permit<'_, Create, DirPath>], held: Rc<Directory>) -> io::Result<Made> {
-    let mut made = Made { way: vec![(held, false)], keep: Cell::new(false) };
+    let mut made = Made::none_in(held);
     for permit in permits {
         let parent = Rc::clone(made.last()?);
-        let next = match create_directory_in(permit, &parent) {
-            Ok(directory) => (Rc::new(directory), true),
+        match create_directory_in(permit, &parent) {
+            Ok(directory) => made.push(Rc::new(directory), true),
             // Somebody else has made it meanwhile.
             Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
-                (Rc::new(enter(&parent, &permit.resource().0)?), false)
+                made.push(Rc::new(enter(&parent, &permit.resource().0)?), false);
             }
             Err(error) => return Err(error),
-        };
-        made.way.push(next);
+        }
     }
     Ok(made)
 }

@@ -15,20 +15,24 @@ use crate::object::{DirPath, Directory};
 use crate::path::{EntryName, PathName};
 use crate::policy::Permit;
 
-/// The directory of the permit beneath the one that it is in; made when it is missing.
+/// The directory of the permit beneath the one that it is in, made when it is missing; and whether it was.
 ///
 /// # Errors
 /// `EEXIST` when something else than a directory has its name, a link to one included.
-pub fn directory(permit: &Permit<'_, Create, DirPath>, parent: &Directory) -> io::Result<Reached> {
+pub fn directory(permit: &Permit<'_, Create, DirPath>, parent: &Directory) -> io::Result<(Reached, bool)> {
     let path = &permit.resource().0;
     let entry = entry_beneath(path, parent)?;
-    match mkdirat(&parent.fd, entry.as_c_str(), Mode::from_bits_truncate(0o777)) {
-        Ok(()) | Err(Errno::EEXIST) => {}
+    let made = match mkdirat(&parent.fd, entry.as_c_str(), Mode::from_bits_truncate(0o777)) {
+        Ok(()) => true,
+        Err(Errno::EEXIST) => false,
         Err(errno) => return Err(errno.into()),
-    }
+    };
     let reached = walk::hold_entry(parent.fd.as_fd(), &entry, path)?;
     // What was exchanged for something else since it was made looks like what was there before.
-    if walk::file_type(&reached.stat) == SFlag::S_IFDIR { Ok(reached) } else { Err(Errno::EEXIST.into()) }
+    if walk::file_type(&reached.stat) != SFlag::S_IFDIR {
+        return Err(Errno::EEXIST.into());
+    }
+    Ok((reached, made))
 }
 
 /// What has the name of the permit beneath the directory that it is in, if anything has. Who may make it may know.

@@ -157,6 +157,7 @@ pub fn arrived(
         readable: original.readable,
         writable: original.writable,
         replaced_by: Default::default(),
+        fresh: Default::default(),
         redacted: Default::default(),
     })
 }

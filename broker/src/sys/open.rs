@@ -11,6 +11,7 @@ use rex_ipc::action::file_system::{Create, Open};
 
 use super::openat2;
 use super::walk::{self, Reached};
+use crate::fresh::Fresh;
 use crate::object::{DirPath, Directory, File, FileAt, Inode, Origin};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource};
@@ -80,8 +81,11 @@ pub fn create_file<R: Resource>(
         flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     let fd = openat2(parent.fd.as_fd(), entry.as_c_str(), flags, mode, ResolveFlag::RESOLVE_BENEATH)?;
     let stat = fstat(&fd)?;
-    let origin = origin(walk::inode(&stat));
-    Ok(file(fd, path.clone(), &stat, access, origin))
+    let inode = walk::inode(&stat);
+    let made = file(fd, path.clone(), &stat, access, origin(inode));
+    let place = FileAt { parent: Rc::clone(parent), entry: entry.clone(), path: path.clone() };
+    made.fresh.replace(Some(Fresh::new(place, inode)));
+    Ok(made)
 }
 
 /// Makes a directory that does not exist, beneath a held directory, and opens it.
@@ -127,6 +131,7 @@ fn file(fd: OwnedFd, name: PathName, stat: &FileStat, access: Access, origin: Or
         readable: access.read,
         writable: access.write,
         replaced_by: Default::default(),
+        fresh: Default::default(),
         redacted: Default::default(),
     }
 }

@@ -127,6 +127,7 @@ pub fn successor(old: &File, staged: Staged, new: &FileStat) -> io::Result<File>
         origin: Origin { named_inode, ..old.origin.clone() },
         has_size: new.st_size > 0,
         replaced_by: Default::default(),
+        fresh: Default::default(),
         redacted: Default::default(),
     })
 }

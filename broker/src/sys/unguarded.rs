@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::time::{ClockId, clock_gettime};
@@ -13,7 +14,7 @@ use rex_ipc::runtime::Clocks;
 
 use super::tree::{Step, Tree};
 use super::walk;
-use crate::object::Directory;
+use crate::object::{Directory, FileAt, Inode};
 use crate::path::{EntryName, PathName};
 
 /// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
@@ -77,6 +78,21 @@ pub fn user_number(name: &str) -> Option<u32> {
 /// The number of a group, from the host's group database; see [`user_number`].
 pub fn group_number(name: &str) -> Option<u32> {
     nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+}
+
+/// Removes an empty file that this run has made for content which did not come.
+///
+/// It takes back what `create` was asked for, and no more: another file under the name, or one that has got content
+/// from anybody, stays. Between the look and the removal somebody who may write to the directory can put another file
+/// there, as with every removal by name; whoever does that could have removed it as well.
+pub fn remove_made(place: &FileAt, made: Inode) -> io::Result<()> {
+    let FileAt { parent, entry, .. } = place;
+    match walk::stat_entry(parent.fd.as_fd(), entry) {
+        Ok(found) if walk::inode(&found) != made || found.st_size > 0 => Ok(()),
+        Ok(_) => Ok(unlinkat(&parent.fd, entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?),
+        Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes a directory that a dead run of the broker has begun to fill and could not put in its place.

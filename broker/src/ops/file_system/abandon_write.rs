@@ -8,6 +8,7 @@ use crate::policy::Gate;
 
 impl Perform for AbandonWrite {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        gate.services.handles.take_writer(self.writer).map(drop)
+        gate.services.handles.take_writer(self.writer)?.was_for_nothing();
+        Ok(())
     }
 }

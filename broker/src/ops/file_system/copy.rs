@@ -46,7 +46,8 @@ impl Perform for Copy {
             return Err(Error::invalid(ErrorKind::InvalidArguments, message));
         }
         let copying = Copying { read, write, source, preserve: self.preserve };
-        let bytes = copying.run(gate.services, &target, self.to)?;
+        let bytes = copying.run(gate.services, &target, self.to).inspect_err(|_| to.was_for_nothing())?;
+        to.stays();
         Ok(Copied { bytes })
     }
 }

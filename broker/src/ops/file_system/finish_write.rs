@@ -31,26 +31,36 @@ impl Perform for FinishWrite {
             gate.services.handles.spend(id.0)?;
         }
         let writer = gate.services.handles.take_writer(self.writer)?;
-        let permit = gate.authorize::<Write, _>(Rc::clone(&writer))?;
-        match &writer.target {
-            Target::New(new) if self.reopen.is_none() => new_file(gate, &permit, new, &self.attributes),
-            Target::File(file, how) if self.attributes == Attributes::default() => match how {
-                WriteHow::Replace { keep_owner } => {
-                    let replaced = replace(gate.services, &permit, file, *keep_owner)?;
-                    if let Some(id) = self.reopen {
-                        reopen(gate.services, &writer, file, &replaced, id)?;
-                    }
-                    Ok(())
-                }
-                WriteHow::InPlace if self.reopen.is_none() => write::in_place(&permit, file),
-                WriteHow::Append if self.reopen.is_none() => {
-                    write::append(&permit, file, &mut |_| gate.services.go_on())
-                }
-                WriteHow::InPlace | WriteHow::Append => Err(Errno::EINVAL.into()),
-            },
-            // An honest jail asks for nothing of the kind.
-            Target::New(_) | Target::File(..) => Err(Errno::EINVAL.into()),
+        let finished = finish(&self, gate, &writer);
+        if finished.is_ok() {
+            writer.has_arrived();
+        } else {
+            writer.was_for_nothing();
         }
+        finished
+    }
+}
+
+fn finish(request: &FinishWrite, gate: &mut Gate<'_, FinishWrite>, writer: &Rc<Writer>) -> Result<(), Error> {
+    let permit = gate.authorize::<Write, _>(Rc::clone(writer))?;
+    match &writer.target {
+        Target::New(new) if request.reopen.is_none() => new_file(gate, &permit, new, &request.attributes),
+        Target::File(file, how) if request.attributes == Attributes::default() => match how {
+            WriteHow::Replace { keep_owner } => {
+                let replaced = replace(gate.services, &permit, file, *keep_owner)?;
+                if let Some(id) = request.reopen {
+                    reopen(gate.services, writer, file, &replaced, id)?;
+                }
+                Ok(())
+            }
+            WriteHow::InPlace if request.reopen.is_none() => write::in_place(&permit, file),
+            WriteHow::Append if request.reopen.is_none() => {
+                write::append(&permit, file, &mut |_| gate.services.go_on())
+            }
+            WriteHow::InPlace | WriteHow::Append => Err(Errno::EINVAL.into()),
+        },
+        // An honest jail asks for nothing of the kind.
+        Target::New(_) | Target::File(..) => Err(Errno::EINVAL.into()),
     }
 }
 

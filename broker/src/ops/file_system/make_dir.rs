@@ -15,6 +15,7 @@ use crate::object::{DirPath, Directory};
 use crate::ops::Perform;
 use crate::path::PathName;
 use crate::policy::{Gate, Permit};
+use crate::sys::below::Made;
 use crate::sys::make;
 
 impl Perform for MakeDir {
@@ -30,17 +31,18 @@ impl Perform for MakeDir {
         if !path.is_within(&top.name) {
             return Err(Errno::EXDEV.into());
         }
-        let mut here = top;
+        let mut way = Made::none_in(top);
         // A path that spells the open directory itself leaves nothing to be made.
-        let missing = if path == here.name { &[][..] } else { &permits[..] };
+        let missing = if path == way.last()?.name { &[][..] } else { &permits[..] };
         for (position, permit) in missing.iter().enumerate() {
             let is_last = position + 1 == missing.len();
-            here = make_level(gate, permit, &here, is_last)?;
+            make_level(gate, permit, &mut way, is_last)?;
         }
-        match permits.last() {
-            Some(create) => shape.apply(gate, create, &here),
-            None => Ok(()),
+        if let Some(create) = permits.last() {
+            shape.apply(gate, create, way.last()?)?;
         }
+        way.keep();
+        Ok(())
     }
 }
 
@@ -57,15 +59,15 @@ fn levels_below(top: &Directory, path: &PathName) -> Vec<PathName> {
     levels
 }
 
-/// Makes one level, or enters what is there.
+/// Makes one level behind the last one, or enters what is there.
 pub(super) fn make_level<O: Needs<Open>>(
     gate: &mut Gate<'_, O>,
     permit: &Permit<'_, Create, DirPath>,
-    parent: &Directory,
+    way: &mut Made,
     is_last: bool,
-) -> Result<Rc<Directory>, Error> {
-    let reached = match make::directory(permit, parent) {
-        Ok(reached) => reached,
+) -> Result<(), Error> {
+    let (reached, made) = match make::directory(permit, way.last()?) {
+        Ok(found) => found,
         // What is in the way of a directory below it is no directory; at the end it is what exists.
         Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) && !is_last => {
             return Err(Errno::ENOTDIR.into());
@@ -75,7 +77,8 @@ pub(super) fn make_level<O: Needs<Open>>(
     if let Some(reason) = object_refusal(gate.services, None, &reached) {
         return Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
     }
-    Ok(held(reached))
+    way.push(held(reached), made);
+    Ok(())
 }
 
 /// User and group that a directory is to have.

@@ -20,6 +20,7 @@ use crate::ops::Perform;
 use crate::path::{EntryName, PathName};
 use crate::policy::{Gate, Permit};
 use crate::sys;
+use crate::sys::below::Made;
 use crate::sys::make;
 use crate::sys::walk::{Found, Reached, file_type};
 
@@ -45,10 +46,12 @@ impl Perform for MakePath {
             here = enter(gate, reached)?;
             missing = rest;
         }
+        let mut way = Made::none_in(here);
         while let Some((permit, rest)) = missing.split_first() {
-            here = make_level(gate, permit, &here, rest.is_empty())?;
+            make_level(gate, permit, &mut way, rest.is_empty())?;
             missing = rest;
         }
+        way.keep();
         Ok(())
     }
 }

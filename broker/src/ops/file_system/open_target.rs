@@ -21,13 +21,18 @@ impl Perform for OpenTarget {
             permissions: None,
             follow: false,
         };
-        open_file::open(gate, &request, |gate, place| {
+        let opened = open_file::open(gate, &request, |gate, place| {
             // What gives it content asks again, of the object; asked here so that a denial makes nothing.
             if let Some(from) = from {
                 let from = gate.services.handles.file(from)?;
                 gate.authorize::<Read, _>(from)?;
             }
             gate.authorize::<Write, _>(place.clone()).map(drop)
-        })
+        })?;
+        let file = gate.services.handles.file(self.id)?;
+        if let Some(fresh) = &*file.fresh.borrow() {
+            fresh.await_content();
+        }
+        Ok(opened)
     }
 }
