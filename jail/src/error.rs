@@ -184,7 +184,7 @@ pub fn message_of(error: &EvalAltResult) -> Option<String> {
 ///
 /// # Source
 /// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text with the
-/// position a second time, and what passed through a script function the engine's text as it is.
+/// position a second time, and what passed through a script function the engine's text, but for [`text_of`].
 pub fn message_of_run(error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorRuntime(value, position) => match value.as_map_ref() {
@@ -200,18 +200,33 @@ pub fn message_of_run(error: &EvalAltResult) -> String {
             }
             None => error.to_string(),
         },
-        _ => error.to_string(),
+        _ => text_of(error),
     }
+}
+
+/// The engine's text of an error, in which an error map of the SDK's reads `source: kind: message`.
+///
+/// The engine writes the whole map where the error has passed through a function, and a Rust type for its kind.
+pub fn text_of(error: &EvalAltResult) -> String {
+    let text = error.to_string();
+    let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else { return text };
+    let Ok(map) = value.as_map_ref() else { return text };
+    if map.get("kind").and_then(kind_name).is_none() {
+        return text;
+    }
+    text.replacen(&format!("Runtime error: {value}"), &describe_map(&map), 1)
+}
+
+fn kind_name(kind: &Dynamic) -> Option<&'static str> {
+    if let Some(kind) = kind.clone().try_cast::<IoErrorKind>() {
+        return Some(kind.kind.name());
+    }
+    kind.clone().try_cast::<CommonErrorKind>().map(CommonErrorKind::name)
 }
 
 fn describe_map(map: &Map) -> String {
     let text = |key: &str| map.get(key).and_then(|value| value.clone().into_immutable_string().ok());
-    let kind = map.get("kind").and_then(|kind| {
-        if let Some(kind) = kind.clone().try_cast::<IoErrorKind>() {
-            return Some(kind.kind.name());
-        }
-        kind.clone().try_cast::<CommonErrorKind>().map(CommonErrorKind::name)
-    });
+    let kind = map.get("kind").and_then(kind_name);
     format!(
         "{}: {}: {}",
         text("source").as_deref().unwrap_or("Unknown"),

@@ -139,6 +139,15 @@ mod tests {
                 r#"fn f() { throw "x" } f()"#,
                 "Runtime error: x (line 1, position 10)\nin call to function 'f' (line 1, position 22)",
             ),
+            (
+                r#"fn f() { cat("/gone") } f()"#,
+                "IoErrorKind: IoError: No such file or directory (os error 2) (line 1, position 10)\nin call to function \
+                 'f' (line 1, position 25)",
+            ),
+            (
+                r##"fn f() { throw #{kind: "mine"} } f()"##,
+                "Runtime error: #{\"kind\": \"mine\"} (line 1, position 10)\nin call to function 'f' (line 1, position 34)",
+            ),
         ] {
             assert_eq!(Bench::new().failure(script), text, "{script}");
         }

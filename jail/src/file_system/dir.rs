@@ -3,14 +3,17 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use rex_ipc::file_system::{self as wire, DirPlace, Entry, ListEntries, OpenDir, Opened, ReadLink, Stat};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{
+    self as wire, CreateDir, DirPlace, Entry, ListEntries, OpenDir, Opened, ReadLink, Stat,
+};
 use rex_ipc::handle::{AnyId, DirId};
 use rhai::{Dynamic, Map, NativeCallContext};
 
 use super::entry::DirEntry;
 use super::metadata::{Metadata, Ownership};
 use super::options::{DirConfig, OpenDirOptions};
-use crate::error::{Fallible, TooLarge, too_large};
+use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::handle::OpenDirectory;
 use crate::session::Session;
 use crate::text::map_limit;
@@ -155,13 +158,30 @@ impl DirHandle {
         Ownership::of(&self.stat(context)?)
     }
 
-    /// Where the link with this name points.
+    /// Where the link with this name points. The name may lead through directories below, and not through links.
     ///
     /// # Errors
-    /// The broker's failures.
+    /// `Other` for a component `..`; the broker's failures.
     pub fn read_link_target(&self, context: &NativeCallContext, name: &str) -> Fallible<String> {
-        let request = ReadLink { dir: self.id(), name: value::name(name)? };
-        Ok(Session::of(context).ask(value::line(context), request)?.target.into_string())
+        let session = Session::of(context);
+        let line = value::line(context);
+        let (parents, last) = match name.rsplit_once('/') {
+            // What is absolute, or ends with a slash, is no name; the broker says so.
+            Some((parents, last)) if !name.starts_with('/') && !last.is_empty() => (parents, last),
+            _ => ("", name),
+        };
+        if parents.split('/').any(|parent| parent == "..") {
+            let message = format!("Path traversal detected {}", self.path_of(name));
+            return Err(io_error(ErrorKind::Other, message));
+        }
+        let mut dir = self.clone();
+        for parent in parents.split('/').filter(|parent| !matches!(*parent, "" | ".")) {
+            let id = session.new_dir();
+            let at = DirPlace::Entry(dir.id(), value::name(parent)?);
+            let opened = session.ask(line, OpenDir { id, at, follow: false, create: CreateDir::No })?;
+            dir = Self::adopt_entry(&session, id, &dir, parent, &opened);
+        }
+        Ok(session.ask(line, ReadLink { dir: dir.id(), name: value::name(last)? })?.target.into_string())
     }
 }
 
@@ -250,5 +270,26 @@ mod tests {
         );
 
         assert!(bench.world.borrow().opened.len() <= 3, "{:?}", bench.world.borrow().opened);
+    }
+
+    #[test]
+    fn a_link_below_is_read_through_directories_and_not_through_links() {
+        let bench = bench().link("/d/sub/in/l", "there").link("/d/k", "sub");
+        let read = |name: &str| {
+            format!(
+                r#"DirConfig().path("/d").build().open(OpenDirOptions().build()).read_link_target("{name}")"#
+            )
+        };
+
+        assert_eq!(bench.output(&read("sub/in/l")), "there");
+        assert_eq!(bench.output(&read("sub//./in/l")), "there");
+        for (name, message) in [
+            ("sub/../k", "Other: Path traversal detected /d/sub/../k"),
+            ("k/in/l", "DirectoryOpenError: Directory error: Not a directory"),
+            ("sub/in/none", "IoError: No such file or directory (os error 2)"),
+        ] {
+            assert!(bench.failure(&read(name)).contains(message), "{name}: {}", bench.failure(&read(name)));
+        }
+        assert!(bench.denying("open", "/d/sub/in").failure(&read("sub/in/l")).contains("PermissionDenied"));
     }
 }

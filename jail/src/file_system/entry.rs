@@ -179,7 +179,7 @@ impl DirEntry {
     ///
     /// # Errors
     /// The broker's failures.
-    pub fn describe_by_name(&self, context: &NativeCallContext) -> Fallible<wire::Metadata> {
+    fn describe_by_name(&self, context: &NativeCallContext) -> Fallible<wire::Metadata> {
         let request = StatEntry { dir: self.parent.id(), name: value::name(self.name())? };
         Ok(Session::of(context).ask(value::line(context), request)?)
     }

@@ -10,7 +10,7 @@ use super::glob::Glob;
 use super::options::FindOptions;
 use super::passed_over::PassedOver;
 use super::walk::{Step, Walk, WalkPlan};
-use crate::error::{Fallible, io_error, io_error_from, request_behind};
+use crate::error::{Fallible, io_error, io_error_from, request_behind, text_of};
 use crate::{pattern, value};
 
 /// Gives each entry below a directory that the options let through to a script's function.
@@ -56,7 +56,7 @@ fn call(context: &NativeCallContext, callback: &FnPtr, entry: &DirEntry) -> Fall
         _ if !error.unwrap_inner().is_catchable() => error,
         _ => io_error_from(
             ErrorKind::CallbackError,
-            format!("Rhai callback execution failed: {error}"),
+            format!("Rhai callback execution failed: {}", text_of(&error)),
             request_behind(&error),
         ),
     })

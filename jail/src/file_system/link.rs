@@ -41,13 +41,25 @@ impl SymlinkHandle {
         dir: &DirHandle,
         name: &str,
     ) -> Fallible<(wire::Metadata, Option<String>)> {
+        let (link, described) = Self::open_and_stat(context, dir, name)?;
+        Ok((described, link.target(context)?))
+    }
+
+    /// Opens a link and describes it, in one round trip and without a look at where it points.
+    ///
+    /// # Errors
+    /// As [`SymlinkHandle::open`].
+    pub fn open_and_stat(
+        context: &NativeCallContext,
+        dir: &DirHandle,
+        name: &str,
+    ) -> Fallible<(Self, wire::Metadata)> {
         let session = Session::of(context);
         let id = session.new_file();
         let requests =
             (OpenLink { id, dir: dir.id(), name: value::name(name)? }, Stat { handle: AnyId::File(id) });
         let ((), described) = session.perform(value::line(context), &requests)?;
-        let link = Self::adopt(&session, id, dir, name);
-        Ok((described, link.target(context)?))
+        Ok((Self::adopt(&session, id, dir, name), described))
     }
 
     /// The number that requests name it by.

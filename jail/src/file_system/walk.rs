@@ -16,6 +16,7 @@ use rhai::NativeCallContext;
 use super::dir::DirHandle;
 use super::entry::DirEntry;
 use super::find::is_directory;
+use super::link::SymlinkHandle;
 use super::options::OpenFileOptions;
 use super::passed_over::PassedOver;
 use crate::error::Fallible;
@@ -355,7 +356,9 @@ impl<'c> Walk<'c> {
         }
         let path = path_of(&entry);
         let metadata = if entry.entry_type() == EntryType::Symlink {
-            if self.passed_over.unless_raised(&path, entry.describe_by_name(self.context))?.is_none() {
+            // Asked for as a link before it is followed. The handle is closed again at once.
+            let link = SymlinkHandle::open_and_stat(self.context, entry.parent(), entry.name());
+            if self.passed_over.unless_raised(&path, link)?.is_none() {
                 return Ok(None);
             }
             let Some((target, metadata)) = self.target(&entry)? else { return Ok(None) };

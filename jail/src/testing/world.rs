@@ -177,7 +177,16 @@ impl World {
             Request::StatEntry(stat) => {
                 let path = self.in_dir(stat.dir.0, stat.name.as_str());
                 self.check("stat", "File", &path)?;
-                writer.push(&self.metadata(&path)).unwrap();
+                match self.nodes.get(&path) {
+                    Some(Node::File(_) | Node::Dir | Node::Link(_)) => {
+                        return Err(invalid(
+                            ErrorKind::ValidationError,
+                            "Validation error: argument is a file, a directory or a symlink",
+                        ));
+                    }
+                    Some(Node::Fifo) => writer.push(&self.metadata(&path)).unwrap(),
+                    None => return Err(missing()),
+                }
             }
             Request::ListDetails(list) => writer.push(&self.list_details(list)?).unwrap(),
             Request::OpenTarget(open) => {
