@@ -118,3 +118,73 @@ fn protocol_prints_the_table() {
     assert_eq!(output.status.code(), Some(0));
     assert!(table.to_string().contains("open_file"));
 }
+
+/// Every command below this one, as its words.
+fn commands_below(command: &rex_broker::cli::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+        let words: Vec<String> = words.iter().cloned().chain([inner.get_name().to_owned()]).collect();
+        commands_below(inner, &words, found);
+        found.push(words);
+    }
+}
+
+#[test]
+fn the_help_of_every_command_has_examples() {
+    let mut commands = vec![Vec::new()];
+    commands_below(&rex_broker::cli::command(), &[], &mut commands);
+    assert!(commands.len() > 10, "{commands:?}");
+
+    for words in commands {
+        let line: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = call(&line);
+
+        let help = String::from_utf8_lossy(&help.stdout);
+        let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{line:?}: {help}"));
+        assert!(examples.contains("rex-broker"), "{line:?}: {examples}");
+    }
+}
+
+// The examples have to be command lines that the grammar takes.
+#[test]
+fn the_examples_are_command_lines() {
+    let mut commands = vec![Vec::new()];
+    commands_below(&rex_broker::cli::command(), &[], &mut commands);
+
+    let mut tried = 0;
+    for words in commands {
+        let line: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = call(&line);
+        let help = String::from_utf8_lossy(&help.stdout);
+        let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+        for example in examples.lines() {
+            // Behind a pipe or before a redirection there is nothing of ours.
+            let example = example.rsplit('|').next().unwrap_or_default();
+            let example = example.split(" > ").next().unwrap_or_default();
+            let Some(arguments) = example.trim().strip_prefix("rex-broker ") else { continue };
+            // As a shell splits words, of which the examples quote none but JSON.
+            let words = arguments.split_whitespace().map(|word| word.trim_matches('\'').into());
+            let parsed = rex_broker::cli::parse(["rex-broker".into()].into_iter().chain(words));
+            assert!(parsed.is_ok(), "{arguments}: {parsed:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn a_misspelt_word_is_answered_with_the_near_one() {
+    for (words, near) in [
+        (&["dcotor"] as &[&str], "'doctor'"),
+        (&["policy", "exlpain"], "'explain'"),
+        (&["run", "x", "--polcy", "y"], "'--policy'"),
+        (&["run", "x", "--policy", "y", "--color", "nevr"], "'never'"),
+        (&["--jail", "--scrip-file", "x"], "'--script-file'"),
+        (&["completions", "bsh"], "'bash'"),
+    ] {
+        let output = call(words);
+
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {stderr}");
+        assert!(stderr.contains("tip: ") && stderr.contains(near), "{words:?}: {stderr}");
+    }
+}

@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::deciding::DecidingArguments;
-use super::help::{CONFIG_EXAMPLES, EXAMPLES};
+use super::help::{
+    COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES, POLICY_EXAMPLES,
+    PROTOCOL_EXAMPLES,
+};
 use super::limits::Limits;
 use super::person::PersonArguments;
 use super::values::Format;
@@ -73,10 +76,13 @@ pub(super) enum Task {
     /// Run a script under a policy, for people
     Run(Box<PersonArguments>),
     /// Tell which protections this host can give
+    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArguments),
     /// Check, explain and describe policies
+    #[command(after_help = POLICY_EXAMPLES)]
     Policy(PolicyArguments),
     /// Print what can cross between script and broker
+    #[command(after_help = PROTOCOL_EXAMPLES)]
     Protocol {
         /// As JSON; the only form there is
         #[arg(long, required = true)]
@@ -85,9 +91,10 @@ pub(super) enum Task {
     /// Tell what scripts can call
     Sdk(SdkArguments),
     /// Tell what is configured
-    #[command(subcommand)]
+    #[command(subcommand, after_help = CONFIG_TASK_EXAMPLES)]
     Config(ConfigTask),
     /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// The shell
         #[arg(value_enum)]

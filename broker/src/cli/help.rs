@@ -49,3 +49,40 @@ Only a file of root's may loosen, or a flag where no such file has a value.
 Examples:
   rex-broker config show
   rex-broker config show --origin --json";
+
+/// Below the options of `doctor`.
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  See what the kernel offers and what a jail here would have:
+    rex-broker doctor
+
+  Let a jail try what it must not be able to do:
+    rex-broker doctor --prove
+
+  Fail, for a service that must not start without them:
+    rex-broker doctor --require strict --json";
+
+/// Below the commands of `policy`.
+pub(super) const POLICY_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy check site.cedar
+  rex-broker policy explain --policy site.cedar --action read --resource /etc/hosts
+  rex-broker policy schema";
+
+/// Below the options of `protocol`.
+pub(super) const PROTOCOL_EXAMPLES: &str = "\
+Examples:
+  Keep what can cross, and see later what a new version adds:
+    rex-broker protocol --json > protocol.json";
+
+/// Below the commands of `config`.
+pub(super) const CONFIG_TASK_EXAMPLES: &str = "\
+Examples:
+  rex-broker config show --origin";
+
+/// Below the options of `completions`.
+pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  rex-broker completions bash > /etc/bash_completion.d/rex-broker
+  rex-broker completions fish > ~/.config/fish/completions/rex-broker.fish
+  rex-broker completions zsh > \"${fpath[1]}/_rex-broker\"";

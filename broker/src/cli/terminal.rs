@@ -15,6 +15,26 @@ pub fn printable_line(text: &str) -> Cow<'_, str> {
     spelled_out(text, is_dangerous)
 }
 
+/// The JSON with the same characters escaped, so that it means the same.
+///
+/// JSON itself escapes only the control characters below U+0020, which leaves those of a terminal from U+007F to U+009F.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    // What ends a line stands between values only; within a string it is escaped already.
+    let dangerous = |character| is_dangerous(character) && character != '\n';
+    if !json.contains(dangerous) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        match character {
+            // Each of them is in the basic plane, so that four digits do. Writing to a string cannot fail.
+            _ if dangerous(character) => drop(write!(safe, "\\u{:04x}", u32::from(character))),
+            _ => safe.push(character),
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// Whether a terminal may take the character for more than a glyph: control characters, and those that reorder
 /// the text around them (Unicode Technical Report 36, bidirectional text spoofing).
 pub fn is_dangerous(character: char) -> bool {
@@ -54,6 +74,18 @@ mod tests {
     fn escape_sequences_are_spelled_out() {
         assert_eq!(printable("a\u{1b}[2Jb\u{9b}1m\u{7f}\r"), "a\\u{1b}[2Jb\\u{9b}1m\\u{7f}\\r");
         assert_eq!(printable("abc\u{202e}txt"), "abc\\u{202e}txt");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_gives_no_orders() {
+        let text = "a\u{7f}\u{9b}1m\u{1b}\u{202e}\n\té";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+
+        let safe = printable_json(&json);
+
+        assert_eq!(safe, "[\n  \"a\\u007f\\u009b1m\\u001b\\u202e\\n\\té\"\n]");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&safe).unwrap(), [text]);
+        assert!(matches!(printable_json("{\"é\":1}\n"), Cow::Borrowed(_)));
     }
 
     #[test]

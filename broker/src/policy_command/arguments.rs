@@ -24,6 +24,7 @@ pub enum PolicyTask {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
     /// Print what policies can be about: actions, resource types, attributes
+    #[command(after_help = SCHEMA_EXAMPLES)]
     Schema {
         /// As JSON instead of Cedar's own form
         #[arg(long)]
@@ -87,12 +88,17 @@ Examples:
 
 Exit status: 0 nothing found, or warnings only; 65 refused; 66 a file is missing or cannot be read";
 
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy schema > rex.cedarschema
+  rex-broker policy schema --json";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   rex-broker policy explain -p site.cedar -a read -r /etc/hosts
   rex-broker policy explain -p site.cedar -a open -r /etc --resource-type Dir --principal monitor
   rex-broker policy explain -p site.cedar -a systemd::restart -r nginx.service
-  rex-broker policy explain -p site.cedar -a move -r /srv/a --context '{\"destination\":{\"path\":\"/srv/b\"}}'
+  rex-broker policy explain -p site.cedar -a move -r /a --context '{\"destination\":{\"path\":\"/b\"}}'
 
 Only the policy is asked: what the broker closes to every script stays closed, and nothing on this host is looked at.
 Exit status: 0 permitted or denied; 64 the question makes no sense; 65 the policy is refused; 66 it cannot be read";

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use super::document::Document;
 use super::person;
 use crate::cli::Format;
-use crate::cli::terminal::{printable, printable_line};
+use crate::cli::terminal::{printable, printable_json, printable_line};
 use crate::policy::PolicyText;
 use crate::stream::write_line;
 
@@ -44,6 +44,7 @@ pub fn write(
     let mut stdout = BufWriter::with_capacity(BUFFER_BYTES, stdout);
     let early_as_rex = form.compat && document.is_early;
     match form.format {
+        Format::Json | Format::PrettyJson if form.to_terminal => on_terminal(document, form, &mut stdout)?,
         Format::Json => json(document, &mut stdout)?,
         _ if early_as_rex => json(document, &mut stdout)?,
         Format::PrettyJson => serde_json::to_writer_pretty(&mut stdout, document)?,
@@ -51,11 +52,17 @@ pub fn write(
         Format::Human => human(document, form, &mut stdout, stderr)?,
         Format::Ndjson => write_line("result", document, &mut stdout)?,
     }
-    if form.to_terminal && matches!(form.format, Format::Json | Format::PrettyJson) {
-        // Rex ends JSON without a newline; a prompt behind it helps nobody.
-        stdout.write_all(b"\n")?;
-    }
     stdout.flush()
+}
+
+/// For eyes: nothing in it is an order to the terminal, and, unlike Rex's, it ends its line, so that the prompt stands alone.
+fn on_terminal(document: &Document, form: &Form<'_>, stdout: &mut impl Write) -> io::Result<()> {
+    let is_early_as_rex = form.compat && document.is_early;
+    let text = match form.format {
+        Format::PrettyJson if !is_early_as_rex => serde_json::to_string_pretty(document)?,
+        _ => serde_json::to_string(document)?,
+    };
+    writeln!(stdout, "{}", printable_json(&text))
 }
 
 fn json(document: &Document, stdout: &mut impl Write) -> io::Result<()> {

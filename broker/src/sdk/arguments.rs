@@ -15,8 +15,10 @@ pub struct SdkArguments {
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum SdkTask {
     /// List every function, method, property and constant
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArguments),
     /// Show all overloads of a name, or everything of a type
+    #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// Such as cat, FileHandle.read, read, grep::n or OpenFileOptions
         #[arg(value_name = "NAME", allow_hyphen_values = true)]
@@ -26,6 +28,7 @@ pub enum SdkTask {
         json: bool,
     },
     /// Find what has all of these words in its name, documentation or actions
+    #[command(after_help = SEARCH_EXAMPLES)]
     Search {
         /// Words or parts of words, in any letter case
         #[arg(value_name = "TEXT", required = true)]
@@ -60,3 +63,17 @@ Examples:
   rex-broker sdk list --markdown > rex-sdk.md
 
 Exit status: 0 found, 1 nothing has that name or text, 64 command line wrong, 73 output cannot be written";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  rex-broker sdk list
+  rex-broker sdk list --markdown > rex-sdk.md";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  rex-broker sdk show cat
+  rex-broker sdk show FileHandle.read --json";
+
+const SEARCH_EXAMPLES: &str = "\
+Examples:
+  rex-broker sdk search gzip read";

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use progress::{Progress, TICK};
 
-use crate::cli::terminal::printable;
+use crate::cli::terminal::{printable, printable_json};
 use crate::outlet::Outlet;
 use crate::result::{AlarmObject, DenialObject, LogObject, MetricObject};
 use crate::wait::Event;
@@ -76,9 +76,11 @@ struct Named<'a, T: Serialize> {
 /// # Errors
 /// Those of the writer.
 pub fn write_line<T: Serialize>(event: &'static str, what: &T, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = serde_json::to_vec(&Named { event, what })?;
-    line.push(b'\n');
-    out.write_all(&line)
+    let line = serde_json::to_string(&Named { event, what })?;
+    // Wherever it goes, because whoever reads it as it comes often has a terminal at the end.
+    let mut line = printable_json(&line).into_owned();
+    line.push('\n');
+    out.write_all(line.as_bytes())
 }
 
 impl Stream {

@@ -95,6 +95,24 @@ fn a_terminal_gets_no_escape_sequences() {
 }
 
 #[test]
+fn json_on_a_terminal_means_the_same_and_gives_no_orders() {
+    let said = "\u{9b}2J\u{7f}\u{1b}\u{202e}\n";
+    let document = compat().finish(Ending::Value(said.to_owned()), &ALL);
+
+    for format in [Format::Json, Format::PrettyJson, Format::Ndjson] {
+        let (terminal, _) = written(&document, Form { to_terminal: true, format, ..HUMAN });
+
+        let read: Value = serde_json::from_str(&terminal).unwrap();
+        assert_eq!(read["output"], said, "{terminal:?}");
+        assert!(terminal.ends_with("}\n"), "{terminal:?}");
+        assert_eq!(crate::cli::terminal::printable(&terminal), terminal);
+    }
+    // A file or a pipe gets the bytes that Rex would write.
+    let (file, _) = written(&document, Form { format: Format::Json, ..HUMAN });
+    assert!(file.contains('\u{9b}') && file.ends_with('}'), "{file:?}");
+}
+
+#[test]
 fn output_that_cannot_be_written_is_an_error() {
     let document = recorder().finish(Ending::Value("x".to_owned()), &ALL);
     let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
