@@ -50,6 +50,9 @@ fn hint(message: &str) -> Option<String> {
     for beginning in ["Syntax error: Undefined variable: ", "Variable not found: "] {
         if let Some(rest) = message.strip_prefix(beginning) {
             let name = quoted(rest);
+            if let Some((module, _)) = name.split_once("::") {
+                return Some(format!("`rex-broker sdk search {module}` tells which constants there are"));
+            }
             return Some(format!("declare it with `let {name} = …`, or give it with `--arg {name}=…`"));
         }
     }
@@ -75,7 +78,7 @@ fn limit_hint(ending: &Ending) -> Option<String> {
 const ADVICE: &[(&str, &str)] = &[
     ("reserved keyword 'print' is disabled", "use info(…), whose text goes to the logs"),
     ("reserved keyword 'eval' is disabled", "text cannot be run as a script; call a function instead"),
-    ("modules are not available", "put everything that the script needs into one file"),
+    ("Module not found: ", "modules are not available: put everything that the script needs into one file"),
     ("Expression exceeds maximum complexity", "split the expression with several `let`s"),
     ("Stack overflow", "script functions may call each other 64 levels deep"),
     ("unauthorized to perform", "the policy has to permit it, or the script to handle it with try … catch"),
@@ -128,6 +131,11 @@ mod tests {
             hint("Syntax error: Undefined variable: path (line 1, position 1)").unwrap(),
             "declare it with `let path = …`, or give it with `--arg path=…`"
         );
+        assert_eq!(
+            hint("Variable not found: MetricUnitType::BYTES (line 1, position 1)").unwrap(),
+            "`rex-broker sdk search MetricUnitType` tells which constants there are"
+        );
+        assert!(hint("Module not found: m (line 1, position 8)").unwrap().contains("into one file"));
         assert!(hint("Function not found: cta (&str) (line 1, position 1)").unwrap().contains("search cta`"));
         assert!(hint("Syntax error: reserved keyword 'print' is disabled (…)").unwrap().contains("info("));
         assert_eq!(hint("Runtime error: x"), None);
