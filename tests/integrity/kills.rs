@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -142,6 +143,99 @@ fn a_file_moved_to_another_file_system_is_never_lost() {
     fs::remove_dir_all(far).expect("it is ours");
 }
 
+#[test]
+fn a_directory_moved_to_another_file_system_is_never_lost() {
+    let scene = Scene::new();
+    let Some(far) = scene.far() else { panic!("/dev/shm is no other file system than the temporary files'") };
+    let far_text = far.to_str().expect("it is text");
+    let put_back = |scene: &Scene| {
+        for place in [scene.path("work/target"), far.join("there")] {
+            drop(fs::remove_file(&place));
+            drop(fs::remove_dir_all(&place));
+        }
+        fs::create_dir_all(scene.path("work/target/sub")).expect("it is ours");
+        for (name, byte, bytes) in MOVED {
+            fs::write(scene.path("work/target").join(name), vec![byte; bytes]).expect("it is ours");
+        }
+    };
+    put_back(&scene);
+    let script = format!(
+        r#"let open = |path| DirConfig().path(path).build().open(OpenDirOptions().build());
+           let here = open.call("{}"); let there = open.call("{far_text}"); let options = MoveOptions().build();
+           loop {{
+               here.move(open.call("{}/target"), there, "there", options);
+               there.move(open.call("{far_text}/there"), here, "target", options);
+           }}"#,
+        scene.text("work"),
+        scene.text("work"),
+    );
+
+    scene.cut_short(&script, |scene, killed| {
+        let places = [scene.path("work/target"), far.join("there")];
+        let has = |place: &PathBuf| MOVED.map(|(name, ..)| place.join(name).exists());
+        for (file, (name, ..)) in MOVED.iter().enumerate() {
+            let found: Vec<_> = places.iter().filter(|place| has(place)[file]).collect();
+            assert!(!found.is_empty(), "{killed}: {name} is lost");
+            // The copy has the name only when it is complete, and the original goes only after that.
+            assert!(found.iter().all(|place| is_whole(&place.join(name))), "{killed}: {name}");
+        }
+        let complete = places.iter().filter(|place| has(place) == [true; MOVED.len()]).count();
+        assert!(complete >= 1, "{killed}: no place has the whole tree");
+        put_back(scene);
+    });
+    fs::remove_dir_all(&far).expect("it is ours");
+}
+
+#[test]
+fn each_file_of_an_archive_is_the_old_one_or_the_new_one() {
+    let scene = Scene::new();
+    for (name, byte, bytes) in [("a", b'a', A_BYTES), ("b", b'b', B_BYTES)] {
+        let tree = scene.scratch.path().join(format!("tree-{name}"));
+        fs::create_dir_all(tree.join("sub")).expect("it is ours");
+        for file in ["target", "sub/target"] {
+            fs::write(tree.join(file), vec![byte; bytes]).expect("it is ours");
+        }
+        let archive = scene.path(&format!("from/{name}"));
+        let packed =
+            Command::new("tar").arg("-czf").arg(archive).arg("-C").arg(tree).args(["target", "sub"]).status();
+        assert!(packed.expect("there is tar").success());
+    }
+    let script = format!(
+        r#"let open = |path| DirConfig().path(path).build().open(OpenDirOptions().build());
+           let from = open.call("{}"); let to = open.call("{}"); let options = ExtractArchiveOptions().build();
+           loop {{
+               for name in ["b", "a"] {{
+                   from.open_file(name, OpenFileOptions().read(true).build()).extract_archive(to, options);
+               }}
+           }}"#,
+        scene.text("from"),
+        scene.text("work"),
+    );
+
+    scene.cut_short(&script, |scene, killed| {
+        assert!(is_whole(&scene.path("work/target")), "{killed}");
+        let below = scene.path("work/sub/target");
+        assert!(!below.exists() || is_whole(&below), "{killed}");
+        // The next round sees again how what is missing is made.
+        drop(fs::remove_dir_all(scene.path("work/sub")));
+    });
+}
+
+// A long text comes in several frames; the file that was made for it does not stay without it.
+#[test]
+fn a_new_file_has_its_content_or_is_not_there_when_the_jail_is_killed() {
+    let scene = Scene::new();
+    let (target, new) = (scene.text("work/target"), scene.text("work/new"));
+    let script = format!(r#"loop {{ write("{new}", {A}); mv("{new}", "{target}"); }}"#);
+
+    scene.cut_short_by(&script, &["jail"], |scene, killed| {
+        let new = scene.path("work/new");
+        assert!(!new.exists() || is_whole(&new), "{killed}");
+        assert!(is_whole(&scene.path("work/target")), "{killed}");
+        drop(fs::remove_file(new));
+    });
+}
+
 /// Directories to work in, and where the runs remember what they have to tidy up.
 struct Scene {
     scratch: Scratch,
@@ -171,14 +265,17 @@ impl Scene {
     /// A directory on another file system.
     fn far(&self) -> Option<PathBuf> {
         use std::os::unix::fs::MetadataExt;
-        let name = self.scratch.path().file_name()?;
-        let far = Path::new("/dev/shm").join(name);
+        let far = self.far_path();
         fs::create_dir(&far).ok()?;
         (fs::metadata(&far).ok()?.dev() != fs::metadata(self.scratch.path()).ok()?.dev()).then_some(far)
     }
 
+    fn far_path(&self) -> PathBuf {
+        Path::new("/dev/shm").join(self.scratch.path().file_name().expect("it has a name"))
+    }
+
     fn run(&self, script: &str) -> Run {
-        Run::of(&format!("{TEXTS}{script}")).variable("STATE_DIRECTORY", self.path("state"))
+        Run::of(&format!("{TEXTS}{script}")).variable("XDG_STATE_HOME", self.path("state"))
     }
 
     fn cut_short(&self, script: &str, check: impl Fn(&Self, &str)) {
@@ -222,12 +319,23 @@ impl Scene {
 
     /// Names that nobody has asked for.
     fn temporaries(&self) -> BTreeSet<String> {
-        ["work", "from"]
-            .iter()
-            .flat_map(|directory| fs::read_dir(self.path(directory)).expect("it is there"))
-            .map(|entry| entry.expect("it can be listed").file_name().into_string().expect("it is text"))
-            .filter(|name| !["target", "a", "b", "there", "own"].contains(&name.as_str()))
-            .collect()
+        let asked_for = ["target", "a", "b", "there", "own", "sub", "new", "one", "two", "three"];
+        let mut left = vec![self.path("work"), self.path("from"), self.far_path()];
+        let mut found = BTreeSet::new();
+        while let Some(directory) = left.pop() {
+            // There is another file system in some scenes only.
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            for entry in entries {
+                let entry = entry.expect("it can be listed");
+                let name = entry.file_name().into_string().expect("it is text");
+                if !asked_for.contains(&name.as_str()) {
+                    found.insert(name);
+                } else if entry.path().is_dir() {
+                    left.push(entry.path());
+                }
+            }
+        }
+        found
     }
 }
 
@@ -237,6 +345,9 @@ fn is_whole(path: &Path) -> bool {
     content == vec![b'a'; A_BYTES] || content == vec![b'b'; B_BYTES]
 }
 
+/// What the directory that moves has in it.
+const MOVED: [(&str, u8, usize); 3] =
+    [("one", b'a', A_BYTES), ("sub/two", b'b', B_BYTES), ("sub/three", b'a', A_BYTES)];
 const A_BYTES: usize = 300_000;
 const B_BYTES: usize = 200_000;
 /// The two texts, as the scripts call them.
