@@ -47,6 +47,13 @@ impl Turn {
         self.text.get(self.recorded..self.decisions_end).unwrap_or_default()
     }
 
+    /// Drops what stands in records already, and all else that could be compared.
+    pub(super) fn forget_text(&mut self) {
+        self.text.clear();
+        self.decisions_end = 0;
+        self.recorded = 0;
+    }
+
     /// Makes room for the next request.
     pub(super) fn clear(&mut self) {
         let mut text = std::mem::take(&mut self.text);

@@ -74,7 +74,7 @@ impl Journal {
         if self.turn.request != self.request {
             // A request that ended without an outcome; what it asked is recorded all the same.
             self.record_pending(now);
-            if self.turn.recorded > 0 {
+            if self.turn.recorded > 0 || self.turn.is_single {
                 self.previous = None;
             }
             self.turn.clear();
@@ -99,6 +99,10 @@ impl Journal {
         }
         self.turn.last = last;
         self.turn.recorded = self.turn.decisions_end;
+        if self.turn.is_single {
+            // Never compared with another request's: an act of a million decisions is not to be held in memory.
+            self.turn.forget_text();
+        }
     }
 
     /// Makes a record of the repetitions counted so far. It comes from the reserve: what happened is not left out.

@@ -12,12 +12,14 @@ pub(super) struct Cache {
     verdicts: HashMap<Box<[u8]>, Rc<Verdict>>,
     /// The question in hand, as a key; empty when it must not be remembered.
     key: Vec<u8>,
+    /// How long all keys are together.
+    key_bytes: usize,
     limit: usize,
 }
 
 impl Cache {
     pub(super) fn new() -> Self {
-        Self { verdicts: HashMap::new(), key: Vec::new(), limit: LIMIT_ENTRIES }
+        Self { verdicts: HashMap::new(), key: Vec::new(), key_bytes: 0, limit: LIMIT_ENTRIES }
     }
 
     pub(super) fn disabled() -> Self {
@@ -36,19 +38,23 @@ impl Cache {
 
     /// Remembers the verdict on the question that was last looked for.
     pub(super) fn keep(&mut self, verdict: &Rc<Verdict>) {
-        if self.key.is_empty() {
+        if self.key.is_empty() || self.key.len() > LIMIT_BYTES {
             return;
         }
         // A script that asks about ever new names must not grow the broker; starting over costs less than an order of use.
-        if self.verdicts.len() >= self.limit {
+        if self.verdicts.len() >= self.limit || self.key_bytes.saturating_add(self.key.len()) > LIMIT_BYTES {
             self.verdicts.clear();
+            self.key_bytes = 0;
         }
+        self.key_bytes = self.key_bytes.saturating_add(self.key.len());
         self.verdicts.insert(self.key.as_slice().into(), Rc::clone(verdict));
     }
 }
 
 /// Enough for a walk through a large tree; each entry costs the name and some 100 bytes.
 const LIMIT_ENTRIES: usize = 4096;
+/// Enough for that many names of a usual length. In a tree of some thousand levels one name alone can have a megabyte.
+const LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Writes everything that Cedar would see, so that equal keys are equal questions. Says no to questions about things
 /// that change by themselves: processes, services, and what a program is started with.
