@@ -56,6 +56,20 @@ fn denied() {
     assert_eq!(session.tree.picture(), before);
 }
 
+// The directory may be opened, so its type is known; what is missing is the permission for the file.
+#[test]
+fn a_file_whose_own_permission_is_missing_is_denied() {
+    let mut session = Session::with_policy(
+        r#"permit(principal, action == file_system::Action::"open", resource is file_system::Dir);"#,
+    );
+    session.tree.file("plain", "");
+
+    let failure = delete(&mut session, "plain", false).unwrap_err().failure();
+
+    assert_eq!(failure.kind, ErrorKind::PermissionDenied);
+    assert_eq!(session.questions().last().unwrap(), "deny open File ~/plain");
+}
+
 #[test]
 fn a_file_needs_no_right_to_read_it() {
     let mut session = Session::with_policy(ALLOW_ALL);

@@ -122,6 +122,43 @@ fn a_file_is_nothing_to_list() {
     }
 }
 
+// spec, 7, ls: "If it is not a directory: tries as in 1", with the questions of a link.
+#[test]
+fn what_is_no_directory_is_looked_at_as_itself() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("plain", "");
+    session.tree.link("plain", "link");
+    let (plain, link) = (session.text("plain") + "/", session.text("link") + "/");
+
+    let failure = open(&mut session, &plain).unwrap_err().failure();
+    let (_, listing) = open(&mut session, &link).unwrap();
+
+    assert_eq!(
+        failure.message.as_str(),
+        format!("Invalid arguments: ls: {plain}: Not a directory or symlink")
+    );
+    let Listing::Link(_, entry) = listing else { panic!("{listing:?}") };
+    assert_eq!(entry.name.as_str(), "link");
+    assert_eq!(
+        session.questions()[..3],
+        ["permit open Dir ~/plain", "permit open Dir ~", "permit open File ~/plain"]
+    );
+}
+
+#[test]
+fn a_file_whose_own_permission_is_missing_is_denied() {
+    let mut session = Session::with_policy(
+        r#"permit(principal, action == file_system::Action::"open", resource is file_system::Dir);"#,
+    );
+    session.tree.file("plain", "");
+    let path = session.text("plain");
+
+    let failure = open(&mut session, &path).unwrap_err().failure();
+
+    assert_eq!(failure.kind, ErrorKind::PermissionDenied);
+    assert_eq!(session.questions().last().unwrap(), "deny open File ~/plain");
+}
+
 #[test]
 fn what_is_absent_is_told_to_whom_it_may_concern() {
     let mut session = Session::with_policy(ALLOW_ALL);

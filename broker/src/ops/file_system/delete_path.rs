@@ -56,7 +56,12 @@ fn remove_directory(
     let directory = match file_type(&reached.stat) {
         SFlag::S_IFDIR => enter(gate, reached)?,
         SFlag::S_IFLNK => return Err(refused_link(&reached.name)),
-        _ => return Err(Errno::ENOTDIR.into()),
+        _ => {
+            // Known by now to whoever may open it as a directory; what is missing is the permission for what it is.
+            gate.authorize::<Open, _>(DirPath(reached.name.parent()))?;
+            gate.authorize::<Open, _>(FilePath(reached.name))?;
+            return Err(Errno::ENOTDIR.into());
+        }
     };
     let delete = gate.authorize::<Delete, _>(Rc::clone(&directory))?;
     let root = Rc::clone(&gate.services.root);

@@ -19,7 +19,7 @@ use super::{ask_through, held, object_refusal, opened, split};
 use crate::error::Error;
 use crate::object::{DirPath, Directory, FileAt, FilePath};
 use crate::ops::Perform;
-use crate::path::PathName;
+use crate::path::{EntryName, PathName};
 use crate::policy::{Gate, Permit};
 use crate::sys;
 use crate::sys::walk::{Reached, file_type};
@@ -36,27 +36,10 @@ impl Perform for OpenListing {
                 && gate.would_permit::<Open, _>(&FilePath(path.clone()))
         });
         if may_see_link && let Some((parent, entry)) = as_link {
-            let permit = gate.authorize::<Open, _>(DirPath(parent))?;
-            let parent = reach(gate, &permit)?;
-            refuse_own(gate, &parent)?;
-            let parent = held(parent);
-            let place = FileAt::new(Rc::clone(&parent), entry);
-            let open = gate.authorize::<Open, _>(place)?;
-            let found = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
-            match file_type(&found.stat) {
-                SFlag::S_IFLNK => {
-                    let entry = Entry {
-                        name: Text::cut(&name::to_text(open.resource().entry.as_bytes())),
-                        entry_type: EntryType::Symlink,
-                        inode: found.stat.st_ino,
-                    };
-                    let real = opened(&parent.name, path.parent().as_str())?;
-                    let parent = Rc::try_unwrap(parent).or_else(|parent| reopened(&parent))?;
-                    gate.services.handles.keep_dir(self.id, parent);
-                    return Ok(Listing::Link(real, entry));
-                }
-                SFlag::S_IFDIR => {}
-                _ => return Err(not_listable(given)),
+            match itself(gate, &self, parent, entry)? {
+                Itself::Link(listing) => return Ok(listing),
+                Itself::Directory => {}
+                Itself::Other => return Err(not_listable(given)),
             }
         }
         if !may_list && may_see_link {
@@ -65,15 +48,68 @@ impl Perform for OpenListing {
             return Err(Errno::EACCES.into());
         }
         let permit = gate.authorize::<Open, _>(DirPath(path))?;
-        let reached = reach(gate, &permit)?;
-        if file_type(&reached.stat) != SFlag::S_IFDIR {
-            return Err(Errno::ENOTDIR.into());
-        }
+        let reached = match reach(gate, &permit) {
+            Ok(reached) if file_type(&reached.stat) == SFlag::S_IFDIR => reached,
+            Ok(_) => return no_directory(gate, &self),
+            Err(Error::Failed { errno: Some(errno), .. }) if errno == Errno::ENOTDIR as i32 => {
+                return no_directory(gate, &self);
+            }
+            Err(error) => return Err(error),
+        };
         refuse_own(gate, &reached)?;
         let real = opened(&reached.name, given)?;
         gate.services.handles.keep_dir(self.id, reached.into_directory());
         Ok(Listing::Directory(real))
     }
+}
+
+/// What is no directory is known by now to whoever may open it as one. As what it is, it has questions of its own.
+fn no_directory(gate: &mut Gate<'_, OpenListing>, request: &OpenListing) -> Result<Listing, Error> {
+    let given = request.path.as_str();
+    let path = PathName::parse(given)?;
+    let Some((parent, entry)) = split(&path) else { return Err(Errno::ENOTDIR.into()) };
+    match itself(gate, request, parent, entry)? {
+        Itself::Link(listing) => Ok(listing),
+        Itself::Directory | Itself::Other => Err(not_listable(given)),
+    }
+}
+
+/// What has the name itself, whatever it leads to.
+enum Itself {
+    /// A link, which is what is listed.
+    Link(Listing),
+    Directory,
+    Other,
+}
+
+/// Looks at what has the name, beneath its directory; a link is kept under the number of the request.
+fn itself(
+    gate: &mut Gate<'_, OpenListing>,
+    request: &OpenListing,
+    parent: PathName,
+    entry: EntryName,
+) -> Result<Itself, Error> {
+    let named = parent.clone();
+    let permit = gate.authorize::<Open, _>(DirPath(parent))?;
+    let parent = reach(gate, &permit)?;
+    refuse_own(gate, &parent)?;
+    let parent = held(parent);
+    let open = gate.authorize::<Open, _>(FileAt::new(Rc::clone(&parent), entry))?;
+    let found = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
+    match file_type(&found.stat) {
+        SFlag::S_IFLNK => {}
+        SFlag::S_IFDIR => return Ok(Itself::Directory),
+        _ => return Ok(Itself::Other),
+    }
+    let entry = Entry {
+        name: Text::cut(&name::to_text(open.resource().entry.as_bytes())),
+        entry_type: EntryType::Symlink,
+        inode: found.stat.st_ino,
+    };
+    let real = opened(&parent.name, named.as_str())?;
+    let parent = Rc::try_unwrap(parent).or_else(|parent| reopened(&parent))?;
+    gate.services.handles.keep_dir(request.id, parent);
+    Ok(Itself::Link(Listing::Link(real, entry)))
 }
 
 /// Goes to a directory, through links where there are some.
