@@ -1,7 +1,7 @@
 //! How the audit log is opened, and what it must be to be trusted with records.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -111,7 +111,9 @@ fn unfit(metadata: &std::fs::Metadata) -> Option<&'static str> {
 ///
 /// A run that writes at this moment shows the beginning of its lines before their end, so only what stays as it is
 /// counts as cut off.
-fn ends_within_line(file: &File) -> io::Result<bool> {
+fn ends_within_line(mut file: &File) -> io::Result<bool> {
+    // What has no end to go to, such as a file of /proc, says that it is empty, and keeps nothing.
+    file.seek(SeekFrom::End(0))?;
     let mut seen_bytes = 0;
     let mut unchanged = 0;
     while unchanged < LOOKS {
