@@ -4,6 +4,7 @@ mod abuse;
 mod blocked;
 mod classes;
 mod configured;
+mod crowds;
 mod documents;
 mod ends;
 mod exit_status;
