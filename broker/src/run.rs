@@ -272,7 +272,8 @@ impl Run<'_> {
         services.watched = Some(self.watched.clone());
         services.hide_jail(u32::try_from(jail.pid()).unwrap_or(0));
 
-        let mut session = Session::new(&jail.socket, grace(self.options));
+        services.waiter.set_grace(grace(self.options));
+        let mut session = Session::new(&jail.socket);
         session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
         let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
         let (ending, evaluation) = match established {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rex_hardening::socket::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
 use rex_ipc::batch::{Call, ReplyWriter};
@@ -89,13 +89,11 @@ pub struct Session<'j> {
     pub place: Option<Place>,
     /// What the script is sent for; set before it is sent.
     pub purpose: Purpose,
-    grace: Option<Duration>,
-    signalled: Option<i32>,
 }
 
 impl<'j> Session<'j> {
-    /// A conversation over this socket, after [`send_hello`]. With `grace`, a script may go on for that long after SIGTERM.
-    pub fn new(link: &'j Link, grace: Option<Duration>) -> Self {
+    /// A conversation over this socket, after [`send_hello`].
+    pub fn new(link: &'j Link) -> Self {
         Self {
             link,
             tracker: Tracker::new(),
@@ -105,19 +103,12 @@ impl<'j> Session<'j> {
             line: 0,
             place: None,
             purpose: Purpose::Run,
-            grace,
-            signalled: None,
         }
     }
 
     /// How far the run is.
     pub fn state(&self) -> State {
         self.tracker.state()
-    }
-
-    /// Whether a signal asked the run to end, and which.
-    pub fn signalled(&self) -> Option<i32> {
-        self.signalled
     }
 
     /// Waits for the jail to say that it is locked down; gives its own report.
@@ -341,17 +332,13 @@ impl<'j> Session<'j> {
             Error::Output(reason) => RunEnd::Output(reason),
             Error::Interrupted => match services.interruption {
                 Some(Event::Signal(number)) => RunEnd::Signal(number),
-                Some(Event::Deadline) => self.deadline_end(),
+                Some(Event::Deadline) => deadline_end(&services.waiter),
                 Some(Event::ForbiddenCall) => RunEnd::ForbiddenCall,
                 Some(Event::Limit(limit)) => RunEnd::Limit(limit),
                 _ => RunEnd::JailGone,
             },
             Error::Denied(_) | Error::Failed { .. } => RunEnd::Internal("a failure was not answered".into()),
         }
-    }
-
-    fn deadline_end(&self) -> RunEnd {
-        self.signalled.map_or(RunEnd::Deadline, RunEnd::Signal)
     }
 
     /// Waits for the next frame and checks it against header rules and state.
@@ -365,8 +352,8 @@ impl<'j> Session<'j> {
                 waiter.readable(self.link.as_fd()).map_err(|error| RunEnd::Internal(error.to_string()))?;
             match event {
                 Event::Readable => {}
-                Event::Signal(number) => self.on_signal(waiter, number)?,
-                Event::Deadline => return Err(self.deadline_end()),
+                Event::Signal(number) => return Err(RunEnd::Signal(number)),
+                Event::Deadline => return Err(deadline_end(waiter)),
                 Event::JailEnded => return Err(RunEnd::JailGone),
                 Event::ForbiddenCall => return Err(RunEnd::ForbiddenCall),
                 Event::Limit(limit) => return Err(RunEnd::Limit(limit)),
@@ -391,21 +378,6 @@ impl<'j> Session<'j> {
         let (header, _) = Header::split(datagram).map_err(|error| RunEnd::Violation(error.to_string()))?;
         self.tracker.accept(&header).map_err(violation)?;
         Ok(header)
-    }
-
-    fn on_signal(&mut self, waiter: &mut Waiter, number: i32) -> Result<(), RunEnd> {
-        match self.grace {
-            Some(grace) if number == nix::libc::SIGTERM => {
-                if self.signalled.is_none() {
-                    self.signalled = Some(number);
-                    let end = Instant::now() + grace;
-                    let deadline = waiter.deadline().map_or(end, |deadline| deadline.min(end));
-                    waiter.set_deadline(Some(deadline));
-                }
-                Ok(())
-            }
-            _ => Err(RunEnd::Signal(number)),
-        }
     }
 
     fn send_control<T: serde::Serialize>(
@@ -439,8 +411,8 @@ impl<'j> Session<'j> {
             let event =
                 waiter.writable(self.link.as_fd()).map_err(|error| RunEnd::Internal(error.to_string()))?;
             match event {
-                Event::Signal(number) => self.on_signal(waiter, number)?,
-                Event::Deadline => return Err(self.deadline_end()),
+                Event::Signal(number) => return Err(RunEnd::Signal(number)),
+                Event::Deadline => return Err(deadline_end(waiter)),
                 Event::JailEnded => return Err(RunEnd::JailGone),
                 Event::ForbiddenCall => return Err(RunEnd::ForbiddenCall),
                 Event::Limit(limit) => return Err(RunEnd::Limit(limit)),
@@ -450,12 +422,17 @@ impl<'j> Session<'j> {
     }
 }
 
+/// The end of the run's time, which SIGTERM may have brought nearer.
+fn deadline_end(waiter: &Waiter) -> RunEnd {
+    waiter.terminated().map_or(RunEnd::Deadline, RunEnd::Signal)
+}
+
 /// Tells the jail what it has to know before it gives up its rights; the first frame, before there is anything to serve.
 ///
 /// # Errors
 /// When the jail is gone, or the run is to end meanwhile.
 pub fn send_hello(link: &Link, waiter: &mut Waiter, hello: &Hello) -> Result<(), RunEnd> {
-    let mut session = Session { sent: 0, ..Session::new(link, None) };
+    let mut session = Session { sent: 0, ..Session::new(link) };
     session.send_control(waiter, Kind::Hello, hello)
 }
 

@@ -47,6 +47,8 @@ pub struct Waiter {
     processor: Option<Processor>,
     watched: Option<Watched>,
     tick: Option<Tick>,
+    grace: Option<Duration>,
+    terminated: Option<i32>,
 }
 
 /// Something that is done again and again while nothing happens.
@@ -71,7 +73,19 @@ impl Waiter {
             processor: None,
             watched: None,
             tick: None,
+            grace: None,
+            terminated: None,
         })
+    }
+
+    /// Has SIGTERM ask for the end after this time, instead of ending the run at once, whatever is waited for meanwhile.
+    pub fn set_grace(&mut self, grace: Option<Duration>) {
+        self.grace = grace;
+    }
+
+    /// The signal that has asked for the end of the run, while it may still go on.
+    pub fn terminated(&self) -> Option<i32> {
+        self.terminated
     }
 
     /// Has the watchdog know what is set here.
@@ -252,9 +266,19 @@ impl Waiter {
         Ok(Ready { signal: signals, jail, call: calls, socket })
     }
 
+    /// The signal that ends the run; one that lets it go on for a while moves the deadline, once.
     fn take_signal(&mut self) -> io::Result<Option<i32>> {
         let signal = self.signals.read_signal()?;
-        Ok(signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok()))
+        let number = signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok());
+        let Some(grace) = self.grace.filter(|_| number == Some(nix::libc::SIGTERM)) else {
+            return Ok(number);
+        };
+        if self.terminated.is_none() {
+            self.terminated = number;
+            let end = Instant::now() + grace;
+            self.set_deadline(Some(self.deadline.map_or(end, |deadline| deadline.min(end))));
+        }
+        Ok(None)
     }
 }
 

@@ -202,7 +202,7 @@ fn serve(link: &Link, parent: &str, log: Option<&Path>) {
         }),
     );
     services.waiter.set_deadline(Some(Instant::now() + limits.timeout()));
-    let mut session = Session::new(link, None);
+    let mut session = Session::new(link);
     session.await_ready(&mut services.waiter).expect("the peer is ready");
     session.verified();
     session.load(&mut services, "", &Arguments::default()).expect("the peer takes its script");

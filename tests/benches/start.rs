@@ -38,6 +38,6 @@ fn ready(image: &SealedImage, plan: &Plan, waiter: &mut Waiter) -> Jail {
         limits: engine_limits(&Limits::default()),
     };
     send_hello(&jail.socket, waiter, &hello).expect("the jail takes its first frame");
-    Session::new(&jail.socket, None).await_ready(waiter).expect("the jail locks itself down");
+    Session::new(&jail.socket).await_ready(waiter).expect("the jail locks itself down");
     jail
 }

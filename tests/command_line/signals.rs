@@ -92,6 +92,19 @@ fn a_rex_script_may_finish_after_sigterm() {
     assert_eq!(ended.document()["output"], "finished by itself");
 }
 
+// The same while the script sleeps: it wakes when its time has come, and not at the signal.
+#[test]
+fn a_rex_script_may_sleep_on_after_sigterm() {
+    let script = format!("{MARK}\nlet n = 0; while n < 40 {{ sleep(0.05); n += 1; }} \"slept\"");
+    let started = Run::of(&script).policy(ALL_BUT_DENIED).options(["--rex-compat"]).start();
+    started.wait_for_record("/denied");
+
+    started.signal(Signal::SIGTERM);
+    let ended = started.wait();
+
+    assert_eq!(ended.document()["output"], "slept", "{}", ended.text());
+}
+
 // Rex: `Script terminated: SIGTERM timeout exceeded (line, position)`, class SCRIPT_EXCEPTION, exit 0.
 #[test]
 fn a_rex_script_that_goes_on_after_sigterm_ends_ten_seconds_later() {

@@ -7,7 +7,7 @@
 Each round runs every script and every tool once, one after the other, so that a busy moment of the machine meets all
 alike. The time of an empty script is subtracted from a script, that of `true` from a tool. `--scale` makes files and
 trees smaller. `--rounds` says how often. `--json` prints everything. The audit log is on. Needs nothing but Python 3 and
-the tools themselves.
+the tools themselves. Files that are written are synced on both sides, because the broker always does it.
 """
 
 import argparse
@@ -56,20 +56,20 @@ def works(place, sizes):
              f'let n = 0; {open_dir(tree)}.find(FindOptions().size_range(SizeRange::min_only(5, SizeUnit::BYTES)).build(), |e| n += 1); n',
              ["find", tree, "-size", "+4c"]),
         Work("du", f"du, {sizes['files']:,} files", f'du([du::summarize], "{tree}").entries.len()', ["du", "-s", tree]),
-        Work("cp", f"cp, {sizes['big'] >> 20} MiB", f'cp("{big}", "{copy}")', ["cp", big, copy], remove),
+        Work("cp", f"cp, {sizes['big'] >> 20} MiB", f'cp("{big}", "{copy}")', sh(f"cp {big} {copy} && sync {copy}"), remove),
         Work("write_small", "write, 1,000 small files replaced",
              f'for i in 0..1000 {{ write([write::replace], "{place}/small", "some text") }}',
-             ["sh", "-c", f'i=0; while [ $i -lt 1000 ]; do echo some text > {place}/small.new; sync {place}/small.new; mv {place}/small.new {place}/small; i=$((i+1)); done']),
+             sh(f"i=0; while [ $i -lt 1000 ]; do echo some text > {place}/small.new; sync {place}/small.new; mv {place}/small.new {place}/small; i=$((i+1)); done")),
         Work("append", "write, 1,000 lines appended", f'for i in 0..1000 {{ write("{place}/appended", "some text\\n") }}',
-             ["sh", "-c", f'i=0; while [ $i -lt 1000 ]; do echo some text >> {place}/appended; i=$((i+1)); done']),
+             sh(f"i=0; while [ $i -lt 1000 ]; do echo some text >> {place}/appended; sync {place}/appended; i=$((i+1)); done")),
         Work("write_large", "write, 32 MiB at once", f'{text}write([write::replace], "{copy}", text({32 << 20}))',
              ["dd", "if=/dev/zero", f"of={copy}", "bs=1M", "count=32", "conv=fsync", "status=none"], remove),
         Work("gzip", f"compress_gzip, {sizes['text'] >> 20} MiB",
              f'let d = {open_dir(place)}; d.open_file("text", OpenFileOptions().read(true).build()).compress_gzip('
              f'd.open_file("copy", OpenFileOptions().create(true).build()), CompressGzipOptions().build())',
-             ["sh", "-c", f"gzip -c -6 {at('text')} > {copy}"], remove),
+             sh(f"gzip -c -6 {at('text')} > {copy}"), remove),
         Work("gunzip", f"search_gzip, {sizes['text'] >> 20} MiB", f'{open_file(packed)}.search_gzip("no such line", SearchGzipOptions().build()).len()',
-             ["sh", "-c", f"gzip -dc {packed} | grep -c 'no such line'; true"]),
+             sh(f"gzip -dc {packed} | grep -c 'no such line'; true")),
         Work("rm", f"rm -r, {sizes['entries']:,} files", f'rm([rm::recursive], "{at("doomed")}")', ["rm", "-r", at("doomed")],
              lambda: os.path.exists(at("doomed")) or fill(at("doomed"), sizes["entries"])),
     ]

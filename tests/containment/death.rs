@@ -71,7 +71,7 @@ fn the_brokers_session_ends_with_its_jail_in_every_state() {
         let mut jail = Jailed::start(&full_plan()).jail;
         let killer = pidfd_open(jail.pid()).unwrap();
         let kill = || pidfd_send_signal(killer.as_fd(), libc::SIGKILL).unwrap();
-        let mut session = Session::new(&jail.socket, None);
+        let mut session = Session::new(&jail.socket);
 
         let end = if state == "spawned" {
             kill();

@@ -94,7 +94,7 @@ fn a_frame_after_the_end_is_not_read() {
         let (cause, message) = (rex_ipc::control::FatalCause::Panic, rex_ipc::bounded::Text::cut(text));
         peer.frame(Kind::Fatal, &rex_ipc::control::Fatal { cause, message })
     });
-    let mut session = Session::new(&link, None);
+    let mut session = Session::new(&link);
     session.verified();
     session.load(&mut services, "", &Arguments::default()).unwrap();
     for frame in frames {
@@ -126,7 +126,7 @@ fn a_jail_that_speaks_before_it_is_asked_ends_the_run() {
         let frame = peer.frame_of_bytes(kind, &[]);
         peer.send_raw(&frame);
 
-        let end = Session::new(&link, None).await_ready(&mut services(ALLOW_ALL).waiter);
+        let end = Session::new(&link).await_ready(&mut services(ALLOW_ALL).waiter);
 
         assert!(matches!(end, Err(RunEnd::Violation(_))), "{}: {end:?}", kind.name());
     }
@@ -157,7 +157,7 @@ fn ready_a_second_time_ends_the_run() {
         peer.send_raw(&frame);
     }
     let mut services = services(ALLOW_ALL);
-    let mut session = Session::new(&link, None);
+    let mut session = Session::new(&link);
 
     session.await_ready(&mut services.waiter).unwrap();
     let second = session.await_ready(&mut services.waiter);
@@ -173,7 +173,7 @@ fn a_jail_built_for_another_table_ends_the_run() {
     let frame = peer.frame(Kind::Ready, &ready);
     peer.send_raw(&frame);
 
-    let end = Session::new(&link, None).await_ready(&mut services(ALLOW_ALL).waiter);
+    let end = Session::new(&link).await_ready(&mut services(ALLOW_ALL).waiter);
 
     assert!(matches!(end, Err(RunEnd::Violation(_))), "{end:?}");
 }

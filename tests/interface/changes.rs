@@ -150,7 +150,7 @@ impl Sampled for MoveDir {
 
 fn attributes() -> Attributes {
     Attributes {
-        mode: FullMode::new(0o4755),
+        mode: Permissions::new(0o755),
         user: Some(NameOrNumber::Name(text("root"))),
         group: Some(NameOrNumber::Number(4)),
         modified: Some(instant()),

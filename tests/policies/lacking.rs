@@ -7,9 +7,9 @@ use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{
     Allocate, Attributes, BeginFile, BeginWrite, ChunkLength, Copy, CreateDir, CreateLink, DeleteDir,
-    DeleteFile, DirPlace, FinishWrite, FullMode, ListEntries, MakeDir, MoveDir, MoveFile, NewTime, OpenDir,
-    OpenFile, OpenListing, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner, SetTimes,
-    SetXAttr, Stat, Truncate, WriteChunk, WriteHow,
+    DeleteFile, DirPlace, FinishWrite, ListEntries, MakeDir, MoveDir, MoveFile, NewTime, OpenDir, OpenFile,
+    OpenListing, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner, SetTimes, SetXAttr, Stat,
+    Truncate, WriteChunk, WriteHow,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
@@ -121,7 +121,7 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
     let piece =
         || Request::from(WriteChunk { writer: WriterId(3), bytes: Bytes::new(b"new".to_vec()).unwrap() });
     let finish = |attributes| Request::from(FinishWrite { writer: WriterId(3), reopen: None, attributes });
-    let mode = || Attributes { mode: FullMode::new(0o600), ..Attributes::default() };
+    let mode = || Attributes { mode: Permissions::new(0o600), ..Attributes::default() };
     let begin = BeginWrite { id: WriterId(3), file: FileId(2), how: WriteHow::Replace { keep_owner: false } };
     let (file, dir) = (AnyId::File(FileId(2)), AnyId::Dir(DirId(2)));
     let entry = || {

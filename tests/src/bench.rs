@@ -62,7 +62,7 @@ pub fn serve(link: &Link, services: &mut Services) -> RunEnd {
 
 /// The same, and `speak` is called once the jail may speak.
 pub fn serve_after(link: &Link, services: &mut Services, speak: impl FnOnce()) -> RunEnd {
-    let mut session = Session::new(link, None);
+    let mut session = Session::new(link);
     session.verified();
     if let Err(end) = session.load(services, "", &Arguments::default()) {
         return end;
@@ -73,7 +73,7 @@ pub fn serve_after(link: &Link, services: &mut Services, speak: impl FnOnce()) -
 
 /// Serves a jail from its start on; `order` is what it is sent in the place of a script.
 pub fn run(link: &Link, services: &mut Services, order: &str) -> RunEnd {
-    let mut session = Session::new(link, None);
+    let mut session = Session::new(link);
     if let Err(end) = session.await_ready(&mut services.waiter) {
         return end;
     }

@@ -363,7 +363,7 @@ fn recorder(limits: &Limits) -> Recorder {
 }
 
 fn converse(link: &Link, services: &mut Services) -> RunEnd {
-    let mut session = session::Session::new(link, None);
+    let mut session = session::Session::new(link);
     if let Err(end) = session.await_ready(&mut services.waiter) {
         return end;
     }

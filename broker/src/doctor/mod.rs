@@ -65,7 +65,7 @@ fn examine(requirement: &Requirement) -> Result<Posture, String> {
         limits: engine_limits(&Limits::default()),
     };
     send_hello(&jail.socket, &mut waiter, &hello).map_err(|end| end.to_string())?;
-    let report = Session::new(&jail.socket, None).await_ready(&mut waiter).map_err(|end| end.to_string())?;
+    let report = Session::new(&jail.socket).await_ready(&mut waiter).map_err(|end| end.to_string())?;
     let report = SelfReport::from_bytes(&report).ok_or("its report is damaged")?;
     let mut posture = verify(&jail, &report, &plan);
     posture.image_sha256 = image::JAIL.sha256.to_owned();

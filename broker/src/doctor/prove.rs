@@ -113,7 +113,7 @@ fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> 
 
 /// The order travels where a script would; its target is this process and the files of this host.
 fn order(jail: &Jail, services: &mut Services, act: &str) -> Result<RunEnd, RunEnd> {
-    let mut session = Session::new(&jail.socket, None);
+    let mut session = Session::new(&jail.socket);
     session.await_ready(&mut services.waiter)?;
     session.verified();
     // Broker, neighbour, address, port, System V key, key, directory.

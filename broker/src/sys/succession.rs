@@ -42,8 +42,8 @@ impl From<Errno> for NotLike {
 /// security label, its mode, or `mode` in its place.
 ///
 /// Without `keep_owner` an owner that cannot be given is no failure. Whoever owns the new file, nothing is opened by
-/// that to anybody: set-user-ID and set-group-ID are gone with the owner they were for, and a new group may do no
-/// more than everybody.
+/// that to anybody: a new group may do no more than everybody, and no set-user-ID or set-group-ID bit passes to new
+/// content, as the kernel has it for everybody but root.
 pub fn take_over<R: Resource>(
     permit: &Permit<'_, Write, R>,
     old: &Rc<File>,
@@ -66,7 +66,6 @@ pub fn take_over<R: Resource>(
     }
     copy_attributes(old, new)?;
     let made = fstat(new)?;
-    // What runs under its owner's name does so only for the owner who said so: of the mode's giver.
     let (bits, giver) = mode.unwrap_or((like.st_mode, &like));
     let bits = inherited_mode(bits, giver, &made);
     fchmod(new, Mode::from_bits_truncate(bits))?;
@@ -82,17 +81,28 @@ pub fn set_mode(permit: &Permit<'_, Write, Rc<File>>, giver: &FileStat) -> io::R
 
 /// The bits of a mode that may pass from `giver`'s file to one that belongs to `made`'s owner and group.
 fn inherited_mode(bits: u32, giver: &FileStat, made: &FileStat) -> u32 {
-    let mut bits = bits & 0o7777;
-    let (same_user, same_group) = (giver.st_uid == made.st_uid, giver.st_gid == made.st_gid);
-    if !(same_user && same_group) {
-        bits &= 0o1777;
-    }
-    if !same_group {
+    let mut bits = bits & WITHOUT_SET_ID;
+    if giver.st_gid != made.st_gid {
         let everybody = bits & 0o007;
         bits &= 0o1707 | (everybody << 3);
     }
     bits
 }
+
+/// Takes set-user-ID and set-group-ID from a file that is about to get other content.
+///
+/// The kernel does it too, but not when root writes: who may write one program that runs as its owner would have his
+/// own run as that owner.
+pub(super) fn drop_set_id(file: BorrowedFd<'_>) -> io::Result<()> {
+    let mode = fstat(file)?.st_mode;
+    if mode & 0o6000 == 0 {
+        return Ok(());
+    }
+    Ok(fchmod(file, Mode::from_bits_truncate(mode & WITHOUT_SET_ID))?)
+}
+
+/// The bits of a mode but those with which a program runs as somebody else.
+const WITHOUT_SET_ID: u32 = 0o1777;
 
 pub(super) fn copy_attributes(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> Result<(), NotLike> {
     let names = attribute_names(old)?;
@@ -166,7 +176,7 @@ mod tests {
         };
         let giver = stat(1, 1);
 
-        assert_eq!(inherited_mode(0o106_755, &giver, &stat(1, 1)), 0o6755);
+        assert_eq!(inherited_mode(0o106_755, &giver, &stat(1, 1)), 0o755);
         assert_eq!(inherited_mode(0o104_775, &giver, &stat(2, 1)), 0o775);
         assert_eq!(inherited_mode(0o102_770, &giver, &stat(1, 2)), 0o700);
         assert_eq!(inherited_mode(0o100_664, &giver, &stat(0, 0)), 0o644);

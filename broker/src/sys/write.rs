@@ -11,6 +11,7 @@ use nix::unistd::{Whence, fsync, ftruncate, lseek, write};
 use rex_ipc::action::file_system::Write;
 
 use super::staged::{Staged, offset, read_all_at, write_all_at};
+use super::succession::drop_set_id;
 use crate::error::Error;
 use crate::object::File;
 use crate::policy::{Permit, Resource};
@@ -39,6 +40,7 @@ pub fn overwrite<R: Resource>(
     let _ = permit;
     let fd = file.fd.as_fd();
     let before = Before::look(file)?;
+    drop_set_id(fd)?;
     reserve_all(fd, staged).inspect_err(|_| before.give_back_space(fd))?;
     overwrite_all(fd, staged, &before).inspect_err(|_| before.restore(fd))
 }
@@ -126,6 +128,7 @@ impl Before {
 pub fn append(permit: &Permit<'_, Write, Rc<Writer>>, file: &File, step: Step<'_>) -> Result<(), Error> {
     let staged = permit.resource().staged.borrow();
     let fd = file.fd.as_fd();
+    drop_set_id(fd)?;
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     // The open file description is the broker's alone, so nobody else's writes move because of this.
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_APPEND))?;
@@ -199,7 +202,10 @@ fn append_all(
 
 /// Cuts or extends a file; what is added is zeros without space of its own.
 pub fn truncate(permit: &Permit<'_, Write, Rc<File>>, size_bytes: u64) -> io::Result<()> {
-    Ok(ftruncate(&permit.resource().fd, offset(size_bytes)?)?)
+    let fd = &permit.resource().fd;
+    let size = offset(size_bytes)?;
+    drop_set_id(fd.as_fd())?;
+    Ok(ftruncate(fd, size)?)
 }
 
 /// How much a file of at least `length_bytes` would have more than this one has; `EFBIG` when no file can be so long.

@@ -125,7 +125,7 @@ fn attributes(choices: &mut Choices<'_>) -> Attributes {
         return Attributes::default();
     }
     Attributes {
-        mode: FullMode::new(0o4755).filter(|_| choices.coin()),
+        mode: Permissions::new(0o755).filter(|_| choices.coin()),
         user: choices.coin().then_some(NameOrNumber::Number(0)),
         group: choices.coin().then(|| NameOrNumber::Name(Text::cut("root"))),
         modified: choices.coin().then_some(Instant { seconds: 1, nanoseconds: 2 }),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Instant, NameOrNumber, PathText};
+use super::{Instant, NameOrNumber, PathText, Permissions};
 use crate::bounded::Bytes;
 use crate::handle::{DirId, FileId, WriterId};
 use crate::limits::MAX_CHUNK_BYTES;
@@ -76,45 +76,14 @@ pub struct AbandonWrite {
 /// What a new file or directory is to be like. What is not given stays as the system makes it.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Attributes {
-    /// The mode with set-user-ID, set-group-ID and sticky bit.
-    pub mode: Option<FullMode>,
+    /// The mode. Bits with which a program runs as somebody else cannot be said: nobody may bring one in.
+    pub mode: Option<Permissions>,
     /// The user.
     pub user: Option<NameOrNumber>,
     /// The group.
     pub group: Option<NameOrNumber>,
     /// Last modification.
     pub modified: Option<Instant>,
-}
-
-/// Permission bits with set-user-ID, set-group-ID and sticky bit, 0 to 0o7777.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(try_from = "u16", into = "u16")]
-pub struct FullMode(u16);
-
-impl FullMode {
-    /// The bits, or nothing when there are others than 0o7777.
-    pub const fn new(bits: u16) -> Option<Self> {
-        if bits <= 0o7777 { Some(Self(bits)) } else { None }
-    }
-
-    /// The bits.
-    pub const fn bits(self) -> u16 {
-        self.0
-    }
-}
-
-impl TryFrom<u16> for FullMode {
-    type Error = &'static str;
-
-    fn try_from(bits: u16) -> Result<Self, Self::Error> {
-        Self::new(bits).ok_or("mode bits beyond 0o7777")
-    }
-}
-
-impl From<FullMode> for u16 {
-    fn from(mode: FullMode) -> u16 {
-        mode.0
-    }
 }
 
 /// Cuts or extends a file.

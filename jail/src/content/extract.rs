@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rex_ipc::bounded::Text;
-use rex_ipc::file_system::{Attributes, FullMode, MakeDir, NameOrNumber, PathText};
+use rex_ipc::file_system::{Attributes, MakeDir, NameOrNumber, PathText, Permissions};
 use rex_ipc::name;
 use rhai::{EvalAltResult, NativeCallContext};
 
@@ -155,7 +155,7 @@ impl Extraction<'_> {
             false => (None, None),
         };
         // An archive is not to bring a program that runs as somebody else, whoever packed it.
-        let mode = member.mode.and_then(|mode| u16::try_from(mode & 0o777).ok()).and_then(FullMode::new);
+        let mode = member.mode.and_then(|mode| u16::try_from(mode & 0o777).ok()).and_then(Permissions::new);
         Attributes {
             mode: mode.filter(|_| self.options.preserve_permissions),
             user,

@@ -198,7 +198,7 @@ fn mode_and_times_of_the_source_are_kept_when_it_is_said() {
         let metadata = b.metadata().unwrap();
         assert_eq!((metadata.accessed().unwrap(), metadata.modified().unwrap()), (accessed, modified));
         // What runs as the source's owner does not run as somebody else.
-        let (mode, user) = if is_root() { (0o751, ORDINARY_USER) } else { (0o4751, metadata.uid()) };
+        let (mode, user) = if is_root() { (0o751, ORDINARY_USER) } else { (0o751, metadata.uid()) };
         assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (mode, user));
         assert_eq!(fs::read(&b).unwrap(), b"content");
     }

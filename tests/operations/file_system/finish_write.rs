@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use rex_broker::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{Attributes, FinishWrite, FullMode, WriteHow};
+use rex_ipc::file_system::{Attributes, FinishWrite, Permissions, WriteHow};
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::interface::Request;
 use rex_tests::session::{ALLOW_ALL, Session};
@@ -51,7 +51,7 @@ fn denied() {
     push(&mut session, writer, b"new").unwrap();
     session.records.clear();
 
-    let attributes = Attributes { mode: FullMode::new(0o600), ..Attributes::default() };
+    let attributes = Attributes { mode: Permissions::new(0o600), ..Attributes::default() };
     let refused = session.send(FinishWrite { attributes, ..finishing(writer) }).unwrap_err();
 
     assert!(refused.is_denial());
@@ -66,7 +66,7 @@ fn a_writer_is_finished_once() {
     session.tree.file("a", "old");
     let file = open(&mut session, "a");
     let writer = begin(&mut session, file, REPLACE).unwrap();
-    let attributes = Attributes { mode: FullMode::new(0o600), ..Attributes::default() };
+    let attributes = Attributes { mode: Permissions::new(0o600), ..Attributes::default() };
 
     let refused = session.send(FinishWrite { attributes, ..finishing(writer) }).unwrap_err();
     assert_eq!(refused.errno(), Some(nix::libc::EINVAL as u16));
@@ -190,7 +190,7 @@ fn owner_group_mode_and_attributes_pass_to_the_new_file() {
         write(&mut session, file, WriteHow::Replace { keep_owner }, b"new").unwrap();
 
         let (mode, user, group, _) = looks(&path);
-        assert_eq!((mode, user, group), (0o6751, ORDINARY_USER, ORDINARY_USER + 1));
+        assert_eq!((mode, user, group), (0o751, ORDINARY_USER, ORDINARY_USER + 1));
         if told.is_ok_and(|status| status.success()) {
             let shown = std::process::Command::new("getfattr")
                 .args(["--only-values", "-n", "user.comment"])
@@ -421,7 +421,7 @@ fn a_new_file_gets_what_was_said_of_it() {
     session.records.clear();
 
     let attributes = Attributes {
-        mode: FullMode::new(0o4711),
+        mode: Permissions::new(0o711),
         modified: Some(rex_ipc::file_system::Instant { seconds: 1_000_000_000, nanoseconds: 5 }),
         ..Attributes::default()
     };
@@ -437,7 +437,7 @@ fn a_new_file_gets_what_was_said_of_it() {
     let metadata = session.path("d/e/f").metadata().unwrap();
     assert_eq!(
         (metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()),
-        (0o4711, 1_000_000_000, 5)
+        (0o711, 1_000_000_000, 5)
     );
     assert_eq!(fs::read(session.path("d/e/f")).unwrap(), b"new");
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{Attributes, FullMode, Instant, MakeDir, NameOrNumber};
+use rex_ipc::file_system::{Attributes, Instant, MakeDir, NameOrNumber, Permissions};
 use rex_tests::session::{ALLOW_ALL, Refused, Session, path_text};
 use rex_tests::tree::is_root;
 
@@ -84,7 +84,7 @@ fn no_path_leads_out_of_the_directory() {
 #[test]
 fn attributes_are_asked_for_before_anything_is_made() {
     let attributes = || Attributes {
-        mode: FullMode::new(0o2750),
+        mode: Permissions::new(0o750),
         user: Some(NameOrNumber::Number(nix::unistd::geteuid().as_raw())),
         group: None,
         modified: Some(Instant { seconds: 1_000_000_000, nanoseconds: 5 }),
@@ -104,7 +104,7 @@ fn attributes_are_asked_for_before_anything_is_made() {
         ]
     );
     let made = session.path("a/b").metadata().unwrap();
-    assert_eq!((made.mode() & 0o7777, made.mtime(), made.mtime_nsec()), (0o2750, 1_000_000_000, 5));
+    assert_eq!((made.mode() & 0o7777, made.mtime(), made.mtime_nsec()), (0o750, 1_000_000_000, 5));
     for action in ["open", "chmod", "chown"] {
         let policy = format!(
             r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"{action}", resource == file_system::Dir::"{{root}}/a/b");"#
@@ -133,7 +133,7 @@ fn the_mode_is_the_asked_one_also_with_another_owner() {
     }
     let mut session = Session::with_policy(ALLOW_ALL);
     let attributes = Attributes {
-        mode: FullMode::new(0o3711),
+        mode: Permissions::new(0o711),
         user: Some(NameOrNumber::Number(4_000_001)),
         group: Some(NameOrNumber::Number(4_000_002)),
         modified: None,
@@ -142,5 +142,5 @@ fn the_mode_is_the_asked_one_also_with_another_owner() {
     make_with(&mut session, "a", attributes).unwrap();
 
     let made = session.path("a").metadata().unwrap();
-    assert_eq!((made.mode() & 0o7777, made.uid(), made.gid()), (0o3711, 4_000_001, 4_000_002));
+    assert_eq!((made.mode() & 0o7777, made.uid(), made.gid()), (0o711, 4_000_001, 4_000_002));
 }

@@ -24,6 +24,7 @@ mod open_target;
 mod read_chunk;
 mod read_end;
 mod read_link;
+mod set_id_bits;
 mod set_mode;
 mod set_owner;
 mod set_times;
