@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use rex_tests::runs::{Ended, Run, Started, records};
+use rex_tests::runs::{Ended, Run, Started, eventually, records};
 use rex_tests::scratch::Scratch;
 use serde_json::Value;
 
@@ -131,7 +131,11 @@ fn a_log_that_is_renamed_keeps_the_runs_that_have_it_open() {
     let scratch = Scratch::new();
     let (log, old) = (scratch.path().join("audit.jsonl"), scratch.path().join("audit.jsonl.1"));
     let under_way: Vec<Rotated> = (0..3).map(|_| Rotated::begin(&log)).collect();
-    under_way[0].started.wait_for_text(&log, "/before20");
+    // A run that has not opened the log yet would open the new one.
+    eventually("all three write", || {
+        let writing = fs::read_to_string(&log).map_or(0, |text| text.matches("\"seq\":20,").count());
+        (writing >= 3).then_some(())
+    });
 
     fs::rename(&log, &old).expect("a log can be renamed");
     make_log(&log);
