@@ -20,6 +20,7 @@ use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Recorder, Settings};
 use rex_broker::services::{Places, Services};
 use rex_broker::wait::Waiter;
+use rex_ipc::action::ResourceKind;
 use rex_ipc::batch::ReplyWriter;
 use rex_ipc::bounded::Text;
 use rex_ipc::control::RequestNumber;
@@ -147,12 +148,12 @@ impl World {
                         needs == 0 || decisions.iter().any(|(permitted, _)| *permitted),
                         "{request:?} was performed without a record that permits it"
                     );
-                    let closed = format!("{}/open/closed", self.root.display());
-                    let outside = format!("{}/outside", self.root.display());
+                    let closed = format!("{}/open/closed/", self.root.display());
+                    let outside = format!("{}/outside/", self.root.display());
                     for (_, resource) in decisions.iter().filter(|(permitted, _)| *permitted) {
                         assert!(
                             !resource.starts_with(&closed) && !resource.starts_with(&outside),
-                            "{resource}"
+                            "{request:?}: {resource}"
                         );
                     }
                 }
@@ -360,7 +361,10 @@ impl Sink for Memory {
     fn request(&mut self, _request: RequestNumber) {}
 
     fn before(&mut self, decision: &Decision<'_>) -> Result<(), AuditError> {
-        lock(&self.0).push((decision.permitted, decision.resource.to_owned()));
+        // A file of the name of a closed directory is not in it: only what is below a `Dir` is.
+        let is_file = decision.resource_kind == ResourceKind::File;
+        let slash = if is_file { "" } else { "/" };
+        lock(&self.0).push((decision.permitted, format!("{}{slash}", decision.resource)));
         Ok(())
     }
 
