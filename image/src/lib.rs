@@ -18,10 +18,11 @@ pub fn build(package: &str, output_env: &str) -> PathBuf {
         println!("cargo:rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo:rerun-if-changed={}", root.join(package_folder(package)).display());
+    println!("cargo:rerun-if-env-changed={QUICK}");
 
     let image = match is_clippy() {
         true => Vec::new(),
-        false => compile(&root, package),
+        false => compile(&root, package, profile()),
     };
     let output = PathBuf::from(variable("OUT_DIR")).join(format!("{package}.image"));
     fs::write(&output, image).expect("the build directory can be written");
@@ -30,7 +31,7 @@ pub fn build(package: &str, output_env: &str) -> PathBuf {
 }
 
 /// Runs cargo once more, with flags and a target directory of its own, and checks what comes out.
-fn compile(root: &Path, package: &str) -> Vec<u8> {
+fn compile(root: &Path, package: &str, profile: &str) -> Vec<u8> {
     let target = variable("TARGET");
     let directory = target_directory().join("jail-image");
     let mut cargo = Command::new(variable("CARGO"));
@@ -40,17 +41,17 @@ fn compile(root: &Path, package: &str) -> Vec<u8> {
         }
     }
     // RUSTFLAGS would be ignored here without a word, because cargo has already set the encoded form for this script.
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(root, &directory).join("\u{1f}"));
     // The target is named so that the flags do not reach procedural macros; the directory differs so that no lock is shared.
     cargo
         .current_dir(root)
-        .args(["build", "--locked", "--profile=jail", "--package", package, "--target", &target])
+        .args(["build", "--locked", "--profile", profile, "--package", package, "--target", &target])
         .arg("--target-dir")
         .arg(&directory);
     let status = cargo.status().expect("cargo can be run");
     assert!(status.success(), "cannot build the image {package}: {status}");
 
-    let program = directory.join(&target).join("jail").join(package);
+    let program = directory.join(&target).join(profile).join(package);
     let bytes =
         fs::read(&program).unwrap_or_else(|error| panic!("cannot read {}: {error}", program.display()));
     assert!(
@@ -107,6 +108,38 @@ fn is_static(elf: &[u8]) -> bool {
         && kinds().is_some_and(|kinds| !kinds.is_empty() && !kinds.contains(&INTERPRETER))
 }
 
+/// The profile of the image: always the same, but for people who change the jail many times a day.
+///
+/// # Panics
+/// When a release is asked for with the quick image, which is larger and slower than the one that is shipped.
+fn profile() -> &'static str {
+    match env::var_os(QUICK) {
+        None => "jail",
+        Some(_) if variable("PROFILE") == "debug" => "jail-quick",
+        Some(_) => panic!("{QUICK} is for debug builds: a release carries the image that is shipped"),
+    }
+}
+
+/// The flags of the compiler: static, still loaded at a random address, and without the paths of whoever builds.
+///
+/// A path in the image would give it another digest in another place, and show up in what a script is told.
+fn flags(root: &Path, directory: &Path) -> Vec<String> {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
+        .expect("cargo has a home");
+    let mut flags: Vec<String> = STATIC.iter().map(|flag| (*flag).to_owned()).collect();
+    // Of two prefixes that both match, the one that is named last is taken.
+    let mut places = vec![(home.clone(), "/cargo".to_owned()), (root.to_owned(), "/rex-broker".to_owned())];
+    places.push((directory.to_owned(), "/target".to_owned()));
+    // Each registry unpacks its packages into a directory whose name depends on where it was fetched from.
+    for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten() {
+        places.push((registry.path(), "/crates".to_owned()));
+    }
+    flags.extend(places.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
+    flags
+}
+
 /// Clippy runs build scripts too, with itself in the place of the compiler.
 fn is_clippy() -> bool {
     ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"]
@@ -132,8 +165,10 @@ fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|error| panic!("cargo sets {name} for build scripts: {error}"))
 }
 
-/// Static, and still loaded at a random address.
-const FLAGS: [&str; 4] = ["-C", "target-feature=+crt-static", "-C", "relocation-model=pie"];
+/// Set, this asks for an image that is built quickly. It is read in debug builds only and ends any other.
+const QUICK: &str = "REX_IMAGE_QUICK";
+
+const STATIC: [&str; 4] = ["-C", "target-feature=+crt-static", "-C", "relocation-model=pie"];
 
 #[cfg(test)]
 mod tests {
