@@ -223,6 +223,7 @@ impl Run<'_> {
             arena_bytes: plan.arena_bytes,
             log_threshold: self.environment.log_threshold,
             limits: engine_limits(&self.options.limits),
+            rex_compat: self.options.compat,
         };
         send_hello(&jail.socket, waiter, &hello).map_err(|end| failed(end.to_string()))?;
         Ok(jail)

@@ -22,6 +22,8 @@ pub struct Hello {
     pub log_threshold: LogLevel,
     /// What the interpreter may use.
     pub limits: EngineLimits,
+    /// Whether what a caller of Rex may rely on is as it is there.
+    pub rex_compat: bool,
 }
 
 /// What the interpreter may use. A limit of 0 means none, but the broker never sends that.

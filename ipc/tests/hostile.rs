@@ -164,6 +164,7 @@ fn whole_frames() -> Vec<Vec<u8>> {
         arena_bytes: 1 << 28,
         log_threshold: LogLevel::Info,
         limits,
+        rex_compat: false,
     };
     let calls: [&[u8]; 3] = [
         b"\x01\0\0\0\0\x01\0",

@@ -246,6 +246,7 @@ mod tests {
             arena_bytes: 1 << 20,
             log_threshold: rex_ipc::runtime::LogLevel::Info,
             limits: crate::testing::LIMITS,
+            rex_compat: false,
         };
 
         let (mut same, _) =

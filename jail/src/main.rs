@@ -26,7 +26,7 @@ fn start() -> i32 {
     let hello = lifecycle::receive_hello(&mut frames).unwrap_or_else(|reason| give_up(&mut frames, &reason));
     take_memory(&hello).unwrap_or_else(|reason| give_up(&mut frames, &reason));
 
-    let session = Session::new(frames, hello.limits, hello.log_threshold);
+    let session = Session::new(frames, &hello);
     report_panics_through(&session);
     let ready = engine::build(&session);
 

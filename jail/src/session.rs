@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rex_ipc::batch::{CallWriter, ReplyReader};
 use rex_ipc::codec::CodecError;
-use rex_ipc::control::{EngineLimits, RequestNumber};
+use rex_ipc::control::{EngineLimits, Hello, RequestNumber};
 use rex_ipc::failure::Failure;
 use rex_ipc::file_system::{AbandonWrite, Close};
 use rex_ipc::frame::Kind;
@@ -28,6 +28,7 @@ struct Shared {
     closing: Rc<CloseQueue>,
     limits: EngineLimits,
     log_threshold: LogLevel,
+    rex_compat: bool,
     operations_left: Cell<u64>,
     stopped: RefCell<Option<Dynamic>>,
     passed_over: Cell<u64>,
@@ -66,13 +67,15 @@ pub struct Failed {
 
 impl Session {
     /// A conversation in which nothing has been asked yet.
-    pub fn new(frames: Frames, limits: EngineLimits, log_threshold: LogLevel) -> Self {
+    pub fn new(frames: Frames, hello: &Hello) -> Self {
+        let &Hello { limits, log_threshold, rex_compat, .. } = hello;
         Self(Rc::new(Shared {
             frames: RefCell::new(frames),
             next_handle: Cell::new(1),
             closing: Rc::default(),
             limits,
             log_threshold,
+            rex_compat,
             operations_left: Cell::new(if limits.operations == 0 { u64::MAX } else { limits.operations }),
             stopped: RefCell::default(),
             passed_over: Cell::new(0),
@@ -96,6 +99,11 @@ impl Session {
     /// Log lines below this level are not sent.
     pub fn log_threshold(&self) -> LogLevel {
         self.0.log_threshold
+    }
+
+    /// Whether what a caller of Rex may rely on is as it is there.
+    pub fn is_rex_compat(&self) -> bool {
+        self.0.rex_compat
     }
 
     /// Counts an operation of the engine; gives the token with which the script is to be stopped, if it is.

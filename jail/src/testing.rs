@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rex_ipc::batch::Call;
-use rex_ipc::control::{Arguments, EngineLimits, RequestNumber, ScriptEnd};
+use rex_ipc::control::{Arguments, EngineLimits, Hello, RequestNumber, ScriptEnd};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
@@ -30,6 +30,7 @@ pub(crate) struct Bench {
     pub world: Rc<RefCell<World>>,
     pub limits: EngineLimits,
     pub log_threshold: LogLevel,
+    pub rex_compat: bool,
     pub arguments: Arguments,
 }
 
@@ -57,6 +58,7 @@ impl Bench {
             world: Rc::new(RefCell::new(world)),
             limits: LIMITS,
             log_threshold: LogLevel::Trace,
+            rex_compat: false,
             arguments: Arguments::default(),
         }
     }
@@ -150,7 +152,15 @@ impl Bench {
         self.world.borrow_mut().spent = 0;
         let link =
             FakeLink { world: Rc::clone(&self.world), out: vec![0; MAX_FRAME_BYTES], reply: Vec::new() };
-        Session::new(Frames::new(Box::new(link)), self.limits, self.log_threshold)
+        let hello = Hello {
+            fingerprint: 0,
+            lockdown_bits: 0,
+            arena_bytes: 0,
+            log_threshold: self.log_threshold,
+            limits: self.limits,
+            rex_compat: self.rex_compat,
+        };
+        Session::new(Frames::new(Box::new(link)), &hello)
     }
 
     /// The output of a script that must end with a value.

@@ -36,6 +36,7 @@ fn ready(image: &SealedImage, plan: &Plan, waiter: &mut Waiter) -> Jail {
         arena_bytes: plan.arena_bytes,
         log_threshold: LogLevel::Info,
         limits: engine_limits(&Limits::default()),
+        rex_compat: false,
     };
     send_hello(&jail.socket, waiter, &hello).expect("the jail takes its first frame");
     Session::new(&jail.socket).await_ready(waiter).expect("the jail locks itself down");

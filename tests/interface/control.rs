@@ -225,6 +225,7 @@ fn hello() -> Hello {
             variables: 251,
             functions: 65_535,
         },
+        rex_compat: true,
     }
 }
 

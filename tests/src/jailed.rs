@@ -220,5 +220,6 @@ fn hello(plan: &Plan) -> Hello {
             variables: 1,
             functions: 1,
         },
+        rex_compat: false,
     }
 }

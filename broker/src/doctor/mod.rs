@@ -63,6 +63,7 @@ fn examine(requirement: &Requirement) -> Result<Posture, String> {
         arena_bytes: plan.arena_bytes,
         log_threshold: LogLevel::Info,
         limits: engine_limits(&Limits::default()),
+        rex_compat: false,
     };
     send_hello(&jail.socket, &mut waiter, &hello).map_err(|end| end.to_string())?;
     let report = Session::new(&jail.socket).await_ready(&mut waiter).map_err(|end| end.to_string())?;

@@ -99,6 +99,7 @@ fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> 
         arena_bytes: plan.arena_bytes,
         log_threshold: LogLevel::Info,
         limits: engine_limits(&Limits::default()),
+        rex_compat: false,
     };
     send_hello(&jail.socket, &mut services.waiter, &hello).map_err(|end| end.to_string())?;
     let end = order(&jail, &mut services, act).unwrap_or_else(|end| end);

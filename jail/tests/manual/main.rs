@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rex_ipc::control::EngineLimits;
+use rex_ipc::control::{EngineLimits, Hello};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::runtime::LogLevel;
 use rex_jail::engine;
@@ -227,7 +227,15 @@ fn entries() -> Vec<Entry> {
         variables: 1_000,
         functions: 1_000,
     };
-    engine::build(&Session::new(Frames::new(Box::new(Nobody)), limits, LogLevel::Error)).entries
+    let hello = Hello {
+        fingerprint: 0,
+        lockdown_bits: 0,
+        arena_bytes: 0,
+        log_threshold: LogLevel::Error,
+        limits,
+        rex_compat: false,
+    };
+    engine::build(&Session::new(Frames::new(Box::new(Nobody)), &hello)).entries
 }
 
 /// The other end of a link that is never used.
