@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,6 +100,44 @@ fn every_file_act_is_stopped_without_filter_and_landlock() {
     }
 }
 
+// Each right of the Landlock domain, with nothing else in the way: what is dropped from it is stopped by nothing here.
+#[test]
+fn landlock_alone_stops_what_it_is_there_for() {
+    let posture = Jailed::start(&full_plan()).posture().unwrap();
+    for layer in [Layer::Landlock, Layer::LandlockScopes] {
+        if posture.measure(layer).is_none_or(|measure| measure.state != State::Enforced) {
+            eprintln!("skipped: {layer} is not to be had here");
+            return;
+        }
+    }
+    let stage = Stage::new();
+    let domain = [Layer::NoNewPrivs, Layer::Landlock, Layer::LandlockScopes];
+    let alone = domain.into_iter().fold(unconfined_plan(), Plan::with);
+    let without_scopes = alone.clone().without(Layer::LandlockScopes);
+    let expected = [
+        ("connect_tcp", libc::EACCES),
+        ("listen_tcp", libc::EACCES),
+        ("connect_abstract", libc::EPERM),
+        ("signal_broker", libc::EPERM),
+        ("signal_neighbour", libc::EPERM),
+        ("open_file", libc::EACCES),
+        ("list_directory", libc::EACCES),
+        ("make_directory", libc::EACCES),
+    ];
+
+    for (name, errno) in expected {
+        let act = rex_acts::find(name).unwrap_or_else(|| panic!("there is no act {name}"));
+        let scoped = errno == libc::EPERM;
+
+        assert_eq!(stage.attempt(act, &unconfined_plan()), Attempt::Done, "the control of {name}");
+        assert_eq!(stage.attempt(act, &alone), Attempt::Refused(errno), "{name}");
+        // The second control: it is the scopes that stop what they are said to stop.
+        if scoped {
+            assert_eq!(stage.attempt(act, &without_scopes), Attempt::Done, "{name} without scopes");
+        }
+    }
+}
+
 /// The acts for which the namespaces are the second layer.
 fn known_without_namespaces() -> Vec<&'static str> {
     let lines = include_str!("without_namespaces.golden").lines();
@@ -134,6 +174,7 @@ struct Stage {
     targets: Targets,
     neighbour: Child,
     _listener: TcpListener,
+    _abstract_listener: UnixListener,
     _system_v: SystemV,
     _key: Option<Key>,
 }
@@ -155,7 +196,15 @@ impl Stage {
             key: key.as_ref().map_or(0, Key::number),
         };
         let system_v = SystemV::create(ipc_key).unwrap();
-        Self { targets, neighbour, _listener: listener, _system_v: system_v, _key: key }
+        let name = SocketAddr::from_abstract_name(targets.abstract_name()).unwrap();
+        Self {
+            targets,
+            neighbour,
+            _listener: listener,
+            _abstract_listener: UnixListener::bind_addr(&name).unwrap(),
+            _system_v: system_v,
+            _key: key,
+        }
     }
 
     /// Has a fresh jail under `plan` attempt `act` in a fresh directory.

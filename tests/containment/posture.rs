@@ -96,6 +96,24 @@ fn a_jail_without_its_filter_does_not_meet_core() {
     assert_eq!(missing.iter().map(|measure| measure.id).collect::<Vec<_>>(), ["seccomp3"]);
 }
 
+// Root of a service often has groups, and with them what those may read.
+#[test]
+fn a_jail_has_none_of_the_groups_of_its_broker() {
+    if skipped_in_a_container() {
+        return;
+    }
+    if !is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    for refused in [&[][..], &["userns"]] {
+        let output = Command::new(UNDERSTUDY).arg("groups").args(refused).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+
+        assert_eq!(printed, "4 20\n\n", "{refused:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// Runs the understudy and compares what it prints with one column of the golden document.
 fn compare(program: &mut Command, column: usize, refused: &[&str]) {
     let output = program.arg("posture").args(refused).output().unwrap();
@@ -169,10 +187,10 @@ fn state_of(name: &str) -> State {
 }
 
 /// The understudy in a place where everybody may run it.
-struct Copy(PathBuf);
+pub(crate) struct Copy(PathBuf);
 
 impl Copy {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let thread = std::thread::current().id();
         let path = std::env::temp_dir().join(format!("rex-understudy-{}-{thread:?}", std::process::id()));
         fs::copy(UNDERSTUDY, &path).unwrap();
@@ -181,7 +199,7 @@ impl Copy {
     }
 
     /// As another user where this is root, and else as the user that this is.
-    fn as_ordinary_user(&self) -> Command {
+    pub(crate) fn as_ordinary_user(&self) -> Command {
         let mut command = Command::new(&self.0);
         command.current_dir("/").stdin(Stdio::null());
         if is_root() {
@@ -198,4 +216,4 @@ impl Drop for Copy {
 }
 
 const UNDERSTUDY: &str = env!("CARGO_BIN_EXE_rex-understudy");
-const ORDINARY: u32 = 12_345;
+pub(crate) const ORDINARY: u32 = 12_345;

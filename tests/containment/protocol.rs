@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rex_broker::session::{RunEnd, Session};
 use rex_hardening::Link;
-use rex_ipc::control::{Arguments, Outcome, ScriptEnd};
+use rex_ipc::control::{Arguments, Outcome, Purpose, ScriptEnd};
 use rex_ipc::file_system::{Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, ReadChunk, Stat};
 use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId};
@@ -144,6 +144,45 @@ fn a_call_before_the_script_was_sent_ends_the_run() {
     let end = serve(&link, &mut services(ALLOW_ALL));
 
     assert!(matches!(end, RunEnd::Violation(_)), "{end:?}");
+}
+
+// With --dry-run nothing is to be executed, so whatever a jail asks for then, it is not the script that asks.
+#[test]
+fn a_call_of_a_jail_that_is_only_to_check_ends_the_run() {
+    let calls: [fn() -> Request; 3] = [|| Request::Now(Now {}), || open_dir(1), || close(1)];
+    for purpose in [Purpose::Check, Purpose::Run] {
+        for call in calls {
+            let (link, socket) = Link::pair().unwrap();
+            let end = std::thread::scope(|scope| {
+                let speaker = scope.spawn(move || {
+                    let mut peer = Peer::new(socket);
+                    peer.take_load();
+                    let answer = peer.call(vec![call()]);
+                    peer.hang_up();
+                    answer
+                });
+                let mut services = services(ALLOW_ALL);
+                let mut session = Session::new(&link);
+                session.purpose = purpose;
+                session.verified();
+                session.load(&mut services, "", &Arguments::default()).unwrap();
+                let end = session.serve(&mut services);
+                drop(link);
+                (end, speaker.join().unwrap())
+            });
+
+            let is_check = purpose == Purpose::Check;
+            let (end, answer) = end;
+            match is_check {
+                true => {
+                    assert!(matches!(end, RunEnd::Violation(_)), "{:?}: {end:?}", call());
+                    assert_eq!(answer, None, "{:?} was answered", call());
+                }
+                // The control; what is closed here was never open.
+                false => assert_eq!(answer.is_some(), !matches!(call(), Request::Close(_)), "{:?}", call()),
+            }
+        }
+    }
 }
 
 #[test]

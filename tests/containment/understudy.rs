@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["posture", without @ ..] => posture(&refused(without)),
+        ["groups", without @ ..] => groups(&refused(without)),
         ["hold", state, without @ ..] => hold(state, &left_out(without)),
         ["broker", fault, errno, words @ ..] => broker(fault, errno, words),
         ["exchange", pairs @ ..] => exchange(pairs),
@@ -44,6 +45,20 @@ fn posture(plan: &Plan) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Joins groups, starts a jail, and prints the groups of both.
+fn groups(plan: &Plan) -> ExitCode {
+    if nix::unistd::setgroups(&[4.into(), 20.into()]).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let jailed = Jailed::ready(plan);
+    for process in ["self".to_owned(), jailed.jail.pid().to_string()] {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"));
+        println!("{}", groups.unwrap_or("unknown").trim());
+    }
+    ExitCode::SUCCESS
 }
 
 /// Brings a jail into a state, prints its process id, and waits to be killed.

@@ -13,7 +13,7 @@ pub struct Targets {
     pub neighbour: i32,
     /// Where a word lies in the broker's memory.
     pub address: u64,
-    /// A port of 127.0.0.1 on which somebody listens.
+    /// A port of 127.0.0.1 on which somebody listens, and part of the name of an abstract socket of the same somebody.
     pub port: u16,
     /// The name of System V objects that exist.
     pub ipc_key: i32,
@@ -42,15 +42,37 @@ impl Targets {
         })
     }
 
+    /// The abstract name on which somebody listens.
+    pub fn abstract_name(&self) -> [u8; ABSTRACT_NAME_BYTES] {
+        let mut name = *b"rex-acts-00000";
+        let mut left = self.port;
+        for digit in name.iter_mut().rev().take(5) {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        name
+    }
+
     /// The path of `name` in the directory.
     pub(crate) fn path(&self, name: &str) -> CString {
         CString::new(format!("{}/{name}", self.directory)).unwrap_or_default()
     }
 }
 
+/// The length of the abstract name.
+pub(crate) const ABSTRACT_NAME_BYTES: usize = 14;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_abstract_name_ends_with_the_port() {
+        let named = |port| Targets { port, ..Targets::default() }.abstract_name();
+
+        assert_eq!(&named(65_535), b"rex-acts-65535");
+        assert_eq!(&named(80), b"rex-acts-00080");
+    }
 
     #[test]
     fn targets_survive_the_journey() {

@@ -5,7 +5,7 @@ use rex_hardening::channel::SOCKET_FD;
 
 use super::{Act, Class, act, root_act};
 use crate::call::{Errno, Word, call, input, length, number, output, succeeds};
-use crate::targets::Targets;
+use crate::targets::{ABSTRACT_NAME_BYTES, Targets};
 
 pub(super) const ACTS: &[Act] = &[
     act("connect_tcp", Class::Network, |targets| {
@@ -38,6 +38,14 @@ pub(super) const ACTS: &[Act] = &[
         let family = AF_UNIX as u16;
         succeeds(libc::SYS_bind, &[socket, input(&family), length(&family)])?;
         succeeds(libc::SYS_listen, &[socket, number(1)])
+    }),
+    act("connect_abstract", Class::Network, |targets| {
+        let socket = socket(AF_UNIX, SOCK_STREAM, 0)?;
+        // unix(7): "sun_path[0] is a null byte", and the name is as long as the address says.
+        let mut address = [0_u8; 3 + ABSTRACT_NAME_BYTES];
+        address[..2].copy_from_slice(&(AF_UNIX as u16).to_ne_bytes());
+        address[3..].copy_from_slice(&targets.abstract_name());
+        succeeds(libc::SYS_connect, &[socket, input(&address), length(&address)])
     }),
     act("make_socket_pair", Class::Network, |_| {
         let mut pair = [0_i32; 2];
