@@ -3,11 +3,13 @@
 mod aliases;
 mod batches;
 mod built_in;
+mod denials;
 mod file_system;
 mod hostile_changes;
 mod hostile_trees;
 mod made_for_nothing;
 mod redaction;
+mod refusals;
 mod rows;
 mod runtime;
 mod temporaries;

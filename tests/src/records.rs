@@ -1,5 +1,7 @@
 //! What was recorded, in memory, for tests to look at.
 
+use std::backtrace::Backtrace;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -53,7 +55,12 @@ struct Kept {
     uncommitted: usize,
     fail_at: Option<ActionId>,
     watched: Option<PathBuf>,
+    /// Where a denial came about, once somebody wants to know.
+    places: Option<BTreeSet<Place>>,
 }
+
+/// A place in the source: the file, from the root of the checkout, and the line.
+pub type Place = (String, u32);
 
 /// Everything that was recorded; clones look at the same records, also from another thread.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +104,16 @@ impl Records {
         self.kept().watched = Some(path);
     }
 
+    /// From now on, each denial notes the lines of the operations that led to it.
+    pub fn trace_denials(&self) {
+        self.kept().places = Some(BTreeSet::new());
+    }
+
+    /// The lines of the operations, and of what they share, that led to a denial.
+    pub fn places_of_denials(&self) -> BTreeSet<Place> {
+        self.kept().places.clone().unwrap_or_default()
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,6 +126,11 @@ impl Sink for Records {
         let mut kept = self.kept();
         if kept.fail_at == Some(decision.action) {
             return Err(AuditError::Write(nix::errno::Errno::ENOSPC.into()));
+        }
+        if let Some(places) = &mut kept.places
+            && !decision.permitted
+        {
+            places.extend(operations_on_the_stack());
         }
         let watched_existed = kept.watched.as_ref().is_some_and(|path| path.symlink_metadata().is_ok());
         kept.decided.push(Decided {
@@ -151,4 +173,18 @@ impl Sink for Records {
         self.kept().uncommitted = 0;
         Ok(())
     }
+}
+
+/// Where the operations are that called the function which calls this.
+fn operations_on_the_stack() -> Vec<Place> {
+    let text = format!("{:#}", Backtrace::force_capture());
+    let place = |line: &str| {
+        let (_, place) = line.trim().strip_prefix("at ")?.split_once("broker/src/")?;
+        let mut parts = place.split(':');
+        let file = parts.next()?;
+        let is_wanted = file.starts_with("ops/") || file == "redaction.rs";
+        let line = parts.next()?.parse().ok()?;
+        is_wanted.then(|| (format!("broker/src/{file}"), line))
+    };
+    text.lines().filter_map(place).collect()
 }
