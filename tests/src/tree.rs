@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -173,6 +174,57 @@ impl Drop for Tree {
 /// A path as a script would spell it.
 pub fn text_of(path: &Path) -> String {
     name::to_text(path.as_os_str().as_bytes())
+}
+
+/// Gives a file or directory an extended attribute; false where the file system has none of this kind.
+///
+/// # Panics
+/// When it fails for another reason: a test that cannot prepare what it is about has shown nothing.
+pub fn set_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
+    let object = fs::File::open(path).expect("what gets an attribute can be opened");
+    match rex_hardening::sys::fsetxattr(object.as_fd(), name, value, 0) {
+        Ok(()) => true,
+        Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => {
+            eprintln!("skipped: the file system of {} has no {}", path.display(), name.to_string_lossy());
+            false
+        }
+        Err(error) => panic!("{}: {}: {error}", path.display(), name.to_string_lossy()),
+    }
+}
+
+/// An extended attribute; nothing where there is none.
+///
+/// # Panics
+/// When the object cannot be opened.
+pub fn attribute(path: &Path, name: &CStr) -> Option<Vec<u8>> {
+    let object = fs::File::open(path).expect("what has an attribute can be opened");
+    let mut value = vec![0; 4096];
+    let length = rex_hardening::sys::fgetxattr(object.as_fd(), name, &mut value).ok()?;
+    value.truncate(length);
+    Some(value)
+}
+
+/// The value of `system.posix_acl_access` and `system.posix_acl_default`: rights of the owner, of one more user, of the
+/// group, the mask, and of others, each 0 to 7.
+///
+/// # Source
+/// `include/uapi/linux/posix_acl_xattr.h`: version 2, then tag, rights and number of each entry in little endian.
+pub fn access_list(owner: u16, user: (u32, u16), group: u16, mask: u16, others: u16) -> Vec<u8> {
+    let nobody = u32::MAX;
+    let entries = [
+        (0x01, owner, nobody),
+        (0x02, user.1, user.0),
+        (0x04, group, nobody),
+        (0x10, mask, nobody),
+        (0x20, others, nobody),
+    ];
+    let mut value = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, number) in entries {
+        value.extend(u16::to_le_bytes(tag));
+        value.extend(rights.to_le_bytes());
+        value.extend(number.to_le_bytes());
+    }
+    value
 }
 
 /// Whether the tests run as root; says so on standard error when what follows is skipped.

@@ -9,7 +9,9 @@ use rex_ipc::file_system::{Attributes, FinishWrite, Permissions, WriteHow};
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::interface::Request;
 use rex_tests::session::{ALLOW_ALL, Session};
-use rex_tests::tree::{ORDINARY_USER, Tree, as_ordinary_user, is_root, with_mounts};
+use rex_tests::tree::{
+    ORDINARY_USER, Tree, access_list, as_ordinary_user, attribute, is_root, set_attribute, with_mounts,
+};
 
 use super::writing::{
     REPLACE, begin, chunk, finish, finishing, looks, names, open, open_as, open_through, push, write,
@@ -181,23 +183,15 @@ fn owner_group_mode_and_attributes_pass_to_the_new_file() {
         let path = session.tree.file("a", "old");
         chown(&path, Some(ORDINARY_USER), Some(ORDINARY_USER + 1)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o6751)).unwrap();
-        let told = std::process::Command::new("setfattr")
-            .args(["-n", "user.comment", "-v", "kept"])
-            .arg(&path)
-            .status();
+        let told = set_attribute(&path, c"user.comment", b"kept");
         let file = open(&mut session, "a");
 
         write(&mut session, file, WriteHow::Replace { keep_owner }, b"new").unwrap();
 
         let (mode, user, group, _) = looks(&path);
         assert_eq!((mode, user, group), (0o751, ORDINARY_USER, ORDINARY_USER + 1));
-        if told.is_ok_and(|status| status.success()) {
-            let shown = std::process::Command::new("getfattr")
-                .args(["--only-values", "-n", "user.comment"])
-                .arg(&path)
-                .output()
-                .unwrap();
-            assert_eq!(shown.stdout, b"kept");
+        if told {
+            assert_eq!(attribute(&path, c"user.comment").as_deref(), Some(&b"kept"[..]));
         }
     }
 }
@@ -238,23 +232,19 @@ fn an_owner_who_cannot_be_kept_takes_the_set_id_bits_along() {
 
 #[test]
 fn an_access_list_passes_to_the_new_file_and_that_of_the_directory_does_not() {
-    let set = |arguments: &[&str], path: &std::path::Path| {
-        let status = std::process::Command::new("setfacl").args(arguments).arg(path).status();
-        status.is_ok_and(|status| status.success())
-    };
-    let shown = |path: &std::path::Path| {
-        let out = std::process::Command::new("getfacl").args(["-c", "-n"]).arg(path).output().unwrap();
-        String::from_utf8(out.stdout).unwrap()
-    };
+    let (access, default) = (c"system.posix_acl_access", c"system.posix_acl_default");
     let mut session = Session::with_policy(ALLOW_ALL);
     let path = session.tree.file("a", "old");
     let plain = session.tree.file("plain", "old");
-    if !set(&["-m", "u:12345:r,m::r"], &path) {
-        eprintln!("skipped: no setfacl, or a file system without access lists");
+    if !set_attribute(&path, access, &access_list(6, (12_345, 4), 4, 4, 4)) {
         return;
     }
+    let shown = |path| (looks(path).0, attribute(path, access));
     let before = (shown(&path), shown(&plain));
-    assert!(set(&["-d", "-m", "u:777:rwx"], session.tree.root()));
+    assert!(before.0.1.is_some() && before.1.1.is_none());
+    assert!(set_attribute(session.tree.root(), default, &access_list(7, (777, 7), 5, 7, 5)));
+    // The control: what is made in this directory gets its list.
+    assert!(attribute(&session.tree.file("made", ""), access).is_some());
 
     for name in ["a", "plain"] {
         let file = open(&mut session, name);
