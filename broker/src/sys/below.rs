@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -50,6 +51,75 @@ pub fn walk<'p, R: Resource>(
         }
     }
     Ok(Walked { held, missing: Vec::new() })
+}
+
+/// Where the permit's file is to stand when the first link among the directories on its way is followed; nothing when there
+/// is none.
+///
+/// Nothing behind the link was looked at. `ELOOP` for a link that leads out of the open directory, or nobody knows where.
+pub fn led<'p, R: Resource>(
+    permit: &'p Permit<'_, Write, R>,
+    new: impl FnOnce(&'p R) -> &'p NewFile,
+) -> io::Result<Option<PathName>> {
+    let new = new(permit.resource());
+    led_from(&new.dir, &new.levels(), &new.path)
+}
+
+/// The same for a directory that is to be made, which is the last one of the permits.
+pub fn directory_led(
+    permits: &[Permit<'_, Create, DirPath>],
+    top: &Rc<Directory>,
+) -> io::Result<Option<PathName>> {
+    let levels: Vec<PathName> = permits.iter().map(|permit| permit.resource().0.clone()).collect();
+    match levels.last() {
+        Some(whole) if *whole != top.name => led_from(top, &levels, whole),
+        _ => Ok(None),
+    }
+}
+
+fn led_from(top: &Rc<Directory>, levels: &[PathName], whole: &PathName) -> io::Result<Option<PathName>> {
+    let mut held = Rc::clone(top);
+    for level in levels {
+        let entry = level.file_name().and_then(EntryName::parse).ok_or(Errno::EINVAL)?;
+        let reached = match hold_entry(held.fd.as_fd(), &entry, level) {
+            Ok(reached) => reached,
+            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file_type(&reached.stat) {
+            SFlag::S_IFDIR => held = Rc::new(reached.into_directory()),
+            SFlag::S_IFLNK => {
+                let target = nix::fcntl::readlinkat(&reached.fd, c"")?;
+                let start = expanded(&held.name, top, target.as_bytes()).ok_or(Errno::ELOOP)?;
+                let rest = whole.components().skip(level.components().count());
+                return Ok(Some(rest.fold(start, |path, component| path.join(&component))));
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Where a link in this directory leads; nothing when that is not below `top`, or not told by the text alone, as for
+/// `a/..`, where `a` may be a link itself.
+fn expanded(directory: &PathName, top: &Directory, target: &[u8]) -> Option<PathName> {
+    if target.is_empty() || target.starts_with(b"/") {
+        return None;
+    }
+    let mut path = directory.clone();
+    let mut down = false;
+    for component in target.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." if down || path == top.name => return None,
+            b".." => path = path.parent(),
+            component => {
+                down = true;
+                path = path.join(component);
+            }
+        }
+    }
+    path.is_within(&top.name).then_some(path)
 }
 
 fn enter(parent: &Directory, level: &PathName) -> io::Result<Directory> {
@@ -140,10 +210,10 @@ pub fn set_mode(permit: &Permit<'_, Chmod, Rc<Writer>>, bits: u16) -> io::Result
     Ok(fchmod(permit.resource().staged.borrow().file()?, Mode::from_bits_truncate(bits.into()))?)
 }
 
-/// Gives the writer's content the mode of any new file.
-pub fn set_usual_mode(permit: &Permit<'_, Write, Rc<Writer>>) -> io::Result<()> {
+/// Gives the writer's content the mode of any new file, of which nothing is left that is not among these bits.
+pub fn set_usual_mode(permit: &Permit<'_, Write, Rc<Writer>>, among: u16) -> io::Result<()> {
     let staged = permit.resource().staged.borrow();
-    Ok(fchmod(staged.file()?, Mode::from_bits_truncate(staged.usual_mode))?)
+    Ok(fchmod(staged.file()?, Mode::from_bits_truncate(staged.usual_mode & u32::from(among)))?)
 }
 
 /// Says when the writer's content was last modified.

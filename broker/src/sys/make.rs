@@ -15,14 +15,19 @@ use crate::object::{DirPath, Directory};
 use crate::path::{EntryName, PathName};
 use crate::policy::Permit;
 
-/// The directory of the permit beneath the one that it is in, made when it is missing; and whether it was.
+/// The directory of the permit beneath the one that it is in, made when it is missing, with no more than these bits; and
+/// whether it was.
 ///
 /// # Errors
 /// `EEXIST` when something else than a directory has its name, a link to one included.
-pub fn directory(permit: &Permit<'_, Create, DirPath>, parent: &Directory) -> io::Result<(Reached, bool)> {
+pub fn directory(
+    permit: &Permit<'_, Create, DirPath>,
+    parent: &Directory,
+    among: u16,
+) -> io::Result<(Reached, bool)> {
     let path = &permit.resource().0;
     let entry = entry_beneath(path, parent)?;
-    let made = match mkdirat(&parent.fd, entry.as_c_str(), Mode::from_bits_truncate(0o777)) {
+    let made = match mkdirat(&parent.fd, entry.as_c_str(), Mode::from_bits_truncate(among.into())) {
         Ok(()) => true,
         Err(Errno::EEXIST) => false,
         Err(errno) => return Err(errno.into()),

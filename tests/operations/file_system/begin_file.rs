@@ -75,25 +75,105 @@ fn a_place_outside_is_asked_for_and_refused() {
     assert_eq!(names(&session, ""), ["dst"]);
 }
 
-#[test]
-fn no_link_is_followed_on_the_way() {
-    let mut session = Session::with_policy(ALLOW_ALL);
-    session.tree.dir("dst/dir");
+/// A directory to extract to, with links of every kind in it.
+fn linked(policy: &str) -> (Session, rex_ipc::handle::DirId) {
+    let mut session = Session::with_policy(policy);
+    session.tree.dir("dst/dir/below");
     session.tree.dir("elsewhere");
-    session.tree.link("../elsewhere", "dst/out");
-    session.tree.link("dir", "dst/in");
+    for (target, link) in [
+        ("../elsewhere", "out"),
+        ("dir/../../elsewhere", "winding"),
+        ("dir/..", "told-by-no-text"),
+        ("dir", "in"),
+        ("./in//below/", "twice"),
+        ("../in", "dir/up"),
+        ("loop", "loop"),
+        ("missing", "dangling"),
+        ("file", "to-file"),
+        (".", "here"),
+        ("..", "above"),
+    ] {
+        session.tree.link(target, &format!("dst/{link}"));
+    }
+    let absolute = session.text("dst/dir");
+    session.tree.link(&absolute, "dst/absolute");
     session.tree.file("dst/file", "");
     let text = session.text("dst");
     let dst = session.open_dir(&text).unwrap();
+    (session, dst)
+}
+
+#[test]
+fn no_link_is_followed_out_of_the_directory() {
+    let (mut session, dst) = linked(ALLOW_ALL);
     let before = session.tree.picture();
 
-    for (path, errno) in
-        [("out/f", nix::libc::ELOOP), ("in/f", nix::libc::ELOOP), ("file/f", nix::libc::ENOTDIR)]
-    {
+    for (path, errno) in [
+        ("out/f", nix::libc::ELOOP),
+        ("winding/f", nix::libc::ELOOP),
+        ("told-by-no-text/f", nix::libc::ELOOP),
+        ("absolute/f", nix::libc::ELOOP),
+        ("above/dst/f", nix::libc::ELOOP),
+        ("loop/f", nix::libc::ELOOP),
+        ("to-file/f", nix::libc::ENOTDIR),
+        ("file/f", nix::libc::ENOTDIR),
+    ] {
         let refused = begin_file(&mut session, dst, path).unwrap_err();
         assert_eq!(refused.errno(), Some(errno as u16), "{path}");
     }
     assert_eq!(session.tree.picture(), before);
+}
+
+// spec, 11: "directory links are followed only if they stay beneath dst".
+#[test]
+fn a_link_that_stays_below_is_followed_and_the_place_it_leads_to_asked_for() {
+    for (path, place) in [
+        ("in/f", "dir/f"),
+        ("in/new/f", "dir/new/f"),
+        ("twice/f", "dir/below/f"),
+        ("dir/up/up/f", "dir/f"),
+        ("here/here/f", "f"),
+        ("dangling/f", "missing/f"),
+    ] {
+        let (mut session, dst) = linked(ALLOW_ALL);
+        session.records.clear();
+
+        let writer = begin_file(&mut session, dst, path).unwrap();
+        for question in [
+            format!("permit create File ~/dst/{path}"),
+            format!("permit create File ~/dst/{place}"),
+            format!("permit write File ~/dst/{place}"),
+        ] {
+            assert!(session.questions().contains(&question), "{path}: {question}");
+        }
+        push(&mut session, writer, b"x").unwrap();
+        finish(&mut session, writer).unwrap();
+        assert!(session.path(&format!("dst/{place}")).is_file(), "{path}");
+
+        for action in ["create", "write"] {
+            let (mut session, dst) = linked(&format!(
+                r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"{action}",
+                    resource == file_system::File::"{{root}}/dst/{place}");"#
+            ));
+            let before = session.tree.picture();
+            assert!(begin_file(&mut session, dst, path).unwrap_err().is_denial(), "{path}: {action}");
+            assert_eq!(session.tree.picture(), before);
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_a_link_leads_to_is_asked_for_before_it_is_looked_into() {
+    let (mut session, dst) = linked(
+        r#"permit(principal, action, resource);
+        forbid(principal, action == file_system::Action::"create",
+            resource == file_system::Dir::"{root}/dst/dir");"#,
+    );
+    session.records.clear();
+
+    assert!(begin_file(&mut session, dst, "in/f").unwrap_err().is_denial());
+
+    assert_eq!(session.questions().last().unwrap(), "deny create Dir ~/dst/dir");
 }
 
 #[test]

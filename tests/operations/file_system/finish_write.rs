@@ -45,7 +45,7 @@ fn permitted() {
 fn denied() {
     let mut session = Session::with_policy(
         r#"permit(principal, action, resource);
-        forbid(principal, action == file_system::Action::"chmod", resource);"#,
+        forbid(principal, action == file_system::Action::"chown", resource);"#,
     );
     let before = session.tree.picture();
     let root = session.root();
@@ -53,12 +53,36 @@ fn denied() {
     push(&mut session, writer, b"new").unwrap();
     session.records.clear();
 
-    let attributes = Attributes { mode: Permissions::new(0o600), ..Attributes::default() };
+    let user = Some(rex_ipc::file_system::NameOrNumber::Number(nix::unistd::geteuid().as_raw()));
+    let attributes = Attributes { user, ..Attributes::default() };
     let refused = session.send(FinishWrite { attributes, ..finishing(writer) }).unwrap_err();
 
     assert!(refused.is_denial());
-    assert_eq!(session.questions(), ["permit write File ~/new/file", "deny chmod File ~/new/file"]);
+    assert_eq!(session.questions(), ["permit write File ~/new/file", "deny chown File ~/new/file"]);
     assert_eq!(session.tree.picture(), before);
+}
+
+// spec, 11: "`preserve_permissions`: check `chmod File`", and each entry is made as well as it may be.
+#[test]
+fn where_the_mode_may_not_be_set_the_file_is_made_and_no_more_open_than_was_said() {
+    for said in [0o600, 0o000, 0o644, 0o755, 0o777, 0o444, 0o640] {
+        let mut session = Session::with_policy(
+            r#"permit(principal, action, resource);
+            forbid(principal, action == file_system::Action::"chmod", resource);"#,
+        );
+        let root = session.root();
+        let writer = super::writing::begin_file(&mut session, root, "new/file").unwrap();
+        push(&mut session, writer, b"new").unwrap();
+        session.records.clear();
+
+        let attributes = Attributes { mode: Permissions::new(said), ..Attributes::default() };
+        session.send(FinishWrite { attributes, ..finishing(writer) }).unwrap();
+
+        assert_eq!(session.questions()[..2], ["permit write File ~/new/file", "deny chmod File ~/new/file"]);
+        let found = u16::try_from(session.path("new/file").metadata().unwrap().mode() & 0o7777).unwrap();
+        assert_eq!(found & !(said & 0o666), 0, "{said:o} gave {found:o}");
+        assert_eq!(found & 0o600, said & 0o600, "{said:o} gave {found:o}");
+    }
 }
 
 // The writer is gone afterwards, whatever came of it.

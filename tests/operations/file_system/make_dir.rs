@@ -1,6 +1,7 @@
 //! Making directories below an open one.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
@@ -105,13 +106,66 @@ fn attributes_are_asked_for_before_anything_is_made() {
     );
     let made = session.path("a/b").metadata().unwrap();
     assert_eq!((made.mode() & 0o7777, made.mtime(), made.mtime_nsec()), (0o750, 1_000_000_000, 5));
-    for action in ["open", "chmod", "chown"] {
+    for action in ["open", "chown"] {
         let policy = format!(
             r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"{action}", resource == file_system::Dir::"{{root}}/a/b");"#
         );
         let mut session = Session::with_policy(&policy);
         assert!(make_with(&mut session, "a/b", attributes()).unwrap_err().is_denial(), "{action}");
         assert!(session.tree.picture().is_empty(), "{action}");
+    }
+}
+
+// spec, 11: "Every entry is best effort": a directory whose mode may not be set is a directory all the same.
+#[test]
+fn where_the_mode_may_not_be_set_the_directory_is_made_and_no_more_open_than_was_said() {
+    for (said, most) in [(0o700, 0o700), (0o000, 0o700), (0o755, 0o755), (0o555, 0o755), (0o777, 0o777)] {
+        let policy =
+            format!(r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"chmod", resource);"#);
+        let mut session = Session::with_policy(&policy);
+        let mode = Permissions::new(said);
+
+        make_with(&mut session, "a/b", Attributes { mode, ..Attributes::default() }).unwrap();
+
+        let found = session.path("a/b").metadata().unwrap().mode() & 0o7777;
+        assert_eq!(found & !most, 0, "{said:o} gave {found:o}");
+        assert!(session.questions().contains(&"deny chmod Dir ~/a/b".into()));
+        // What was there before keeps the mode that it had.
+        fs::set_permissions(session.path("a"), fs::Permissions::from_mode(0o711)).unwrap();
+        make_with(&mut session, "a", Attributes { mode, ..Attributes::default() }).unwrap();
+        assert_eq!(session.path("a").metadata().unwrap().mode() & 0o7777, 0o711);
+    }
+}
+
+// spec, 11: "directory links are followed only if they stay beneath dst".
+#[test]
+fn a_link_that_stays_below_is_followed_to_a_directory_and_asked_for() {
+    let attributes = || Attributes { mode: Permissions::new(0o750), ..Attributes::default() };
+    let linked = |policy: &str| {
+        let session = Session::with_policy(policy);
+        session.tree.dir("usr/lib");
+        session.tree.link("usr/lib", "lib");
+        session.tree.link("/tmp", "out");
+        session
+    };
+    let mut session = linked(ALLOW_ALL);
+
+    make_with(&mut session, "lib", attributes()).unwrap();
+    make_with(&mut session, "lib/new", attributes()).unwrap();
+
+    assert!(session.questions().contains(&"permit chmod Dir ~/usr/lib".into()));
+    assert_eq!(session.path("usr/lib").metadata().unwrap().mode() & 0o7777, 0o750);
+    assert!(session.path("usr/lib/new").is_dir() && session.path("lib").is_symlink());
+    let refused = make_with(&mut session, "out/x", attributes()).unwrap_err();
+    assert_eq!(refused.errno(), Some(nix::libc::ELOOP as u16));
+    for (action, place) in [("create", "usr/lib"), ("chmod", "usr/lib/none"), ("create", "usr/lib/new")] {
+        let mut session = linked(&format!(
+            r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"{action}",
+                resource == file_system::Dir::"{{root}}/{place}");"#
+        ));
+        let outcome = make_with(&mut session, "lib/new", attributes());
+        assert_eq!(outcome.is_err(), action == "create", "{action} {place}");
+        assert_eq!(session.path("usr/lib/new").exists(), action != "create");
     }
 }
 

@@ -1,14 +1,16 @@
 //! Begins to collect a new file for a place below an open directory, as archives have it.
 
+use nix::errno::Errno;
 use rex_ipc::action::file_system::{Create, Write};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::BeginFile;
 
+use super::make_dir::MOST_LINKS;
 use super::spelled;
 use crate::error::Error;
 use crate::object::DirPath;
 use crate::ops::Perform;
-use crate::policy::Gate;
+use crate::policy::{Gate, Permit};
 use crate::sys::{below, staged};
 use crate::writer::{NewFile, Target, Writer};
 
@@ -17,16 +19,17 @@ impl Perform for BeginFile {
         gate.services.handles.spend(self.id.0)?;
         let dir = gate.services.handles.dir(self.dir)?;
         let path = spelled(&dir, self.path.as_str())?;
-        let new = NewFile { dir, path };
-        gate.authorize::<Create, _>(new.clone())?;
-        let write = gate.authorize::<Write, _>(new.clone())?;
-        if new.path == new.dir.name || !new.path.is_within(&new.dir.name) {
-            let message = format!("Invalid path: {} is not below {}", new.path, new.dir.name);
-            return Err(Error::invalid(ErrorKind::InvalidPath, message));
-        }
-        // Every level, whether or not it is there: what exists is not told to whom it may not concern.
-        for level in new.levels() {
-            gate.authorize::<Create, _>(DirPath(level))?;
+        let mut new = NewFile { dir, path };
+        let mut write = ask(gate, &new)?;
+        let mut links = 0;
+        // Where a link on the way leads is asked about like what was named, before anything there is looked at.
+        while let Some(path) = below::led(&write, |new| new)? {
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(Errno::ELOOP.into());
+            }
+            new.path = path;
+            write = ask(gate, &new)?;
         }
         let parent = below::walk(&write, |new| new)?.held;
         let staged = staged::beside(&write, &parent, &mut gate.services.temporaries)?;
@@ -34,4 +37,19 @@ impl Perform for BeginFile {
         gate.services.handles.keep_writer(self.id, writer);
         Ok(())
     }
+}
+
+/// Asks for the file and for every directory on its way, whether or not it is there: what exists is not told to whom it
+/// may not concern.
+fn ask<'req>(gate: &mut Gate<'req, BeginFile>, new: &NewFile) -> Result<Permit<'req, Write, NewFile>, Error> {
+    gate.authorize::<Create, _>(new.clone())?;
+    let write = gate.authorize::<Write, _>(new.clone())?;
+    if new.path == new.dir.name || !new.path.is_within(&new.dir.name) {
+        let message = format!("Invalid path: {} is not below {}", new.path, new.dir.name);
+        return Err(Error::invalid(ErrorKind::InvalidPath, message));
+    }
+    for level in new.levels() {
+        gate.authorize::<Create, _>(DirPath(level))?;
+    }
+    Ok(write)
 }

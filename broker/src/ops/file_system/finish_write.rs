@@ -123,7 +123,12 @@ fn new_file(
     attributes: &Attributes,
 ) -> Result<(), Error> {
     let writer = permit.resource();
-    let mode = attributes.mode.map(|_| gate.authorize::<Chmod, _>(Rc::clone(writer))).transpose()?;
+    let mode = match attributes.mode.map(|_| gate.authorize::<Chmod, _>(Rc::clone(writer))) {
+        Some(Ok(permit)) => Some(permit),
+        // As Rex has it, the file is made without the mode; the denial is on record.
+        Some(Err(Error::Denied(_))) | None => None,
+        Some(Err(error)) => return Err(error),
+    };
     let owned = attributes.user.is_some() || attributes.group.is_some();
     let owner = owned.then(|| gate.authorize::<Chown, _>(Rc::clone(writer))).transpose()?;
     // Looked up only now: which users there are is nothing that a script without `chown` is told.
@@ -141,7 +146,8 @@ fn new_file(
     // After the owner, because a change of that takes bits of the mode away.
     match (&mode, attributes.mode) {
         (Some(chmod), Some(mode)) => below::set_mode(chmod, mode.bits())?,
-        _ => below::set_usual_mode(permit)?,
+        // Whoever may not change modes does not make a file that is open to more people than was said.
+        _ => below::set_usual_mode(permit, attributes.mode.map_or(0o7777, |mode| mode.bits()))?,
     }
     if let Some(modified) = attributes.modified {
         below::set_modified(permit, modified)?;

@@ -15,17 +15,28 @@ use crate::object::{DirPath, Directory};
 use crate::ops::Perform;
 use crate::path::PathName;
 use crate::policy::{Gate, Permit};
-use crate::sys::below::Made;
+use crate::sys::below::{self, Made};
 use crate::sys::make;
 
 impl Perform for MakeDir {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
         let top = gate.services.handles.dir(self.dir)?;
-        let path = spelled(&top, self.path.as_str())?;
+        let mut path = spelled(&top, self.path.as_str())?;
         // All questions come first: a denied call leaves the tree as it was.
-        let mut permits = Vec::new();
-        for level in levels_below(&top, &path) {
-            permits.push(gate.authorize::<Create, _>(DirPath(level))?);
+        let mut permits = ask_levels(gate, &top, &path)?;
+        let is_plain = permits.len() == 1 && self.attributes == Attributes::default();
+        let mut links = 0;
+        // Where a link leads is asked about like what was named. A single name is not followed: it is the new directory's.
+        while !is_plain
+            && path.is_within(&top.name)
+            && let Some(led) = below::directory_led(&permits, &top)?
+        {
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(Errno::ELOOP.into());
+            }
+            permits = ask_levels(gate, &top, &led)?;
+            path = led;
         }
         let shape = Shape::ask(gate, &path, &self.attributes)?;
         if !path.is_within(&top.name) {
@@ -36,7 +47,8 @@ impl Perform for MakeDir {
         let missing = if path == way.last()?.name { &[][..] } else { &permits[..] };
         for (position, permit) in missing.iter().enumerate() {
             let is_last = position + 1 == missing.len();
-            make_level(gate, permit, &mut way, is_last)?;
+            let among = if is_last { shape.first_mode } else { ANY_MODE };
+            make_level(gate, permit, &mut way, is_last, among)?;
         }
         if let Some(create) = permits.last() {
             shape.apply(gate, create, way.last()?)?;
@@ -45,6 +57,21 @@ impl Perform for MakeDir {
         Ok(())
     }
 }
+
+/// Asks whether each directory on the way may be made.
+fn ask_levels<'req>(
+    gate: &mut Gate<'req, MakeDir>,
+    top: &Directory,
+    path: &PathName,
+) -> Result<Vec<Permit<'req, Create, DirPath>>, Error> {
+    levels_below(top, path).into_iter().map(|level| gate.authorize::<Create, _>(DirPath(level))).collect()
+}
+
+/// path_resolution(7): at most 40 links in one resolution.
+pub(super) const MOST_LINKS: usize = 40;
+
+/// The bits of a directory of which nothing was said.
+pub(super) const ANY_MODE: u16 = 0o777;
 
 /// The directories from the one below `top` to `path`, which may be `top` itself, or, given as an absolute path, lie
 /// elsewhere; then it alone is asked about, to be refused afterwards.
@@ -65,8 +92,9 @@ pub(super) fn make_level<O: Needs<Open>>(
     permit: &Permit<'_, Create, DirPath>,
     way: &mut Made,
     is_last: bool,
+    among: u16,
 ) -> Result<(), Error> {
-    let (reached, made) = match make::directory(permit, way.last()?) {
+    let (reached, made) = match make::directory(permit, way.last()?, among) {
         Ok(found) => found,
         // What is in the way of a directory below it is no directory; at the end it is what exists.
         Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) && !is_last => {
@@ -89,8 +117,9 @@ struct NewOwner<'req> {
 }
 
 /// What a directory is to be like, with the permits for it.
-#[derive(Default)]
 struct Shape<'req> {
+    /// What it has when it is made: at no moment more than it is to have, but for its owner.
+    first_mode: u16,
     mode: Option<(Permit<'req, Chmod, DirPath>, u16)>,
     owner: Option<NewOwner<'req>>,
     modified: Option<Instant>,
@@ -100,13 +129,19 @@ impl<'req> Shape<'req> {
     /// Asks for all that the attributes need; for the names of users only when they may be given the directory.
     fn ask(gate: &mut Gate<'req, MakeDir>, path: &PathName, attributes: &Attributes) -> Result<Self, Error> {
         if *attributes == Attributes::default() {
-            return Ok(Self::default());
+            return Ok(Self { first_mode: ANY_MODE, mode: None, owner: None, modified: None });
         }
         gate.authorize::<Open, _>(DirPath(path.clone()))?;
         let mode = match attributes.mode {
-            Some(mode) => Some((gate.authorize::<Chmod, _>(DirPath(path.clone()))?, mode.bits())),
+            Some(mode) => match gate.authorize::<Chmod, _>(DirPath(path.clone())) {
+                Ok(permit) => Some((permit, mode.bits())),
+                // As Rex has it, it is made without the mode; the denial is on record.
+                Err(Error::Denied(_)) => None,
+                Err(error) => return Err(error),
+            },
             None => None,
         };
+        let first_mode = attributes.mode.map_or(ANY_MODE, |mode| mode.bits() | 0o700);
         let owner = if attributes.user.is_some() || attributes.group.is_some() {
             let permit = gate.authorize::<Chown, _>(DirPath(path.clone()))?;
             let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
@@ -115,7 +150,7 @@ impl<'req> Shape<'req> {
         } else {
             None
         };
-        Ok(Self { mode, owner, modified: attributes.modified })
+        Ok(Self { first_mode, mode, owner, modified: attributes.modified })
     }
 
     /// The owner goes first: a change of owner clears set-user-ID and set-group-ID, and the time last.

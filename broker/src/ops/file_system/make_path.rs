@@ -12,7 +12,7 @@ use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::file_system::MakePath;
 
-use super::make_dir::make_level;
+use super::make_dir::{ANY_MODE, make_level};
 use super::{ask_through, held, object_refusal};
 use crate::error::Error;
 use crate::object::{DirPath, Directory};
@@ -48,7 +48,7 @@ impl Perform for MakePath {
         }
         let mut way = Made::none_in(here);
         while let Some((permit, rest)) = missing.split_first() {
-            make_level(gate, permit, &mut way, rest.is_empty())?;
+            make_level(gate, permit, &mut way, rest.is_empty(), ANY_MODE)?;
             missing = rest;
         }
         way.keep();
