@@ -2,11 +2,12 @@
 
 use rhai::{Dynamic, INT, NativeCallContext};
 use time::format_description::well_known::{Rfc2822, Rfc3339};
-use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
 use super::time::clocks;
 use crate::error::{CommonErrorKind, Fallible};
 use crate::registry::{Entry, NOTHING, Registrar};
+use crate::session::Session;
 use crate::value::{self, parameter_number};
 
 /// A date and a time of day, as its fields say; they are checked when they are used as a point in time.
@@ -86,18 +87,13 @@ impl DateTime {
         Ok(Self { nanosecond: nanos, ..Self::from_seconds(seconds)? })
     }
 
-    /// The same moment so many seconds later, without its part of a second, as Rex has it.
-    fn shifted(&self, seconds: Option<INT>) -> Fallible<Self> {
-        let sum = seconds.and_then(|seconds| {
-            self.point().map(|point| point.unix_timestamp().checked_add(seconds)).transpose()
-        });
-        match sum {
-            Some(sum) => Self::from_seconds(sum?),
-            None => {
-                self.point()?;
-                Err(out_of_range("timestamp"))
-            }
-        }
+    /// The same moment so many seconds later; Rex forgets its part of a second.
+    fn shifted(&self, context: &NativeCallContext, seconds: Option<INT>) -> Fallible<Self> {
+        let own = self.point()?.unix_timestamp();
+        let sum = seconds.and_then(|seconds| own.checked_add(seconds));
+        let shifted = Self::from_seconds(sum.ok_or_else(|| out_of_range("timestamp"))?)?;
+        let nanosecond = if Session::of(context).is_rex_compat() { 0 } else { self.nanosecond };
+        Ok(Self { nanosecond, ..shifted })
     }
 
     fn compare(&self, other: &Self) -> Fallible<std::cmp::Ordering> {
@@ -116,16 +112,21 @@ impl DateTime {
         })
     }
 
-    /// The date that a text says. Its distance from UTC is not applied, as in Rex.
-    fn parse(text: &str, format: DateTimeFormat) -> Fallible<Self> {
+    /// The moment that a text says. Rex takes the time of day in it for one in UTC, wherever it is said to be.
+    fn parse(context: &NativeCallContext, text: &str, format: DateTimeFormat) -> Fallible<Self> {
         let (name, point) = match format {
             DateTimeFormat::Rfc3339 => ("RFC3339", OffsetDateTime::parse(text, &Rfc3339)),
             DateTimeFormat::Rfc2822 => ("RFC2822", OffsetDateTime::parse(text, &Rfc2822)),
         };
-        point.map(Self::from_point).map_err(|reason| {
+        let point = point.map_err(|reason| {
             CommonErrorKind::ParseError
                 .error(format!("Parse Error: Failed to parse {name} datetime from '{text}': {reason}"))
-        })
+        })?;
+        if Session::of(context).is_rex_compat() {
+            return Ok(Self::from_point(point));
+        }
+        // The first and the last hours of all time may lie beyond it elsewhere.
+        point.checked_to_offset(UtcOffset::UTC).map(Self::from_point).ok_or_else(|| out_of_range("timestamp"))
     }
 
     fn month_name(&self) -> Fallible<String> {
@@ -216,9 +217,11 @@ fn register_making(registrar: &mut Registrar<'_>) {
             "parse_datetime",
             "(text: String, format: DateTimeFormat)",
             "DateTime",
-            "The date that a text says.",
+            "The moment that a text says.",
         ),
-        DateTime::parse,
+        |context: NativeCallContext, text: &str, format: DateTimeFormat| {
+            DateTime::parse(&context, text, format)
+        },
     );
     registrar.function(
         entry("now", "()", "DateTime", "This moment, in whole seconds."),
@@ -270,11 +273,13 @@ fn register_reading(registrar: &mut Registrar<'_>) {
 fn register_operators(registrar: &mut Registrar<'_>) {
     registrar.function(
         entry("+", "(DateTime, seconds: i64)", "DateTime", "The date so many seconds later."),
-        |date: DateTime, seconds: INT| date.shifted(Some(seconds)),
+        |context: NativeCallContext, date: DateTime, seconds: INT| date.shifted(&context, Some(seconds)),
     );
     registrar.function(
         entry("-", "(DateTime, seconds: i64)", "DateTime", "The date so many seconds earlier."),
-        |date: DateTime, seconds: INT| date.shifted(seconds.checked_neg()),
+        |context: NativeCallContext, date: DateTime, seconds: INT| {
+            date.shifted(&context, seconds.checked_neg())
+        },
     );
     registrar.function(
         entry("-", "(DateTime, DateTime)", "i64", "Seconds from the second date to the first."),
@@ -349,8 +354,57 @@ mod tests {
     fn sums_and_comparisons_count_seconds() {
         gives(
             "let a = from_epoch_nanos(10, 5); let b = a + 5; [b.epoch_seconds(), b.nanos(), b - a, a < b, a <= a, b > a, \
-             a >= b, a != b, (a - 20).epoch_seconds()]",
-            "[15, 0, 5, true, true, true, false, true, -10]",
+             a >= b, a != b, (a - 20).epoch_seconds(), (a - 20).nanos()]",
+            "[15, 5, 5, true, true, true, false, true, -10, 5]",
+        );
+    }
+
+    #[test]
+    fn a_moment_keeps_its_nanoseconds_through_parsing_arithmetic_and_text() {
+        for (text, other) in [
+            ("2024-06-15T14:30:00.000000001Z", "2024-06-15T14:30:00.000000001Z"),
+            ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999999999Z"),
+            ("0001-01-01T00:00:00.5+00:00", "0001-01-01T00:00:00.5Z"),
+            ("2024-02-29T23:59:59.123456789-00:00", "2024-02-29T23:59:59.123456789Z"),
+        ] {
+            let script = format!(
+                "let a = parse_datetime(\"{text}\", DateTimeFormat::RFC3339); \
+                 ((a + 86400) - 86400).to_string(DateTimeFormat::RFC3339)"
+            );
+            assert_eq!(Bench::new().output(&script), other);
+        }
+        let rex = "let a = from_epoch_nanos(10, 5); [(a + 5).nanos(), (a - 5).nanos()]";
+        assert_eq!(Bench::new().like_rex().output(rex), "[0, 0]");
+        assert_eq!(Bench::new().output(rex), "[5, 5]");
+    }
+
+    // RFC 3339, 4.2: "2024-06-15T14:30:00+05:00" and "2024-06-15T09:30:00Z" are the same moment.
+    #[test]
+    fn a_distance_from_utc_is_applied() {
+        for (format, text, utc) in [
+            ("RFC3339", "2024-06-15T14:30:00+05:00", "2024-06-15T09:30:00Z"),
+            ("RFC3339", "2024-06-15T14:30:00-05:30", "2024-06-15T20:00:00Z"),
+            ("RFC3339", "2023-12-31T23:30:00.25-01:00", "2024-01-01T00:30:00.25Z"),
+            ("RFC3339", "2024-03-01T00:15:00+14:00", "2024-02-29T10:15:00Z"),
+            ("RFC2822", "Tue, 21 Oct 2025 14:30:00 +0200", "2025-10-21T12:30:00Z"),
+            ("RFC2822", "Tue, 21 Oct 2025 14:30:00 EST", "2025-10-21T19:30:00Z"),
+        ] {
+            let parse = format!("parse_datetime(\"{text}\", DateTimeFormat::{format})");
+            gives(
+                &format!(
+                    "let u = parse_datetime(\"{utc}\", DateTimeFormat::RFC3339); let p = {parse};
+                     [p == u, p - u, p.to_string(DateTimeFormat::RFC3339)]"
+                ),
+                &format!(r#"[true, 0, "{utc}"]"#),
+            );
+        }
+        let early = r#"parse_datetime("-9999-01-01T00:00:00+01:00", DateTimeFormat::RFC3339)"#;
+        assert!(Bench::new().failure(early).contains("CommonUtilsErrorKind"));
+        assert_eq!(
+            Bench::new().like_rex().output(
+                r#"parse_datetime("2024-06-15T14:30:00+05:00", DateTimeFormat::RFC3339).to_string(DateTimeFormat::RFC3339)"#
+            ),
+            "2024-06-15T14:30:00Z"
         );
     }
 
