@@ -54,17 +54,20 @@ impl Dictionary {
         Self { patterns: lines.filter_map(pattern).collect() }
     }
 
-    /// The text with every line redacted that matches no pattern; without a final newline, as in Rex.
+    /// The text with every line redacted that matches no pattern, as what is no text never does; without a final newline,
+    /// as in Rex.
     ///
     /// Nothing when it would be too long: redacted, an empty line is longer than before.
-    pub fn redact(&self, text: &str) -> Option<String> {
-        let mut redacted = String::with_capacity(text.len().min(1 << 16));
-        for (number, line) in text.lines().enumerate() {
+    pub fn redact(&self, content: &[u8]) -> Option<String> {
+        let mut redacted = String::with_capacity(content.len().min(1 << 16));
+        let lines = content.strip_suffix(b"\n").unwrap_or(content).split(|&byte| byte == b'\n');
+        for (number, line) in lines.enumerate().filter(|_| !content.is_empty()) {
             if number > 0 {
                 redacted.push('\n');
             }
-            let seen = self.patterns.iter().any(|pattern| pattern.is_match(line));
-            redacted.push_str(if seen { line } else { "[REDACTED]" });
+            let line = std::str::from_utf8(line).ok().map(|line| line.strip_suffix('\r').unwrap_or(line));
+            let seen = line.filter(|line| self.patterns.iter().any(|pattern| pattern.is_match(line)));
+            redacted.push_str(seen.unwrap_or("[REDACTED]"));
             if redacted.len() > MAX_REDACTED_BYTES {
                 return None;
             }
@@ -119,7 +122,7 @@ where
 fn whole<O>(
     gate: &mut Gate<'_, O>,
     permit: &crate::policy::Permit<'_, RedactedRead, Rc<File>>,
-) -> Result<String, Error> {
+) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
     loop {
         let mut space = vec![0; 64 * 1024];
@@ -133,8 +136,11 @@ fn whole<O>(
             break;
         }
     }
-    String::from_utf8(content)
-        .map_err(|_| Error::invalid(ErrorKind::IoError, "stream did not contain valid UTF-8"))
+    // Rex fails, and so tells that there is such a byte; a caller of it may know.
+    if gate.services.recorder.lock().is_rex_compat() && std::str::from_utf8(&content).is_err() {
+        return Err(Error::invalid(ErrorKind::IoError, "stream did not contain valid UTF-8"));
+    }
+    Ok(content)
 }
 
 fn too_long() -> Error {
@@ -163,10 +169,12 @@ fn pattern(line: &str) -> Option<Regex> {
     }
     expression.push_str(&regex::escape(rest));
     expression.push_str(r"\z");
-    RegexBuilder::new(&expression).size_limit(1 << 20).build().ok()
+    RegexBuilder::new(&expression).size_limit(MAX_PATTERN_BYTES).build().ok()
 }
 
 const MAX_DICTIONARY_BYTES: u64 = 1 << 20;
+/// Of one pattern, compiled. What takes more shows nothing.
+const MAX_PATTERN_BYTES: usize = 8 << 20;
 /// A redacted file is held as a whole, one at a time.
 const MAX_REDACTED_BYTES: usize = 16 << 20;
 
@@ -178,7 +186,8 @@ mod tests {
     fn a_line_that_only_contains_a_pattern_stays_hidden() {
         let dictionary = Dictionary::parse("connection from %s\n");
 
-        let seen = dictionary.redact("connection from 10.0.0.1\npassword=x connection from 10.0.0.1 token=y");
+        let seen =
+            dictionary.redact(b"connection from 10.0.0.1\npassword=x connection from 10.0.0.1 token=y");
 
         assert_eq!(seen.unwrap(), "connection from 10.0.0.1\n[REDACTED]");
     }
@@ -187,20 +196,36 @@ mod tests {
     fn literal_text_is_no_regular_expression() {
         let dictionary = Dictionary::parse("a.b %d\n# comment\n\n100%% sure\n");
 
-        assert_eq!(dictionary.redact("a.b -5\naXb 5\n100% sure").unwrap(), "a.b -5\n[REDACTED]\n[REDACTED]");
+        assert_eq!(dictionary.redact(b"a.b -5\naXb 5\n100% sure").unwrap(), "a.b -5\n[REDACTED]\n[REDACTED]");
     }
 
     #[test]
     fn flags_width_and_length_are_skipped() {
         let dictionary = Dictionary::parse("n=%-08ld m=%zu t=%m.\n");
 
-        assert_eq!(dictionary.redact("n=-12 m=7 t=any text.\n").unwrap(), "n=-12 m=7 t=any text.");
+        assert_eq!(dictionary.redact(b"n=-12 m=7 t=any text.\n").unwrap(), "n=-12 m=7 t=any text.");
+    }
+
+    #[test]
+    fn a_line_with_bytes_that_are_no_text_is_hidden_and_hides_no_other() {
+        let dictionary = Dictionary::parse("ok %s\n%m tail\n");
+
+        for (content, seen) in [
+            (&b"ok a\nok \xff\nok b\n"[..], "ok a\n[REDACTED]\nok b"),
+            (b"\xff tail\r\nx tail\r\n", "[REDACTED]\nx tail"),
+            (b"ok a\r\n\nok b", "ok a\n[REDACTED]\nok b"),
+            (b"\n", "[REDACTED]"),
+            (b"", ""),
+            ("ok \u{10FFFF}".as_bytes(), "ok \u{10FFFF}"),
+        ] {
+            assert_eq!(dictionary.redact(content).unwrap(), seen, "{content:x?}");
+        }
     }
 
     #[test]
     fn a_text_that_redaction_makes_too_long_is_refused() {
         let dictionary = Dictionary::parse("");
 
-        assert_eq!(dictionary.redact(&"\n".repeat(MAX_REDACTED_BYTES / 4)), None);
+        assert_eq!(dictionary.redact("\n".repeat(MAX_REDACTED_BYTES / 4).as_bytes()), None);
     }
 }

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod elf;
 pub mod extract;
 pub mod gzip;
+mod hard_links;
 pub mod options;
 pub mod pieces;
 pub mod records;

@@ -144,6 +144,12 @@ impl Failed {
         matches!(self.failure.class, FailureClass::Denied | FailureClass::Undecided)
     }
 
+    /// Whether a link stands where a file was to be opened as itself.
+    pub fn is_unfollowed_link(&self) -> bool {
+        self.failure.kind == ErrorKind::FileError
+            && self.failure.message.as_str().starts_with("File error: file is a symbolic link")
+    }
+
     /// Whether this ends the script whatever the caller would do about it.
     pub fn is_final(&self) -> bool {
         self.failure.class == FailureClass::Limit
@@ -178,6 +184,13 @@ pub fn message_of(error: &EvalAltResult) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The kind of an error of the file system's; `Other` for any other.
+pub fn kind_of(error: &EvalAltResult) -> ErrorKind {
+    let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else { return ErrorKind::Other };
+    let kind = value.as_map_ref().ok().and_then(|map| map.get("kind")?.clone().try_cast::<IoErrorKind>());
+    kind.map_or(ErrorKind::Other, |kind| kind.kind)
 }
 
 /// The message of the run for an error that no `catch` stopped.

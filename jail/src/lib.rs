@@ -19,6 +19,7 @@ pub mod run;
 pub mod sdk;
 pub mod session;
 pub mod sort;
+pub mod stray;
 pub mod text;
 pub mod value;
 pub mod writer;

@@ -84,6 +84,11 @@ impl Bench {
         self
     }
 
+    /// As a run with `--rex-compat`.
+    pub(crate) fn like_rex(self) -> Self {
+        Self { rex_compat: true, ..self }
+    }
+
     pub(crate) fn chunks_of(self, bytes: usize) -> Self {
         self.world.borrow_mut().chunk_bytes = bytes;
         self
@@ -100,6 +105,14 @@ impl Bench {
         match self.world.borrow().nodes.get(path) {
             Some(Node::File(content)) => String::from_utf8_lossy(content).into_owned(),
             other => format!("{other:?}"),
+        }
+    }
+
+    /// What is in a file.
+    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
+        match self.world.borrow().nodes.get(path) {
+            Some(Node::File(content)) => content.clone(),
+            other => panic!("{path} is {other:?}"),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reading files as bytes, lines and text, piece by piece, without holding more than the limits of the script's values.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use rex_ipc::failure::ErrorKind;
@@ -13,7 +15,8 @@ use rhai::{Array, Dynamic, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::handle::{OpenDirectory, OpenObject};
-use crate::session::Session;
+use crate::session::{Failed, Session};
+use crate::stray::{self, Decoding, Stray};
 use crate::value;
 use crate::writer::NewContent;
 
@@ -26,6 +29,7 @@ pub struct ByteStream {
     redacted: bool,
     ahead: Option<Chunk>,
     ended: bool,
+    decoding: Decoding,
 }
 
 /// Content that comes piece by piece.
@@ -49,7 +53,8 @@ pub enum Redaction {
 impl ByteStream {
     /// Opens the file at a path the way commands do, and reads its first piece, in one round trip.
     ///
-    /// The directory is followed through links, the file is not.
+    /// The directory is followed through links, and so is the file, unless it has to be as in Rex; the policy is asked
+    /// about the name and about every place that it leads to.
     ///
     /// # Errors
     /// `InvalidArguments` for a path without a last component; the broker's failures.
@@ -57,7 +62,7 @@ impl ByteStream {
         Self::open_as(context, path, redaction == Redaction::Accepted, false)
     }
 
-    /// The same for a file that may be overwritten afterwards, and whose content must therefore be the whole.
+    /// The same for a file that may be overwritten afterwards: its content must be the whole, and no link is followed.
     ///
     /// # Errors
     /// As [`ByteStream::open`].
@@ -69,17 +74,29 @@ impl ByteStream {
         let session = Session::of(context);
         let line = value::line(context);
         let (parent, name) = split(path, "file path")?;
-        let (dir, file) = (session.new_dir(), session.new_file());
-        let requests = (
-            open_parent(dir, parent),
-            OpenFile { write, ..open_for_reading(file, dir, name) },
-            ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted },
-        );
-        let (_, _, chunk) = session.perform(line, &requests)?;
+        let attempt = |follow| {
+            let (dir, file) = (session.new_dir(), session.new_file());
+            let open = OpenFile { write, follow, ..open_for_reading(file, dir, name.clone()) };
+            let read = ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted };
+            let (_, _, chunk) = session.perform(line, &(open_parent(dir, parent.clone()), open, read))?;
+            Ok((dir, file, chunk))
+        };
+        let opened = if write { attempt(false) } else { through_link(&session, attempt) };
+        let (dir, file, chunk) = opened?;
         // Nothing else is looked up in the directory, so its close may travel with the next frame.
         drop(OpenDirectory::adopt(&session, dir));
         let file = OpenObject::adopt(&session, file);
-        Ok(Self { session, line, file, offset_bytes: 0, redacted, ahead: Some(chunk), ended: false })
+        let decoding = Decoding::new(Stray::usual(&session), path);
+        Ok(Self {
+            session,
+            line,
+            file,
+            offset_bytes: 0,
+            redacted,
+            ahead: Some(chunk),
+            ended: false,
+            decoding,
+        })
     }
 
     /// Gives the file this content and its length, wherever reading has got to.
@@ -89,20 +106,24 @@ impl ByteStream {
     pub fn overwrite(&self, context: &NativeCallContext, text: &str) -> Fallible<()> {
         let id = self.session.new_writer();
         let begin = (BeginWrite { id, file: self.file.id(), how: WriteHow::InPlace },);
-        NewContent { id, bytes: text.as_bytes(), reopen: None }.put(context, begin, 0, |_, _| ())
+        let bytes = &stray::bytes_of(&self.session, text);
+        NewContent { id, bytes, reopen: None }.put(context, begin, 0, |_, _| ())
     }
 
-    /// The content of a file that is open already. Reads the first piece, so that the questions are asked now.
+    /// The content of a file that is open already, under this path. Reads the first piece, so that the questions are asked
+    /// now.
     ///
     /// # Errors
     /// The broker's failures.
     pub fn of_file(
         context: &NativeCallContext,
         file: &OpenObject,
+        path: &str,
         offset_bytes: u64,
         redaction: Redaction,
     ) -> Fallible<Self> {
         let session = Session::of(context);
+        let decoding = Decoding::new(Stray::usual(&session), path);
         let mut stream = Self {
             session,
             line: value::line(context),
@@ -111,9 +132,15 @@ impl ByteStream {
             redacted: redaction == Redaction::Accepted,
             ahead: None,
             ended: false,
+            decoding,
         };
         stream.ahead = Some(stream.fetch()?);
         Ok(stream)
+    }
+
+    /// The same content, of which bytes that are no text become something else.
+    pub fn decoded(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
     }
 
     /// The next piece, or nothing at the end.
@@ -138,7 +165,7 @@ impl ByteStream {
     /// Everything that follows, as text.
     ///
     /// # Errors
-    /// The limit on strings; `IoError` for bytes that are not UTF-8; the broker's failures.
+    /// The limit on strings; `IoError` for bytes that are not UTF-8, where they are refused; the broker's failures.
     pub fn read_text(&mut self) -> Fallible<String> {
         let limit = string_limit(&self.session);
         let mut bytes = self.next_piece()?.unwrap_or_default();
@@ -151,13 +178,16 @@ impl ByteStream {
         if bytes.len() > limit {
             return Err(too_large(TooLarge::Text));
         }
-        String::from_utf8(bytes).map_err(|_| not_utf8())
+        let text = self.decoding.whole(bytes)?;
+        // A byte that is no text is longer as a character.
+        if text.len() > limit { Err(too_large(TooLarge::Text)) } else { Ok(text) }
     }
 
     /// The same content, line by line.
     pub fn into_lines(self) -> LineStream {
         let (limit, offset_bytes) = (string_limit(&self.session), self.offset_bytes);
-        LineStream::new(self, limit, offset_bytes)
+        let decoding = self.decoding.clone();
+        LineStream::new(self, limit, offset_bytes, decoding)
     }
 
     fn fetch(&self) -> Fallible<Chunk> {
@@ -185,12 +215,16 @@ pub struct LineStream<S = ByteStream> {
     line: Vec<u8>,
     limit: usize,
     offset_bytes: u64,
+    decoding: Decoding,
+    /// Of the last line; nothing when the content does not begin with the first one.
+    number: Option<u64>,
 }
 
 impl<S: Pieces> LineStream<S> {
     /// The lines of this content, which are no longer than the limit; it begins at an offset of its own.
-    pub fn new(bytes: S, limit: usize, offset_bytes: u64) -> Self {
-        Self { bytes, piece: Vec::new(), at: 0, line: Vec::new(), limit, offset_bytes }
+    pub fn new(bytes: S, limit: usize, offset_bytes: u64, decoding: Decoding) -> Self {
+        let number = (offset_bytes == 0).then_some(0);
+        Self { bytes, piece: Vec::new(), at: 0, line: Vec::new(), limit, offset_bytes, decoding, number }
     }
 
     /// The next line as bytes, or nothing at the end.
@@ -198,6 +232,27 @@ impl<S: Pieces> LineStream<S> {
     /// # Errors
     /// The limit on strings, for a line that is longer; the broker's failures.
     pub fn next_bytes(&mut self) -> Fallible<Option<&[u8]>> {
+        Ok(self.advance()?.map(|within| self.present(within)))
+    }
+
+    /// The next line as text, or nothing at the end.
+    ///
+    /// # Errors
+    /// As [`LineStream::next_bytes`]; `IoError` for a line that is not UTF-8, where that is refused.
+    pub fn next_text(&mut self) -> Fallible<Option<Cow<'_, str>>> {
+        match self.advance()? {
+            Some(within) => self.decoding.line(self.number, self.present(within)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// How lines of this content become text.
+    pub fn decoding(&self) -> &Decoding {
+        &self.decoding
+    }
+
+    /// Goes to the next line, which lies within one piece or was put together; nothing at the end.
+    fn advance(&mut self) -> Fallible<Option<Option<Range<usize>>>> {
         self.line.clear();
         // Most lines lie within one piece and are given as they lie there; others are put together.
         let within = loop {
@@ -230,24 +285,18 @@ impl<S: Pieces> LineStream<S> {
                 break None;
             }
         };
+        self.number = self.number.map(|number| number.saturating_add(1));
+        Ok(Some(within))
+    }
+
+    fn present(&self, within: Option<Range<usize>>) -> &[u8] {
         let line = match within {
             Some(range) => self.piece.get(range).unwrap_or_default(),
             None => &self.line,
         };
         // A carriage return belongs to the end of the line only where there is one.
         let ended = self.at > 0 && self.piece.get(self.at.saturating_sub(1)) == Some(&b'\n');
-        Ok(Some(if ended { line.strip_suffix(b"\r").unwrap_or(line) } else { line }))
-    }
-
-    /// The next line as text, or nothing at the end.
-    ///
-    /// # Errors
-    /// As [`LineStream::next_bytes`]; `IoError` for a line that is not UTF-8.
-    pub fn next_text(&mut self) -> Fallible<Option<&str>> {
-        match self.next_bytes()? {
-            Some(line) => std::str::from_utf8(line).map(Some).map_err(|_| not_utf8()),
-            None => Ok(None),
-        }
+        if ended { line.strip_suffix(b"\r").unwrap_or(line) } else { line }
     }
 
     /// Where the line after the last one begins.
@@ -379,7 +428,15 @@ pub fn open_for_reading(id: FileId, dir: DirId, name: NameText) -> OpenFile {
     OpenFile { id, dir, name, read: true, write: false, create: false, permissions: None, follow: false }
 }
 
-/// What is said of bytes that are no text.
-pub fn not_utf8() -> Box<rhai::EvalAltResult> {
-    io_error(ErrorKind::IoError, "stream did not contain valid UTF-8")
+/// Tries to open a file as itself, and where a link stands in its place, through the link; as in Rex only the former.
+///
+/// The first attempt keeps the kinds of errors: where a link is followed, those of the system have another one.
+///
+/// # Errors
+/// The broker's failures.
+pub fn through_link<T>(session: &Session, attempt: impl Fn(bool) -> Result<T, Failed>) -> Result<T, Failed> {
+    match attempt(false) {
+        Err(failed) if !session.is_rex_compat() && failed.is_unfollowed_link() => attempt(true),
+        outcome => outcome,
+    }
 }

@@ -1,6 +1,7 @@
 //! The program as its callers see it: words in, documents, records and exit status out.
 
 mod abuse;
+mod archives;
 mod blocked;
 mod classes;
 mod configured;

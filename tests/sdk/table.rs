@@ -40,6 +40,19 @@ const NOT_THERE: &[(&str, &str, &str)] = &[
     ("global", "timestamp", "the language's own clock, which here asks the broker"),
     ("global", "sleep", "the language's own function, which here asks the broker"),
     ("global", "passed_over", "walks that leave something out can be told from those that do not"),
+    ("cat", "lossy", "a file need not be UTF-8"),
+    ("cat", "strict", "a file need not be UTF-8"),
+    ("grep", "lossy", "a file need not be UTF-8"),
+    ("grep", "strict", "a file need not be UTF-8"),
+    ("tail", "lossy", "a file need not be UTF-8"),
+    ("tail", "strict", "a file need not be UTF-8"),
+    ("sed", "lossy", "a file need not be UTF-8"),
+    ("sed", "strict", "a file need not be UTF-8"),
+    (
+        "ExtractArchiveOptions",
+        "best_effort",
+        "what is left out of an archive is an error unless a script says otherwise",
+    ),
     ("DiskUsageResult", "get$denied_count", "a sum that lacks something can be told from one that does not"),
 ];
 

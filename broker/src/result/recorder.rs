@@ -77,6 +77,11 @@ pub enum Refusal {
 }
 
 impl Recorder {
+    /// Whether the run is to be as in Rex.
+    pub fn is_rex_compat(&self) -> bool {
+        self.settings.compat
+    }
+
     /// A recorder for a run that begins.
     pub fn new(settings: Settings) -> Self {
         Self {

@@ -120,7 +120,7 @@ fn for_each_line(
 ) -> Fallible<()> {
     let mut lines: LineStream = ByteStream::open(context, path, Redaction::Accepted)?.into_lines();
     while let Some(line) = lines.next_text()? {
-        take(line)?;
+        take(&line)?;
     }
     Ok(())
 }

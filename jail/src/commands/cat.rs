@@ -4,6 +4,7 @@ use rhai::{Array, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::session::Session;
+use crate::stray::{Decoding, Stray};
 use crate::text::{ByteStream, Redaction, string_limit};
 use crate::value;
 
@@ -12,6 +13,10 @@ use crate::value;
 pub enum CatFlag {
     /// Each line begins with its number.
     Number,
+    /// What is no text becomes U+FFFD.
+    Lossy,
+    /// What is no text is an error.
+    Strict,
 }
 
 /// The whole file.
@@ -28,8 +33,12 @@ pub fn plain(context: NativeCallContext, path: &str) -> Fallible<String> {
 /// As [`plain`]; kind `Other` for a foreign flag.
 pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<String> {
     let flags = value::flags::<CatFlag>(&context, "cat", flags)?;
-    let text = ByteStream::open(&context, path, Redaction::Accepted)?.read_text()?;
-    if flags.is_empty() { Ok(text) } else { numbered(&text, string_limit(&Session::of(&context))) }
+    let session = Session::of(&context);
+    let has = |flag| flags.contains(&flag);
+    let stray = Stray::wanted(&session, has(CatFlag::Lossy), has(CatFlag::Strict));
+    let stream = ByteStream::open(&context, path, Redaction::Accepted)?;
+    let text = stream.decoded(Decoding::new(stray, path)).read_text()?;
+    if has(CatFlag::Number) { numbered(&text, string_limit(&session)) } else { Ok(text) }
 }
 
 /// Each line with its number right-aligned in six columns and a tab, without a final newline.
@@ -63,6 +72,44 @@ mod tests {
                 vec!["open_dir", "open_file", "read_chunk"],
                 vec!["close", "close", "open_dir", "open_file", "read_chunk"],
             ]
+        );
+    }
+
+    // The files that a system has as links: /etc/os-release, /etc/mtab, /etc/resolv.conf.
+    #[test]
+    fn every_command_that_reads_follows_links_where_the_policy_permits_the_target() {
+        let bench = || {
+            Bench::new()
+                .file("/run/real", "a b\n")
+                .link("/run/second", "real")
+                .link("/etc/first", "/run/second")
+                .link("/etc/dangling", "nowhere")
+        };
+        for (script, expected) in [
+            (r#"cat("/etc/first")"#, "a b\n"),
+            (r#"cat([cat::n], "/etc/first")"#, "     1\ta b"),
+            (r#"grep("a", "/etc/first")"#, r#"["a b"]"#),
+            (r#"tail("/etc/first")"#, r#"["a b"]"#),
+            (r#"tail([tail::n(1)], "/etc/first")"#, r#"["a b"]"#),
+            (r#"wc([wc::w], "/etc/first")"#, r##"#{"words": 2}"##),
+            (r#"awk_field(2, " ", "/etc/first")"#, r#"["b"]"#),
+            (r#"sed("a", "c", "/etc/first")"#, "c b\n"),
+        ] {
+            assert_eq!(bench().output(script), expected, "{script}");
+            for action in ["open", "read"] {
+                let denied = bench().denying(action, "/run/real").failure(script);
+                assert!(denied.contains("file_system::File::/run/real"), "{script}: {denied}");
+            }
+            assert!(bench().denying("open", "/etc/first").failure(script).contains("File::/etc/first"));
+            let as_in_rex = bench().like_rex().failure(script);
+            assert!(
+                as_in_rex.contains("FileError: File error: file is a symbolic link but follow_symlinks is not enabled: /etc/first"),
+                "{script}: {as_in_rex}"
+            );
+        }
+        assert!(bench().failure(r#"cat("/etc/dangling")"#).contains("No such file or directory"));
+        assert!(
+            bench().failure(r#"sed([sed::i], "a", "c", "/etc/first")"#).contains("file is a symbolic link")
         );
     }
 

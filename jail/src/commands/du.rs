@@ -1,11 +1,12 @@
 //! How much space a directory takes, and what is in it.
 
+use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{ListDetails, Stat};
 use rex_ipc::handle::AnyId;
 use rhai::{Array, Dynamic, INT, Map, NativeCallContext};
 
-use crate::error::{Fallible, TooLarge, too_large};
-use crate::file_system::change_options::DiskUsageOptions;
+use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::file_system::change_options::{CONTRADICTION, DiskUsageOptions};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::disk_usage::{Count, DiskUsageEntry};
 use crate::session::Session;
@@ -36,7 +37,7 @@ pub fn plain(context: NativeCallContext, path: &str) -> Fallible<Map> {
 /// What is listed, as the flags say, and the total.
 ///
 /// # Errors
-/// Kind `Other` for a foreign flag; a text for flags that contradict each other; the broker's failures to open and
+/// Kind `Other` for a foreign flag; `ValidationError` for flags that contradict each other; the broker's failures to open and
 /// describe the directory; the limits on values.
 pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<Map> {
     let flags = value::flags::<DuFlag>(&context, "du", flags)?;
@@ -51,7 +52,12 @@ pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Falli
         max_depth: max_depth.unwrap_or(INT::MAX),
         ..DiskUsageOptions::default()
     };
-    count(&context, &options.checked()?, path)
+    // Rex's text, as `DiskUsageOptions().build()` has it; every other error of the command is a map.
+    let options = options.checked().map_err(|error| match Session::of(&context).is_rex_compat() {
+        true => error,
+        false => io_error(ErrorKind::ValidationError, CONTRADICTION),
+    })?;
+    count(&context, &options, path)
 }
 
 /// The total is that of the directory, and not a sum over a list in which each directory is contained in the next.
@@ -151,15 +157,29 @@ mod tests {
     }
 
     #[test]
+    fn every_error_is_a_map() {
+        let script = r#"
+            [|| du([du::s, du::a], "/t"), || du("/t/a"), || du("/none"), || du([cat::n], "/t"), || du("relative")].map(|f| {
+                let r = ();
+                try { f.call() } catch (e) { r = type_of(e) + " " + e.kind.to_string() }
+                r
+            })
+        "#;
+
+        assert_eq!(
+            bench().output(script),
+            r#"["map ValidationError", "map IoError", "map IoError", "map Other", "map Other"]"#
+        );
+    }
+
+    #[test]
     fn errors_are_those_of_other_commands() {
         assert!(
             bench().failure(r#"du("/t/a")"#).contains("IoErrorKind: IoError: Not a directory (os error 20)")
         );
         assert!(bench().denying("stat", "/t").failure(r#"du("/t")"#).contains("PermissionDenied"));
-        assert!(
-            bench()
-                .failure(r#"du([du::s, du::a], "/t")"#)
-                .contains("Validation error: cannot both summarize and show all entries")
-        );
+        assert!(bench().failure(r#"du([du::s, du::a], "/t")"#).contains(
+            "IoErrorKind: ValidationError: Validation error: cannot both summarize and show all entries"
+        ));
     }
 }

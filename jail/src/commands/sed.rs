@@ -1,10 +1,13 @@
 //! Replaces parts of a file's text, and gives the new text.
 
+use rex_ipc::failure::ErrorKind;
 use rhai::{Array, NativeCallContext};
 
 use super::replace_text::replaced;
-use crate::error::Fallible;
+use crate::error::{Fallible, io_error};
 use crate::file_system::options::ReplacementOptions;
+use crate::session::Session;
+use crate::stray::{Decoding, Stray};
 use crate::text::{ByteStream, Redaction};
 use crate::value;
 
@@ -17,6 +20,10 @@ pub enum SedFlag {
     All,
     /// The file gets the new text.
     InPlace,
+    /// What is no text becomes U+FFFD.
+    Lossy,
+    /// What is no text is an error.
+    Strict,
 }
 
 /// The text of a file with the first occurrence replaced.
@@ -30,7 +37,8 @@ pub fn plain(context: NativeCallContext, pattern: &str, replacement: &str, path:
 /// The text of a file with occurrences replaced as the flags say.
 ///
 /// # Errors
-/// Kind `Other` for a foreign flag; `InvalidArguments` for a path without a last component; the broker's failures;
+/// Kind `Other` for a foreign flag; `InvalidArguments` for a path without a last component, and for replacement characters
+/// that would be written back; the broker's failures;
 /// `IoError` for what is no text; `ValidationError` for a pattern that is none; the limit on strings.
 pub fn with_flags(
     context: NativeCallContext,
@@ -54,14 +62,22 @@ fn edit(
         is_regex: flags.contains(&SedFlag::Regex),
         replace_all: flags.contains(&SedFlag::All),
     };
-    if flags.contains(&SedFlag::InPlace) {
+    let has = |flag| flags.contains(&flag);
+    let stray = Stray::wanted(&Session::of(context), has(SedFlag::Lossy), has(SedFlag::Strict));
+    let decoding = Decoding::new(stray, path);
+    if has(SedFlag::InPlace) {
+        if stray == Stray::Replaced {
+            // Bytes that the script knows nothing of would be lost.
+            let message = format!("Invalid arguments: sed: lossy text is not written back: {path}");
+            return Err(io_error(ErrorKind::InvalidArguments, message));
+        }
         // Redacted text will not do: writing it back would destroy what was redacted.
-        let mut stream = ByteStream::open_for_update(context, path)?;
+        let mut stream = ByteStream::open_for_update(context, path)?.decoded(decoding);
         let text = replaced(context, &stream.read_text()?, pattern, replacement, &options)?;
         stream.overwrite(context, &text)?;
         return Ok(text);
     }
-    let text = ByteStream::open(context, path, Redaction::Accepted)?.read_text()?;
+    let text = ByteStream::open(context, path, Redaction::Accepted)?.decoded(decoding).read_text()?;
     replaced(context, &text, pattern, replacement, &options)
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Fallible, io_error};
 use crate::file_system::options::{LINE_ZERO, ReadLinesOptions};
 use crate::file_system::{ending, lines};
 use crate::session::Session;
+use crate::stray::{Decoding, Stray};
 use crate::text::{ByteStream, Redaction};
 use crate::value;
 
@@ -19,6 +20,10 @@ pub enum TailFlag {
     From(INT),
     /// From this line to that.
     Range(INT, INT),
+    /// What is no text becomes U+FFFD.
+    Lossy,
+    /// What is no text is an error.
+    Strict,
 }
 
 /// The last ten lines.
@@ -40,18 +45,22 @@ pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Falli
 
 fn read(context: &NativeCallContext, flags: &[TailFlag], path: &str) -> Fallible<Array> {
     let options = options(flags)?;
-    if let (Some(count), None) = (options.count.filter(|count| *count < 0), options.start) {
+    let session = Session::of(context);
+    let has = |flag| flags.contains(&flag);
+    let stray = Stray::wanted(&session, has(TailFlag::Lossy), has(TailFlag::Strict));
+    let decoding = Decoding::new(stray, path);
+    if let (Some(count), None) = (options.count.filter(|count| *count < 0), options.start)
+        && !decoding.names_lines()
+    {
         let (file, end) = ending::open(context, path)?;
-        return match ending::last_lines(context, &file, end, count.unsigned_abs())? {
-            Some(lines) => Ok(lines),
-            None => {
-                let stream = ByteStream::of_file(context, &file, 0, Redaction::Refused)?;
-                lines::select(&Session::of(context), &mut stream.into_lines(), &options)
-            }
-        };
+        if let Some(lines) = ending::last_lines(context, &file, end, count.unsigned_abs(), &decoding)? {
+            return Ok(lines);
+        }
+        let stream = ByteStream::of_file(context, &file, path, 0, Redaction::Refused)?;
+        return lines::select(&session, &mut stream.decoded(decoding).into_lines(), &options);
     }
-    let mut lines = ByteStream::open(context, path, Redaction::Refused)?.into_lines();
-    lines::select(&Session::of(context), &mut lines, &options)
+    let stream = ByteStream::open(context, path, Redaction::Refused)?;
+    lines::select(&session, &mut stream.decoded(decoding).into_lines(), &options)
 }
 
 /// A count overrides that of a range, and a start overrides that of a range; the first flag of each kind counts.

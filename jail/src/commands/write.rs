@@ -6,6 +6,7 @@ use rhai::{Array, NativeCallContext};
 use crate::error::Fallible;
 use crate::handle::{OpenDirectory, OpenObject};
 use crate::session::Session;
+use crate::stray;
 use crate::text::{open_parent, split};
 use crate::value;
 use crate::writer::NewContent;
@@ -50,7 +51,7 @@ fn write(context: &NativeCallContext, how: WriteHow, path: &str, content: &str) 
         OpenTarget { id: file, dir, name, from: None },
         BeginWrite { id, file, how },
     );
-    let content = NewContent { id, bytes: content.as_bytes(), reopen: None };
+    let content = NewContent { id, bytes: &stray::bytes_of(&session, content), reopen: None };
     content.put(context, opening, text_bytes, |session, _| {
         (OpenDirectory::adopt(session, dir), OpenObject::adopt(session, file))
     })?;

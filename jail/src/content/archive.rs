@@ -23,6 +23,8 @@ pub struct ArchiveReader<S> {
     stored_left: u64,
     padding: u64,
     layout: Layout,
+    /// What was said of all entries that follow.
+    global: Records,
 }
 
 /// An entry of an archive.
@@ -32,6 +34,8 @@ pub struct Member {
     pub name: Vec<u8>,
     /// What it is.
     pub kind: MemberKind,
+    /// The name of what a link leads to, as it stands there.
+    pub link: Vec<u8>,
     /// The mode, if it is a number.
     pub mode: Option<u32>,
     /// The last modification, if it is a number.
@@ -49,6 +53,8 @@ pub enum MemberKind {
     File,
     /// A directory.
     Directory,
+    /// Another name of a file that stands before it.
+    HardLink,
     /// Something that is not extracted, and why.
     Skipped(&'static str),
 }
@@ -65,7 +71,8 @@ pub struct Owner {
 impl<S: Pieces> ArchiveReader<S> {
     /// An archive of which nothing was read.
     pub fn new(source: S) -> Self {
-        Self { source: ByteReader::new(source), stored_left: 0, padding: 0, layout: Layout::plain(0) }
+        let (source, layout, global) = (ByteReader::new(source), Layout::plain(0), Records::default());
+        Self { source, stored_left: 0, padding: 0, layout, global }
     }
 
     /// The next entry, past what was not read of the present one; nothing at the end.
@@ -73,28 +80,48 @@ impl<S: Pieces> ArchiveReader<S> {
     /// # Errors
     /// `IoError` for what is no archive, or is cut short; those of the content.
     pub fn next_member(&mut self) -> Fallible<Option<Member>> {
-        let mut said = Records::default();
-        let mut long_name = None;
+        let mut said = self.global.clone();
+        let (mut long_name, mut long_link) = (None, None);
         let mut problem = None;
         loop {
             self.source.skip(self.stored_left.saturating_add(self.padding))?;
             (self.stored_left, self.padding, self.layout) = (0, 0, Layout::plain(0));
             let Some(header) = self.header()? else { return Ok(None) };
-            let size = header.entry_size().map_err(|reason| malformed(&reason.to_string()))?;
+            let size = size_of(&header)?;
             self.announce(size);
             match header.entry_type() {
                 EntryType::GNULongName => match self.record()? {
                     Some(bytes) => long_name = Some(until_nul(&bytes).to_vec()),
                     None => problem = Some("its name is too long"),
                 },
-                EntryType::XHeader => match self.record()?.map(|bytes| Records::parse(&bytes)) {
+                EntryType::GNULongLink => match self.record()? {
+                    Some(bytes) => long_link = Some(until_nul(&bytes).to_vec()),
+                    None => problem = Some("the name of what it links to is too long"),
+                },
+                EntryType::XHeader => match self.record()?.map(|bytes| said.clone().with(&bytes)) {
                     Some(Ok(records)) => said = records,
                     Some(Err(reason)) => problem = Some(reason),
                     None => problem = Some("its extension header is too long"),
                 },
-                // What they say of all entries, or of links, changes nothing of what is extracted.
-                EntryType::GNULongLink | EntryType::XGlobalHeader => {}
-                _ => return self.member(&header, size, said, long_name, problem).map(Some),
+                EntryType::XGlobalHeader => {
+                    match self.record()?.map(|bytes| self.global.clone().with(&bytes)) {
+                        Some(Ok(records)) => {
+                            self.global = records.for_all();
+                            said = self.global.clone();
+                        }
+                        Some(Err(reason)) => problem = Some(reason),
+                        None => problem = Some("its extension header is too long"),
+                    }
+                }
+                // The GNU tar manual, "Archive Label": a name for the archive, and no entry.
+                other if other.as_byte() == VOLUME_LABEL => {
+                    said = self.global.clone();
+                    (long_name, long_link, problem) = (None, None, None);
+                }
+                _ => {
+                    let said = Records { link: said.link.clone().or(long_link), ..said };
+                    return self.member(&header, size, said, long_name, problem).map(Some);
+                }
             }
         }
     }
@@ -191,10 +218,15 @@ impl<S: Pieces> ArchiveReader<S> {
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => MemberKind::File,
             EntryType::Directory => MemberKind::Directory,
-            EntryType::Link => MemberKind::Skipped("it is a hard link"),
+            EntryType::Link => MemberKind::HardLink,
             EntryType::Symlink => MemberKind::Skipped("it is a symbolic link"),
             EntryType::Char | EntryType::Block => MemberKind::Skipped("it is a device"),
             EntryType::Fifo => MemberKind::Skipped("it is a FIFO"),
+            // The GNU tar manual, "Dumpdir": a directory, whose content is a list of names.
+            other if other.as_byte() == DUMP_DIRECTORY => MemberKind::Directory,
+            other if other.as_byte() == OTHER_VOLUME => {
+                MemberKind::Skipped("it is the rest of a file in another archive")
+            }
             _ => MemberKind::Skipped("it is of a type that is not known"),
         };
         if entry_type == EntryType::GNUSparse || kind == MemberKind::File {
@@ -209,24 +241,27 @@ impl<S: Pieces> ArchiveReader<S> {
         if kind != MemberKind::File {
             self.layout = Layout::plain(0);
         }
-        let modified = header.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
+        let fields = header.as_old();
+        let modified = number_in(&fields.mtime).and_then(|seconds| i64::try_from(seconds).ok());
         let modified = modified.map(|seconds| Instant { seconds, nanoseconds: 0 });
-        let number = |said: Option<u64>, own: std::io::Result<u64>| {
-            said.or(own.ok()).and_then(|number| u32::try_from(number).ok())
+        let number = |said: Option<u64>, own: &[u8]| {
+            said.map(i128::from).or_else(|| number_in(own)).and_then(|number| u32::try_from(number).ok())
         };
+        let own_link = || header.link_name_bytes().unwrap_or_default().into_owned();
         let own_name = |bytes: Option<&[u8]>| bytes.filter(|bytes| !bytes.is_empty()).map(<[u8]>::to_vec);
         Ok(Member {
             name,
             kind,
-            mode: header.mode().ok(),
+            link: said.link.unwrap_or_else(own_link),
+            mode: number_in(&fields.mode).and_then(|mode| u32::try_from(mode).ok()),
             modified: said.modified.or(modified),
             user: Owner {
                 name: said.user.or(own_name(header.username_bytes())),
-                number: number(said.uid, header.uid()),
+                number: number(said.uid, &fields.uid),
             },
             group: Owner {
                 name: said.group.or(own_name(header.groupname_bytes())),
-                number: number(said.gid, header.gid()),
+                number: number(said.gid, &fields.gid),
             },
         })
     }
@@ -346,6 +381,43 @@ fn known(headers: &[GnuSparseHeader]) -> Option<Vec<Span>> {
         .collect()
 }
 
+/// How much of the archive belongs to an entry. One without a length, as a label has it, has no content.
+fn size_of(header: &Header) -> Fallible<u64> {
+    let field = &header.as_old().size;
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
+        return Ok(0);
+    }
+    let size = number_in(field).and_then(|size| u64::try_from(size).ok());
+    size.ok_or_else(|| {
+        let name = name::to_text(&header.path_bytes());
+        malformed(&format!("the size of {} is not a number", name.escape_debug()))
+    })
+}
+
+/// The number in a field of a header; nothing when it has none.
+///
+/// # Source
+/// POSIX.1-2024, pax, "ustar Interchange Format": octal digits, with spaces around them or NUL behind. The GNU tar manual,
+/// "Extensions to the ustar format": the highest bit of the first byte says that the others are a number of two's
+/// complement, the highest byte first.
+fn number_in(field: &[u8]) -> Option<i128> {
+    let (&first, rest) = field.split_first()?;
+    if first & 0x80 != 0 {
+        // Sign-extended from seven bits. A field has twelve bytes at most.
+        let high = i128::from(((first << 1) as i8) >> 1);
+        return Some(rest.iter().fold(high, |number, &byte| (number << 8) | i128::from(byte)));
+    }
+    let blank = |byte: &u8| matches!(byte, 0 | b' ');
+    let start = field.iter().position(|byte| !blank(byte))?;
+    let digits = field.get(start..)?.split(blank).next()?;
+    let (negative, digits) = digits.strip_prefix(b"-").map_or((false, digits), |digits| (true, digits));
+    if digits.is_empty() || !digits.iter().all(|byte| (b'0'..=b'7').contains(byte)) {
+        return None;
+    }
+    let number = digits.iter().fold(0_i128, |number, digit| (number << 3) | i128::from(digit & 7));
+    Some(if negative { number.saturating_neg() } else { number })
+}
+
 fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
@@ -366,6 +438,13 @@ impl Blocks for u64 {
 }
 
 const BLOCK_BYTES: usize = 512;
+
+/// The type of a name for the whole archive.
+const VOLUME_LABEL: u8 = b'V';
+/// The type of a directory in an incremental dump.
+const DUMP_DIRECTORY: u8 = b'D';
+/// The type of what did not fit the archive before.
+const OTHER_VOLUME: u8 = b'M';
 
 /// The longest name or extension header: a path has 4096 bytes and an extended attribute 65,536.
 const MOST_RECORD_BYTES: usize = 1024 * 1024;
@@ -561,6 +640,116 @@ mod tests {
                 ("g".into(), MemberKind::File, b"c".to_vec())
             ]
         );
+    }
+
+    #[test]
+    fn numbers_are_octal_or_of_base_256_and_may_be_less_than_zero() {
+        for (field, number) in [
+            (&b"0000644\0"[..], Some(0o644)),
+            (b"   644 \0", Some(0o644)),
+            (b"77777777777\0", Some(0o77_777_777_777)),
+            (b"777777777777", Some(0o777_777_777_777)),
+            (b"-0000001\0\0\0\0", Some(-1)),
+            (b"\x80\0\0\0\0\0\0\x02\0\0\0\0", Some(0x2_0000_0000)),
+            (b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", Some(i128::from(i64::MAX))),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", Some(-1)),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xfe", Some(-2)),
+            (b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", Some((1 << 94) - 1)),
+            (b"\xc0\0\0\0\0\0\0\0\0\0\0\0", Some(-(1 << 94))),
+            (b"", None),
+            (b"\0\0\0\0\0\0\0\0", None),
+            (b"        ", None),
+            (b"12x4567\0", None),
+            (b"0000008\0", None),
+            (b"-\0\0\0\0\0\0\0", None),
+        ] {
+            assert_eq!(number_in(field), number, "{field:x?}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_none_is_an_error_and_a_large_one_is_believed() {
+        let sized =
+            |size: &[u8; 12]| header("f", EntryType::Regular, 0, |header| header.as_old_mut().size = *size);
+        let next = |content| ArchiveReader::new(Memory { content, at: 0 }).next_member();
+
+        assert!(
+            next(sized(b"nonsense!!!!")).unwrap_err().to_string().contains("the size of f is not a number")
+        );
+        assert!(next(sized(&[0xff; 12])).is_err());
+        let mut large = [0; 12];
+        (large[0], large[6]) = (0x80, 1);
+        let mut archive = ArchiveReader::new(Memory { content: sized(&large), at: 0 });
+        assert_eq!(archive.next_member().unwrap().unwrap().kind, MemberKind::File);
+        assert_eq!(archive.stored_left, 1 << 40);
+    }
+
+    #[test]
+    fn labels_are_passed_over_and_dumps_are_directories() {
+        let of = |kind: u8, size| header("label", EntryType::new(kind), size, |_| {});
+        let blank = header("label", EntryType::new(b'V'), 0, |header| header.as_old_mut().size = [0; 12]);
+        let file = [header("f", EntryType::Regular, 1, |_| {}), padded(b"z")].concat();
+        let found = all(&[
+            blank,
+            file.clone(),
+            of(b'D', 5),
+            padded(b"Yf\0\0\0"),
+            extension(&record("path", "not this one")),
+            of(b'V', 0),
+            file,
+            of(b'M', 3),
+            padded(b"abc"),
+        ]);
+
+        let expected: [(String, MemberKind, Vec<u8>); 4] = [
+            ("f".into(), MemberKind::File, b"z".to_vec()),
+            ("label".into(), MemberKind::Directory, Vec::new()),
+            ("f".into(), MemberKind::File, b"z".to_vec()),
+            ("label".into(), MemberKind::Skipped("it is the rest of a file in another archive"), Vec::new()),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_said_of_all_entries_counts_until_one_says_more() {
+        let global = |records: &[u8]| {
+            [header("g", EntryType::XGlobalHeader, records.len() as u64, |_| {}), padded(records)].concat()
+        };
+        let file = || header("f", EntryType::Regular, 0, |header| header.set_mtime(7));
+        let content = [
+            global(&[record("mtime", "5.5"), record("uid", "9"), record("path", "ignored")].concat()),
+            file(),
+            extension(&record("mtime", "-1.5")),
+            file(),
+            global(&record("mtime", "")),
+            file(),
+            vec![0; 1024],
+        ];
+        let mut archive = ArchiveReader::new(Memory { content: content.concat(), at: 0 });
+        let mut next = || {
+            let member = archive.next_member().unwrap().unwrap();
+            (member.name, member.modified, member.user.number)
+        };
+
+        let at = |seconds, nanoseconds| Some(Instant { seconds, nanoseconds });
+        assert_eq!(next(), (b"f".to_vec(), at(5, 500_000_000), Some(9)));
+        assert_eq!(next(), (b"f".to_vec(), at(-2, 500_000_000), Some(9)));
+        assert_eq!(next(), (b"f".to_vec(), at(7, 0), Some(9)));
+    }
+
+    #[test]
+    fn the_name_of_what_a_link_leads_to_may_be_long() {
+        let long = "long/".repeat(60);
+        let link = header("l", EntryType::Link, 0, |header| header.set_link_name_literal("short").unwrap());
+        let named = |content: Vec<u8>| {
+            let member = ArchiveReader::new(Memory { content, at: 0 }).next_member().unwrap().unwrap();
+            (member.kind, String::from_utf8(member.link).unwrap())
+        };
+        let gnu = [header("k", EntryType::GNULongLink, long.len() as u64, |_| {}), padded(long.as_bytes())];
+
+        assert_eq!(named(link.clone()), (MemberKind::HardLink, "short".into()));
+        assert_eq!(named([gnu.concat(), link.clone()].concat()).1, long);
+        assert_eq!(named([extension(&record("linkpath", &long)), link].concat()).1, long);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn not_files() -> Box<EvalAltResult> {
 }
 
 fn content(context: &NativeCallContext, file: &FileHandle) -> Fallible<Vec<u8>> {
-    let mut stream = ByteStream::of_file(context, file.object(), 0, Redaction::Refused)?;
+    let mut stream = ByteStream::of_file(context, file.object(), file.path(), 0, Redaction::Refused)?;
     let limit = string_limit(&Session::of(context));
     let mut content = Vec::new();
     while let Some(piece) = stream.next_piece()? {

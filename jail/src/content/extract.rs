@@ -3,48 +3,74 @@
 use std::collections::BTreeMap;
 
 use rex_ipc::bounded::Text;
+use rex_ipc::control::RequestNumber;
+use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Attributes, MakeDir, NameOrNumber, PathText, Permissions};
 use rex_ipc::name;
 use rhai::{EvalAltResult, NativeCallContext};
 
 use super::archive::{ArchiveReader, Member, MemberKind, Owner, path_below};
 use super::gzip::Inflater;
+use super::hard_links::{HardLink, HardLinks};
 use super::options::ExtractArchiveOptions;
-use crate::error::{Fallible, message_of};
+use crate::error::{Fallible, io_error_from, kind_of, message_of, request_behind};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::file::FileHandle;
 use crate::sdk::log;
 use crate::session::Session;
-use crate::text::{ByteStream, Pieces, Redaction};
+use crate::text::{ByteStream, Redaction};
 use crate::value;
 use crate::writer::Writer;
 
 /// Makes the files and directories of an archive below a directory.
 ///
-/// An entry that cannot be made is told in the log, and the others go on. Links, devices and FIFOs are not made, and no
-/// set-user-ID, set-group-ID or sticky bit is set.
+/// An entry that cannot be made is told in the log, and the others go on; at the end that is an error, unless the options
+/// or Rex's manner have it otherwise. Symbolic links, devices and FIFOs are not made, and no set-user-ID, set-group-ID or
+/// sticky bit is set. A hard link becomes a file with the content of the one it leads to.
 ///
 /// # Errors
 /// The broker's failures for the archive itself; `IoError` for what is no archive, or is damaged: what stands before
-/// the damage has been made by then.
+/// the damage has been made by then. The first reason why an entry was not made; `UnsupportedOperationError` for a
+/// reason of our own.
 pub fn extract(
     context: &NativeCallContext,
     archive: &FileHandle,
     to: &DirHandle,
     options: &ExtractArchiveOptions,
 ) -> Fallible<()> {
-    let stream = ByteStream::of_file(context, archive.object(), 0, Redaction::Refused)?;
-    let mut extraction =
-        Extraction { context, to, options, directories: Directories::default(), warnings: 0 };
-    extraction.run(&mut ArchiveReader::new(Inflater::new(stream)))
+    let mut extraction = Extraction {
+        context,
+        archive,
+        to,
+        options,
+        directories: Directories::default(),
+        links: HardLinks::default(),
+        warnings: 0,
+        first: None,
+    };
+    let reader = extraction.reader()?;
+    extraction.run(reader)
 }
+
+/// An archive that is read, and what compresses it.
+type Reader = ArchiveReader<Inflater<ByteStream>>;
 
 struct Extraction<'c> {
     context: &'c NativeCallContext<'c>,
+    archive: &'c FileHandle,
     to: &'c DirHandle,
     options: &'c ExtractArchiveOptions,
     directories: Directories,
+    links: HardLinks,
     warnings: u64,
+    first: Option<LeftOut>,
+}
+
+/// The first entry that was not made, and why.
+struct LeftOut {
+    kind: ErrorKind,
+    message: String,
+    request: Option<RequestNumber>,
 }
 
 /// Directories that are made after all files, so that what they are like does not keep files from being made in them.
@@ -55,7 +81,7 @@ struct Directories {
 }
 
 /// Why an entry was not made.
-enum Refusal {
+pub(super) enum Refusal {
     /// The jail knows better than to ask for it.
     Jail(&'static str),
     /// The broker said no.
@@ -69,46 +95,161 @@ impl From<Box<EvalAltResult>> for Refusal {
 }
 
 impl Extraction<'_> {
-    fn run<S: Pieces>(&mut self, archive: &mut ArchiveReader<S>) -> Fallible<()> {
-        let outcome = self.members(archive);
+    /// The archive from its start. Asks whether it may be read.
+    fn reader(&self) -> Fallible<Reader> {
+        let (object, path) = (self.archive.object(), self.archive.path());
+        let stream = ByteStream::of_file(self.context, object, path, 0, Redaction::Refused)?;
+        Ok(ArchiveReader::new(Inflater::new(stream)))
+    }
+
+    fn run(&mut self, mut archive: Reader) -> Fallible<()> {
+        let mut outcome = self.members(&mut archive);
         // After damage, what stands before it is complete; after the end of the run there is nobody left to ask.
-        if outcome.as_ref().is_err_and(|error| message_of(error).is_none()) {
+        let is_over =
+            |outcome: &Fallible<()>| outcome.as_ref().is_err_and(|error| message_of(error).is_none());
+        if is_over(&outcome) {
             return outcome;
         }
+        let linked = self.make_links();
+        if is_over(&linked) {
+            return linked;
+        }
+        outcome = outcome.and(linked);
         self.make_directories()?;
         if let Some(more @ 1..) = self.warnings.checked_sub(MOST_WARNINGS) {
             self.warn(&format!("{more} more entries were not extracted"))?;
         }
-        outcome
+        outcome.and_then(|()| self.nothing_was_left_out())
     }
 
-    fn members<S: Pieces>(&mut self, archive: &mut ArchiveReader<S>) -> Fallible<()> {
+    fn nothing_was_left_out(&mut self) -> Fallible<()> {
+        let as_in_rex = self.options.best_effort || Session::of(self.context).is_rex_compat();
+        let Some(LeftOut { kind, message, request }) = self.first.take().filter(|_| !as_in_rex) else {
+            return Ok(());
+        };
+        let message = match self.warnings.saturating_sub(1) {
+            0 => message,
+            others => format!("{message}; {others} more were not extracted either"),
+        };
+        Err(io_error_from(kind, message, request))
+    }
+
+    fn members(&mut self, archive: &mut Reader) -> Fallible<()> {
+        let mut number = 0_u64;
         while let Some(member) = archive.next_member()? {
             let outcome = match member.kind {
                 MemberKind::Skipped(reason) => Err(Refusal::Jail(reason)),
-                MemberKind::Directory => self.remember(&member),
+                MemberKind::Directory => self.begin_directory(&member)?,
                 MemberKind::File => self.file(archive, &member)?,
+                MemberKind::HardLink => self.remember_link(&member, number),
             };
             self.settle(&name::to_text(&member.name), outcome)?;
             if self.directories.bytes > MOST_DIRECTORY_BYTES {
                 self.make_directories()?;
             }
+            number = number.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Has a hard link wait until the content of what it leads to comes by again.
+    fn remember_link(&mut self, member: &Member, number: u64) -> Result<(), Refusal> {
+        if Session::of(self.context).is_rex_compat() {
+            return Err(Refusal::Jail("it is a hard link"));
+        }
+        let (text, path) = wire_path(&member.name).map_err(Refusal::Jail)?;
+        let target = path_below(&member.link).map_err(Refusal::Jail)?;
+        if text.is_empty() || target.is_empty() {
+            return Err(Refusal::Jail("its name is empty"));
+        }
+        let attributes = self.attributes(member)?;
+        self.links.push(HardLink { text, path, target, number, attributes }).map_err(Refusal::Jail)
+    }
+
+    /// Makes the hard links: the archive is read once more, and what they lead to is given to each of them.
+    fn make_links(&mut self) -> Fallible<()> {
+        let mut links = std::mem::take(&mut self.links);
+        links.resolve();
+        while !links.is_empty() {
+            let mut archive = self.reader()?;
+            let mut made = Vec::new();
+            let outcome = self.make_some_links(&mut archive, &links, &mut made);
+            // Damage was told in the first round, and what stands before it is there again.
+            if outcome.as_ref().is_err_and(|error| message_of(error).is_none()) {
+                return outcome;
+            }
+            if made.is_empty() {
+                break;
+            }
+            for (text, outcome) in links.settled(made) {
+                self.settle(&text, outcome)?;
+            }
+        }
+        for text in links.into_texts() {
+            self.settle(
+                &text,
+                Err(Refusal::Jail("no file that it links to stands before it in the archive")),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Gives the content of each file to the links that wait for it, as many at a time as may be open.
+    fn make_some_links(
+        &self,
+        archive: &mut Reader,
+        links: &HardLinks,
+        made: &mut Vec<(usize, Result<(), Refusal>)>,
+    ) -> Fallible<()> {
+        let mut number = 0_u64;
+        while number < links.last_number()
+            && let Some(member) = archive.next_member()?
+        {
+            let text = path_below(&member.name).unwrap_or_default();
+            let mut receivers = Vec::new();
+            if member.kind == MemberKind::File {
+                for index in links.waiting_for(&text, number, MOST_RECEIVERS) {
+                    // Of several files with one name, the last one before the link is meant.
+                    made.retain(|(earlier, _)| *earlier != index);
+                    let path = links.path(index);
+                    receivers.push((
+                        index,
+                        Writer::begin_file(self.context, self.to, path).map_err(Refusal::from),
+                    ));
+                }
+            }
+            if !receivers.is_empty() {
+                while let Some(part) = archive.next_content(PART_BYTES)? {
+                    for (_, writer) in &mut receivers {
+                        if let Ok(open) = writer
+                            && let Err(error) = open.write(&part)
+                        {
+                            *writer = Err(error.into());
+                        }
+                    }
+                }
+            }
+            for (index, writer) in receivers {
+                let finish =
+                    |writer: Writer| writer.finish_with(links.attributes(index)).map_err(Refusal::from);
+                made.push((index, writer.and_then(finish)));
+            }
+            number = number.saturating_add(1);
         }
         Ok(())
     }
 
     /// Makes a file. A failure of the archive is one of the whole call; one of the broker is the entry's.
-    fn file<S: Pieces>(
-        &self,
-        archive: &mut ArchiveReader<S>,
-        member: &Member,
-    ) -> Fallible<Result<(), Refusal>> {
+    fn file(&self, archive: &mut Reader, member: &Member) -> Fallible<Result<(), Refusal>> {
         let path = match wire_path(&member.name) {
             Ok((_, path)) if path.as_str() != HERE => path,
             Ok(_) => return Ok(Err(Refusal::Jail("its name is empty"))),
             Err(reason) => return Ok(Err(Refusal::Jail(reason))),
         };
-        let attributes = self.attributes(member);
+        let attributes = match self.attributes(member) {
+            Ok(attributes) => attributes,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let mut file = match Writer::begin_file(self.context, self.to, path) {
             Ok(file) => file,
             Err(error) => return Ok(Err(error.into())),
@@ -121,14 +262,35 @@ impl Extraction<'_> {
         Ok(file.finish_with(attributes).map_err(Refusal::from))
     }
 
-    fn remember(&mut self, member: &Member) -> Result<(), Refusal> {
-        let (text, _) = wire_path(&member.name).map_err(Refusal::Jail)?;
-        let attributes = self.attributes(member);
+    /// Makes a directory, open to nobody to whom it is closed in the end, before anything is put into it; what it is to
+    /// be like comes when all is in it. A failure is told then.
+    fn begin_directory(&mut self, member: &Member) -> Fallible<Result<(), Refusal>> {
+        let early = match self.remember(member) {
+            Ok(early) => early,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Some((path, mode)) = early {
+            let mode = Permissions::new(mode.bits() | 0o700);
+            let attributes = Attributes { mode, ..Attributes::default() };
+            let request = MakeDir { dir: self.to.id(), path, attributes };
+            match Session::of(self.context).ask(value::line(self.context), request) {
+                Err(failed) if failed.is_final() => return Err(failed.into()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Has a directory wait for the end; gives its path and mode, if it is to have one.
+    fn remember(&mut self, member: &Member) -> Result<Option<(PathText, Permissions)>, Refusal> {
+        let (text, path) = wire_path(&member.name).map_err(Refusal::Jail)?;
+        let attributes = self.attributes(member)?;
+        let early = attributes.mode.filter(|_| !text.is_empty()).map(|mode| (path, mode));
         let bytes = text.len().saturating_add(DIRECTORY_BYTES);
         if self.directories.by_path.insert(text, attributes).is_none() {
             self.directories.bytes = self.directories.bytes.saturating_add(bytes);
         }
-        Ok(())
+        Ok(early)
     }
 
     /// Makes the directories, those below before those above: a change below one would change its time.
@@ -149,36 +311,37 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    fn attributes(&self, member: &Member) -> Attributes {
+    fn attributes(&self, member: &Member) -> Result<Attributes, Refusal> {
         let (user, group) = match self.options.preserve_ownership {
-            true => (identity(&member.user), identity(&member.group)),
+            true => (Some(identity(&member.user)?), Some(identity(&member.group)?)),
             false => (None, None),
         };
         // An archive is not to bring a program that runs as somebody else, whoever packed it.
         let mode = member.mode.and_then(|mode| u16::try_from(mode & 0o777).ok()).and_then(Permissions::new);
-        Attributes {
+        Ok(Attributes {
             mode: mode.filter(|_| self.options.preserve_permissions),
             user,
             group,
             modified: member.modified.filter(|_| self.options.preserve_timestamps),
-        }
+        })
     }
 
     /// Tells what became of an entry, when it was not made; a failure that ends the run is passed on.
     fn settle(&mut self, name: &str, outcome: Result<(), Refusal>) -> Fallible<()> {
-        let reason = match outcome {
+        let (kind, reason, request) = match outcome {
             Ok(()) => return Ok(()),
             Err(Refusal::Broker(error)) => match message_of(&error) {
-                Some(message) => message,
+                Some(message) => (kind_of(&error), message, request_behind(&error)),
                 None => return Err(error),
             },
-            Err(Refusal::Jail(reason)) => reason.to_owned(),
+            Err(Refusal::Jail(reason)) => (ErrorKind::UnsupportedOperationError, reason.to_owned(), None),
         };
+        let name = if name.is_empty() { HERE } else { name };
+        let message = format!("{} was not extracted: {reason}", name.escape_debug());
         self.warnings = self.warnings.saturating_add(1);
-        if self.warnings > MOST_WARNINGS {
-            return Ok(());
-        }
-        self.warn(&format!("{} was not extracted: {reason}", name.escape_debug()))
+        let outcome = if self.warnings > MOST_WARNINGS { Ok(()) } else { self.warn(&message) };
+        self.first.get_or_insert(LeftOut { kind, message, request });
+        outcome
     }
 
     fn warn(&self, text: &str) -> Fallible<()> {
@@ -193,15 +356,20 @@ fn wire_path(name: &[u8]) -> Result<(String, PathText), &'static str> {
     Ok((text, path))
 }
 
-fn identity(owner: &Owner) -> Option<NameOrNumber> {
+/// An owner that is to be kept, and cannot be said, is not left to be somebody else.
+fn identity(owner: &Owner) -> Result<NameOrNumber, Refusal> {
     let by_name = owner.name.as_deref().and_then(|name| Text::new(name::to_text(name)));
-    by_name.map(NameOrNumber::Name).or(owner.number.map(NameOrNumber::Number))
+    let said = by_name.map(NameOrNumber::Name).or(owner.number.map(NameOrNumber::Number));
+    said.ok_or(Refusal::Jail("its owner is nobody that a system has"))
 }
 
 /// The path of the directory that an archive is extracted to.
 const HERE: &str = ".";
 
 const TOO_LONG: &str = "its name is too long";
+
+/// Links that are given the same content at once: each has a file of its own open.
+const MOST_RECEIVERS: usize = 8;
 
 /// As much of a file as is held.
 const PART_BYTES: usize = 32 * 1024;
@@ -298,7 +466,15 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(made, ["a/b/f", "empty", "a/b", "a"]);
+        // First as closed as they will be, and open enough for what comes into them.
+        assert_eq!(made, ["a", "a/b", "a/b/f", "empty", "a/b", "a"]);
+        let modes: Vec<u16> = (bench.world.borrow().calls.iter().flat_map(|call| call.requests.clone()))
+            .filter_map(|request| match request {
+                rex_ipc::interface::Request::MakeDir(make) => make.attributes.mode.map(|mode| mode.bits()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(modes, [0o700, 0o755, 0o555, 0o700]);
         assert_eq!(bench.log(), Vec::<String>::new());
     }
 
@@ -327,7 +503,7 @@ mod tests {
             }
             add(builder, b"../dir/", EntryType::Directory, 0o755, b"");
             for kind in
-                [EntryType::Symlink, EntryType::Link, EntryType::Char, EntryType::Fifo, EntryType::new(b'V')]
+                [EntryType::Symlink, EntryType::Link, EntryType::Char, EntryType::Fifo, EntryType::new(b'~')]
             {
                 add(builder, b"special", kind, 0o644, b"");
             }
@@ -335,7 +511,7 @@ mod tests {
         });
         let bench = bench(content);
 
-        extracted(&bench, "");
+        extracted(&bench, ".best_effort(true)");
 
         let world = bench.world.borrow();
         let made: Vec<&String> = world.nodes.keys().filter(|path| !path.starts_with("/d")).collect();
@@ -353,7 +529,7 @@ mod tests {
                 "its name is empty",
                 "its name leads out of the directory",
                 "it is a symbolic link",
-                "it is a hard link",
+                "its name is empty",
                 "it is a device",
                 "it is a FIFO",
                 "it is of a type that is not known",
@@ -370,7 +546,7 @@ mod tests {
         });
         let bench = bench(content).denying("create", "/t/denied");
 
-        extracted(&bench, "");
+        extracted(&bench, ".best_effort(true)");
 
         assert!(bench.has("/t/good") && !bench.has("/t/denied") && !bench.has("/t/full"));
         let log = bench.log();
@@ -444,6 +620,179 @@ mod tests {
         }
     }
 
+    const WHY: &str = r#"
+        let why = "ok";
+        try { archive.extract_archive(t, ExtractArchiveOptions()OPTIONS.build()) } catch (e) { why = `${e.kind}: ${e.message}` }
+        why
+    "#;
+
+    fn outcome(bench: &Bench, options: &str) -> String {
+        bench.output(&format!("{EXTRACT}{}", WHY.replace("OPTIONS", options)))
+    }
+
+    #[test]
+    fn what_is_left_out_is_an_error_unless_it_is_said_otherwise() {
+        for (kind, name, reason) in [
+            (EntryType::Symlink, &b"l"[..], "it is a symbolic link"),
+            (EntryType::Fifo, b"l", "it is a FIFO"),
+            (EntryType::Block, b"l", "it is a device"),
+            (EntryType::Char, b"l", "it is a device"),
+            (EntryType::Regular, b"../l", "its name leads out of the directory"),
+            (EntryType::Regular, b"/l", "its name is absolute"),
+            (EntryType::new(b'M'), b"l", "it is the rest of a file in another archive"),
+            (EntryType::new(b'~'), b"l", "it is of a type that is not known"),
+        ] {
+            let content = archive(|builder| {
+                add(builder, b"before", EntryType::Regular, 0o644, b"x");
+                add(builder, name, kind, 0o644, b"");
+                add(builder, b"after", EntryType::Regular, 0o644, b"x");
+            });
+            let said = format!("{} was not extracted: {reason}", String::from_utf8_lossy(name));
+
+            let fails = bench(&content);
+            assert_eq!(outcome(&fails, ""), format!("UnsupportedOperationError: {said}"));
+            assert!(fails.has("/t/before") && fails.has("/t/after"), "{said}");
+            for lenient in [bench(&content), bench(&content).like_rex()] {
+                let options = if lenient.rex_compat { "" } else { ".best_effort(true)" };
+                assert_eq!(outcome(&lenient, options), "ok");
+                assert!(lenient.log()[0].contains(&said), "{:?}", lenient.log());
+            }
+        }
+    }
+
+    #[test]
+    fn a_denial_that_leaves_something_out_is_one() {
+        let content = archive(|builder| {
+            add(builder, b"a", EntryType::Regular, 0o644, b"x");
+            add(builder, b"b", EntryType::Regular, 0o644, b"x");
+        });
+        let bench = bench(content).denying("create", "/t/a").denying("write", "/t/b");
+
+        let ended =
+            bench.run(&format!("{EXTRACT} archive.extract_archive(t, ExtractArchiveOptions().build())"));
+
+        assert!(
+            ended.text.starts_with("IoErrorKind: PermissionDenied: a was not extracted: "),
+            "{}",
+            ended.text
+        );
+        assert!(ended.text.contains("; 1 more were not extracted either"), "{}", ended.text);
+        assert!(ended.outcome.ended_by.is_some());
+    }
+
+    /// Adds a hard link.
+    fn link(builder: &mut Builder<Vec<u8>>, name: &str, target: &str) {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Link);
+        header.set_size(0);
+        header.set_mode(0o640);
+        header.set_mtime(1_000_000_000);
+        builder.append_link(&mut header, name, target).unwrap();
+    }
+
+    #[test]
+    fn a_hard_link_is_a_file_with_the_content_it_leads_to() {
+        let large = vec![b'x'; 200_000];
+        let content = archive(|builder| {
+            add(builder, b"dir/file", EntryType::Regular, 0o640, &large);
+            link(builder, "other/link", "dir/file");
+            link(builder, "second", "./other/link");
+            add(builder, b"twice", EntryType::Regular, 0o644, b"old");
+            add(builder, b"twice", EntryType::Regular, 0o644, b"new");
+            link(builder, "of-the-last", "twice");
+            for number in 0..20 {
+                link(builder, &format!("many/{number}"), "twice");
+            }
+            add(builder, b"twice", EntryType::Regular, 0o644, b"too late");
+        });
+        let bench = bench(content).chunks_of(5_000);
+
+        assert_eq!(outcome(&bench, ""), "ok");
+
+        for path in ["/t/dir/file", "/t/other/link", "/t/second"] {
+            assert_eq!(bench.bytes(path), large, "{path}");
+            assert_eq!(bench.traits(path).mode.map(|mode| mode & 0o7777), Some(0o640));
+        }
+        assert_eq!(bench.content("/t/of-the-last"), "new");
+        assert!((0..20).all(|number| bench.content(&format!("/t/many/{number}")) == "new"));
+        assert!(bench.log().is_empty());
+    }
+
+    #[test]
+    fn a_hard_link_to_what_is_not_there_or_is_not_permitted_is_left_out() {
+        let nothing = "no file that it links to stands before it in the archive";
+        for (target, reason) in [
+            ("missing", nothing),
+            ("later", nothing),
+            ("l", nothing),
+            ("dir", nothing),
+            ("../outside", "its name leads out of the directory"),
+            ("/etc/passwd", "its name is absolute"),
+        ] {
+            let content = archive(|builder| {
+                add(builder, b"dir/", EntryType::Directory, 0o755, b"");
+                link(builder, "l", target);
+                add(builder, b"later", EntryType::Regular, 0o644, b"x");
+            });
+            let bench = bench(content);
+
+            let said = format!("UnsupportedOperationError: l was not extracted: {reason}");
+            assert_eq!(outcome(&bench, ""), said, "{target}");
+            assert!(bench.has("/t/later") && !bench.has("/t/l"));
+        }
+        let content = archive(|builder| {
+            add(builder, b"file", EntryType::Regular, 0o644, b"x");
+            link(builder, "l", "file");
+        });
+        let denied = bench(&content).denying("write", "/t/l");
+        assert!(outcome(&denied, "").starts_with("PermissionDenied: l was not extracted: "));
+        assert!(!denied.has("/t/l"));
+        let as_in_rex = bench(&content).like_rex();
+        assert_eq!(outcome(&as_in_rex, ""), "ok");
+        assert!(as_in_rex.log()[0].contains("it is a hard link") && !as_in_rex.has("/t/l"));
+    }
+
+    #[test]
+    fn an_owner_that_cannot_be_said_is_nobody_else() {
+        let content = archive(|builder| {
+            let mut header = Header::new_gnu();
+            header.as_old_mut().uid = [0xff; 8];
+            header.as_old_mut().gid = [0xff; 8];
+            header.set_size(0);
+            builder.append_data(&mut header, "f", &b""[..]).unwrap();
+        });
+        let bench = || bench(&content);
+
+        assert!(
+            outcome(&bench(), ".preserve_ownership(true)").contains("its owner is nobody that a system has")
+        );
+        assert_eq!(outcome(&bench(), ""), "ok");
+    }
+
+    #[test]
+    fn an_incremental_dump_keeps_its_directories_and_a_time_before_1970() {
+        let content = archive(|builder| {
+            add(builder, b"weekly", EntryType::new(b'V'), 0, b"");
+            add(builder, b"./private/", EntryType::new(b'D'), 0o700, b"Ya\0\0");
+            add(builder, b"./private/a", EntryType::Regular, 0o600, b"a");
+            add(builder, b"./empty/", EntryType::new(b'D'), 0o751, b"\0");
+            let mut header = Header::new_gnu();
+            header.as_old_mut().mtime = [0xff; 12];
+            header.set_mode(0o644);
+            header.set_size(0);
+            builder.append_data(&mut header, "old", &b""[..]).unwrap();
+        });
+        let bench = bench(content);
+
+        assert_eq!(outcome(&bench, ""), "ok");
+
+        let mode = |path: &str| bench.traits(path).mode.map(|mode| mode & 0o7777);
+        assert_eq!((mode("/t/private"), mode("/t/empty")), (Some(0o700), Some(0o751)));
+        assert_eq!(bench.traits("/t/private").modified.map(|time| time.seconds), Some(1_000_000_000));
+        assert_eq!(bench.traits("/t/old").modified.map(|time| time.seconds), Some(-1));
+        assert!(bench.log().is_empty() && !bench.has("/t/weekly"));
+    }
+
     #[test]
     fn an_archive_of_nothing_makes_nothing() {
         for content in [gzip(b""), archive(|_| {})] {
@@ -465,7 +814,7 @@ mod tests {
         let mut bench = bench(content);
         bench.limits.operations = 0;
 
-        extracted(&bench, "");
+        extracted(&bench, ".best_effort(true)");
 
         let log = bench.log();
         assert_eq!(log.len(), 1_001);
@@ -484,6 +833,7 @@ mod tests {
         );
         assert!(!bench.has("/t/f"));
     }
+
     #[test]
     fn more_directories_than_can_wait_are_made_before_the_end() {
         let content = archive(|builder| {
@@ -501,6 +851,6 @@ mod tests {
         let asked = bench.asked().concat();
         let place = |name: &str| asked.iter().position(|asked| *asked == name);
         assert!(place("make_dir") < place("begin_file"));
-        assert_eq!(asked.iter().filter(|name| **name == "make_dir").count(), 24_500);
+        assert_eq!(asked.iter().filter(|name| **name == "make_dir").count(), 49_000);
     }
 }

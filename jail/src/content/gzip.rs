@@ -16,6 +16,7 @@ use crate::file_system::file::FileHandle;
 use crate::file_system::lines;
 use crate::file_system::options::ReadLinesOptions;
 use crate::session::Session;
+use crate::stray::{Decoding, Stray};
 use crate::text::{ByteStream, LineStream, Pieces, Redaction, string_limit};
 use crate::value;
 use crate::writer::Writer;
@@ -89,8 +90,10 @@ pub fn read_lines(
 /// # Errors
 /// The broker's failures.
 pub fn text_of(context: &NativeCallContext, file: &FileHandle) -> Fallible<LineStream<Inflater<ByteStream>>> {
-    let stream = ByteStream::of_file(context, file.object(), 0, Redaction::Refused)?;
-    Ok(LineStream::new(Inflater::new(stream), string_limit(&Session::of(context)), 0))
+    let stream = ByteStream::of_file(context, file.object(), file.path(), 0, Redaction::Refused)?;
+    let session = Session::of(context);
+    let decoding = Decoding::new(Stray::usual(&session), file.path());
+    Ok(LineStream::new(Inflater::new(stream), string_limit(&session), 0, decoding))
 }
 
 /// Puts the compressed content of one file in the place of another one's.
@@ -103,7 +106,7 @@ pub fn compress(
     to: &FileHandle,
     options: &CompressGzipOptions,
 ) -> Fallible<()> {
-    let mut stream = ByteStream::of_file(context, from.object(), 0, Redaction::Refused)?;
+    let mut stream = ByteStream::of_file(context, from.object(), from.path(), 0, Redaction::Refused)?;
     let mut compressed = Writer::begin(context, to, WriteHow::InPlace)?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(options.level));
     while let Some(piece) = stream.next_piece()? {
@@ -118,7 +121,7 @@ pub fn compress(
 /// The content of a compressed file, whose members follow each other as if they were one.
 ///
 /// gzip(1): "Multiple compressed files can be concatenated. In this case, gunzip will extract all members at once", and
-/// what follows them and is no member is ignored.
+/// what follows them and is no member is ignored. Zeros between members, and behind the last, are passed over.
 pub struct Inflater<S> {
     state: State<S>,
 }
@@ -143,6 +146,8 @@ impl<S: Pieces> Pieces for Inflater<S> {
             match decoder.read(&mut piece) {
                 Ok(0) => {
                     let mut rest = decoder.into_inner();
+                    // Tapes and block devices are filled up with zeros, which say nothing.
+                    rest.reader.skip_zeros()?;
                     if rest.reader.starts_with(&MAGIC)? {
                         self.state = State::Member(Box::new(GzDecoder::new(rest)));
                     }
@@ -253,6 +258,18 @@ mod tests {
         }
     }
 
+    // Python's `gzip` goes on behind zeros, wherever they stand.
+    #[test]
+    fn members_may_be_filled_up_with_zeros() {
+        for (zeros, chunk_bytes) in [(1, 1), (3, 2), (511, 60_000), (100_000, 777)] {
+            let padding = vec![0; zeros];
+            let content = [gzip("a\n"), padding.clone(), gzip("b\n"), padding].concat();
+            let bench = Bench::new().file("/d/a.gz", content).chunks_of(chunk_bytes);
+
+            gives(bench, r#"open.call("a.gz").read_gzip_lines(count.call(9))"#, r#"["a", "b"]"#);
+        }
+    }
+
     #[test]
     fn what_is_not_compressed_or_is_damaged_is_an_error() {
         let whole = gzip("some text\n".repeat(500));
@@ -260,6 +277,7 @@ mod tests {
         let place = wrong_sum.len() - 6;
         wrong_sum[place] ^= 1;
         let bench = Bench::new()
+            .like_rex()
             .file("/d/plain", "plain text")
             .file("/d/empty", "")
             .file("/d/cut", &whole[..whole.len() - 9])

@@ -63,10 +63,17 @@ pub struct ExtractArchiveOptions {
     pub preserve_ownership: bool,
     /// The time of the last modification.
     pub preserve_timestamps: bool,
+    /// Whether entries that cannot be made are told in the log only, as in Rex.
+    pub best_effort: bool,
 }
 
 impl Default for ExtractArchiveOptions {
     fn default() -> Self {
-        Self { preserve_permissions: true, preserve_ownership: false, preserve_timestamps: true }
+        Self {
+            preserve_permissions: true,
+            preserve_ownership: false,
+            preserve_timestamps: true,
+            best_effort: false,
+        }
     }
 }

@@ -55,6 +55,22 @@ impl<S: Pieces> ByteReader<S> {
         Ok(self.present().starts_with(prefix))
     }
 
+    /// Takes the zeros that come next.
+    ///
+    /// # Errors
+    /// Those of the content.
+    pub fn skip_zeros(&mut self) -> Fallible<()> {
+        loop {
+            let available = self.available()?;
+            let zeros = available.iter().take_while(|&&byte| byte == 0).count();
+            let is_over = zeros == 0 || zeros < available.len();
+            self.consume(zeros);
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
     /// Takes as much as there is room for; less only at the end. Gives how much.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use super::sparse::{MOST_SPANS, Span};
 pub struct Records {
     /// The name.
     pub path: Option<Vec<u8>>,
+    /// What a link leads to.
+    pub link: Option<Vec<u8>>,
     /// Bytes in the archive.
     pub size_bytes: Option<u64>,
     /// The last modification.
@@ -51,7 +53,15 @@ impl Records {
     /// POSIX.1-2024, pax, "pax Extended Header": each is `length key=value\n`, and the length counts all of it. A record
     /// without a value takes back what was said before.
     pub fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
-        let mut records = Self::default();
+        Self::default().with(bytes)
+    }
+
+    /// What these records say, and what was said before where they say nothing.
+    ///
+    /// # Errors
+    /// As [`Records::parse`].
+    pub fn with(self, bytes: &[u8]) -> Result<Self, &'static str> {
+        let mut records = self;
         let mut rest = bytes;
         while !rest.is_empty() {
             let (record, after) =
@@ -66,14 +76,26 @@ impl Records {
         Ok(records)
     }
 
+    /// What of a header for all entries counts for each of them: a name or a length would be that of one.
+    pub fn for_all(self) -> Self {
+        let Self { modified, uid, gid, user, group, .. } = self;
+        Self { modified, uid, gid, user, group, ..Self::default() }
+    }
+
     fn take(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         let text = || (!value.is_empty()).then(|| value.to_vec());
         let optional = || if value.is_empty() { Some(None) } else { decimal(value).map(Some) };
+        // No system has an owner with a number less than 0, and yet it may be said.
+        let owner = || match value.strip_prefix(b"-") {
+            Some(digits) => decimal(digits).map(|_| Some(u64::MAX)),
+            None => optional(),
+        };
         match key {
             b"path" => self.path = text(),
+            b"linkpath" => self.link = text(),
             b"size" => self.size_bytes = optional()?,
-            b"uid" => self.uid = optional()?,
-            b"gid" => self.gid = optional()?,
+            b"uid" => self.uid = owner()?,
+            b"gid" => self.gid = owner()?,
             b"uname" => self.user = text(),
             b"gname" => self.group = text(),
             b"mtime" if value.is_empty() => self.modified = None,
@@ -180,6 +202,11 @@ mod tests {
     }
 
     #[test]
+    fn owners_less_than_zero_are_said_and_nobody_s() {
+        assert_eq!(Records::parse(b"9 uid=-2\n").unwrap().uid, Some(u64::MAX));
+    }
+
+    #[test]
     fn malformed_records_are_refused() {
         for bytes in [
             &b"x"[..],
@@ -190,6 +217,8 @@ mod tests {
             b"18446744073709551616 path=a\n",
             b"8 path=a\n",
             b"-9 uid=7\n",
+            b"9 uid=--7\n",
+            b"8 uid=-\n",
             b"20 GNU.sparse.map=1\n",
             b"25 GNU.sparse.numbytes=1\n",
         ] {

@@ -111,8 +111,8 @@ impl Search {
             };
             self.line_number = self.line_number.saturating_add(1);
             let is_excluded = |line| self.excluded.as_ref().is_some_and(|excluded| excluded.is_match(line));
-            if self.wanted.is_match(line) && !is_excluded(line) {
-                return Ok(Some(Match { line_number: self.line_number, line_content: line.into() }));
+            if self.wanted.is_match(&line) && !is_excluded(&line) {
+                return Ok(Some(Match { line_number: self.line_number, line_content: line.as_ref().into() }));
             }
         }
     }

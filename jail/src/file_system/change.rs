@@ -20,8 +20,8 @@ use super::relabel;
 use crate::error::{Fallible, io_error};
 use crate::sdk::log;
 use crate::session::Session;
-use crate::value;
 use crate::writer::NewContent;
+use crate::{stray, value};
 
 impl FileHandle {
     /// Puts a new file with this content in the place of the old one, and opens it. This handle keeps the old one.
@@ -39,7 +39,8 @@ impl FileHandle {
         let reopen = session.new_file();
         let how = WriteHow::Replace { keep_owner: options.preserve_ownership };
         let begin = (BeginWrite { id, file: self.id(), how },);
-        let content = NewContent { id, bytes: content.as_bytes(), reopen: Some(reopen) };
+        let bytes = &stray::bytes_of(&session, content);
+        let content = NewContent { id, bytes, reopen: Some(reopen) };
         content.put(context, begin, 0, |_, _| ())?;
         Ok(self.adopt_replacement(&session, reopen))
     }
@@ -49,9 +50,11 @@ impl FileHandle {
     /// # Errors
     /// The broker's failures.
     pub fn write_in_place(&self, context: &NativeCallContext, content: &str) -> Fallible<()> {
-        let id = Session::of(context).new_writer();
+        let session = Session::of(context);
+        let id = session.new_writer();
         let begin = (BeginWrite { id, file: self.id(), how: WriteHow::InPlace },);
-        let content = NewContent { id, bytes: content.as_bytes(), reopen: None };
+        let bytes = &stray::bytes_of(&session, content);
+        let content = NewContent { id, bytes, reopen: None };
         content.put(context, begin, 0, |_, _| ())?;
         self.rewind();
         Ok(())

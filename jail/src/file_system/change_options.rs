@@ -144,7 +144,7 @@ impl DiskUsageOptions {
     /// A text, for a summary with all entries.
     pub fn checked(&self) -> Fallible<Self> {
         if self.summarize && self.all_files {
-            return Err(text_error("Validation error: cannot both summarize and show all entries"));
+            return Err(text_error(CONTRADICTION));
         }
         Ok(self.clone())
     }
@@ -249,3 +249,5 @@ impl Builder<SetXAttrOptions> {
         }
     }
 }
+/// What is said of a summary with all entries.
+pub const CONTRADICTION: &str = "Validation error: cannot both summarize and show all entries";

@@ -6,7 +6,8 @@ use rhai::{Array, NativeCallContext};
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::handle::{OpenDirectory, OpenObject};
 use crate::session::Session;
-use crate::text::{TextArray, array_limit, not_utf8, open_for_reading, open_parent, split, string_limit};
+use crate::stray::Decoding;
+use crate::text::{TextArray, array_limit, open_for_reading, open_parent, split, string_limit, through_link};
 use crate::value;
 
 /// Opens the file at a path the way commands do, and reads its end, in one round trip.
@@ -16,10 +17,14 @@ use crate::value;
 pub fn open(context: &NativeCallContext, path: &str) -> Fallible<(OpenObject, EndChunk)> {
     let session = Session::of(context);
     let (parent, name) = split(path, "file path")?;
-    let (dir, file) = (session.new_dir(), session.new_file());
-    let open_file: OpenFile = open_for_reading(file, dir, name);
-    let requests = (open_parent(dir, parent), open_file, ReadEnd { file, length: ChunkLength::MAX });
-    let (_, _, end) = session.perform(value::line(context), &requests)?;
+    let (dir, file, end) = through_link(&session, |follow| {
+        let (dir, file) = (session.new_dir(), session.new_file());
+        let open_file = OpenFile { follow, ..open_for_reading(file, dir, name.clone()) };
+        let requests =
+            (open_parent(dir, parent.clone()), open_file, ReadEnd { file, length: ChunkLength::MAX });
+        let (_, _, end) = session.perform(value::line(context), &requests)?;
+        Ok((dir, file, end))
+    })?;
     drop(OpenDirectory::adopt(&session, dir));
     Ok((OpenObject::adopt(&session, file), end))
 }
@@ -37,12 +42,13 @@ pub fn of_file(context: &NativeCallContext, file: &OpenObject) -> Fallible<EndCh
 /// read from its start.
 ///
 /// # Errors
-/// The broker's failures; `IoError` for lines that are no text; the limits on values.
+/// The broker's failures; `IoError` for lines that are no text, where they are refused; the limits on values.
 pub fn last_lines(
     context: &NativeCallContext,
     file: &OpenObject,
     end: EndChunk,
     count: u64,
+    decoding: &Decoding,
 ) -> Fallible<Option<Array>> {
     let session = Session::of(context);
     let Some(mut offset_bytes) = end.offset_bytes else { return Ok(None) };
@@ -79,7 +85,7 @@ pub fn last_lines(
         text.extend_from_slice(piece);
     }
     let text = text.get(start..).unwrap_or_default();
-    split_lines(&session, if count == 0 { b"" } else { text }).map(Some)
+    split_lines(&session, if count == 0 { b"" } else { text }, decoding).map(Some)
 }
 
 /// These bytes and no fewer; nothing when the file has become shorter.
@@ -108,7 +114,7 @@ fn exactly(
     Ok(Some(bytes))
 }
 
-fn split_lines(session: &Session, text: &[u8]) -> Fallible<Array> {
+fn split_lines(session: &Session, text: &[u8], decoding: &Decoding) -> Fallible<Array> {
     let mut lines = TextArray::new(session);
     let most = array_limit(session);
     let mut rest = text;
@@ -124,7 +130,7 @@ fn split_lines(session: &Session, text: &[u8]) -> Fallible<Array> {
             }
             None => (rest, &b""[..]),
         };
-        lines.push(std::str::from_utf8(line).map_err(|_| not_utf8())?)?;
+        lines.push(decoding.line(None, line)?)?;
         rest = after;
     }
     Ok(lines.into_array())

@@ -15,6 +15,7 @@ use super::{ending, lines};
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::handle::OpenObject;
 use crate::session::Session;
+use crate::stray::{Decoding, Stray};
 use crate::text::{ByteStream, Redaction, TextArray, array_limit, string_limit};
 use crate::{pattern, value};
 
@@ -143,12 +144,14 @@ impl FileHandle {
         let offset = if options.count.is_some_and(|count| count < 0) { 0 } else { self.page_offset.get() };
         if let (Some(count), None) = (options.count.filter(|count| *count < 0), options.start) {
             let end = ending::of_file(context, &self.object)?;
-            if let Some(lines) = ending::last_lines(context, &self.object, end, count.unsigned_abs())? {
+            let decoding = Decoding::new(Stray::usual(&Session::of(context)), self.path());
+            let lines = ending::last_lines(context, &self.object, end, count.unsigned_abs(), &decoding)?;
+            if let Some(lines) = lines {
                 self.page_offset.set(0);
                 return Ok(lines);
             }
         }
-        let stream = ByteStream::of_file(context, &self.object, offset, Redaction::Refused)?;
+        let stream = ByteStream::of_file(context, &self.object, self.path(), offset, Redaction::Refused)?;
         let lines = lines::select(&Session::of(context), &mut stream.into_lines(), options)?;
         self.page_offset.set(0);
         Ok(lines)
@@ -185,7 +188,7 @@ impl FileHandle {
         let mut line_number: INT = 0;
         while let Some(line) = lines.next_text()? {
             line_number = line_number.saturating_add(1);
-            if !pattern.is_match(line) {
+            if !pattern.is_match(&line) {
                 continue;
             }
             bytes = bytes.saturating_add(line.len());
@@ -195,7 +198,7 @@ impl FileHandle {
             if bytes > most_bytes {
                 return Err(too_large(TooLarge::Text));
             }
-            matches.push(Dynamic::from(Match { line_number, line_content: line.into() }));
+            matches.push(Dynamic::from(Match { line_number, line_content: line.as_ref().into() }));
         }
         self.page_offset.set(0);
         Ok(matches)
@@ -273,7 +276,7 @@ impl FileHandle {
     }
 
     fn stream(&self, context: &NativeCallContext, redaction: Redaction) -> Fallible<ByteStream> {
-        ByteStream::of_file(context, &self.object, self.page_offset.get(), redaction)
+        ByteStream::of_file(context, &self.object, self.path(), self.page_offset.get(), redaction)
     }
 }
 
@@ -421,13 +424,17 @@ mod tests {
     }
 
     #[test]
-    fn text_functions_refuse_other_bytes_and_a_failure_moves_nothing() {
-        gives(
-            r#"let f = open.call("b"); let r = [];
-               try { f.read() } catch (e) { r.push(`${e.kind}: ${e.message}`) }
-               try { f.read_lines(ReadLinesOptions().count(9).build()) } catch (e) { r.push(`${e.kind}`) }
-               r.push(f.read_lines(ReadLinesOptions().count(1).build())); r.push(f.counts().byte_count); r"#,
-            r#"["IoError: stream did not contain valid UTF-8", "IoError", ["ok"], 12]"#,
+    fn text_functions_refuse_other_bytes_as_in_rex_and_a_failure_moves_nothing() {
+        let script = format!(
+            r#"{OPEN} let f = open.call("b"); let r = [];
+               try {{ f.read() }} catch (e) {{ r.push(`${{e.kind}}: ${{e.message}}`) }}
+               try {{ f.read_lines(ReadLinesOptions().count(9).build()) }} catch (e) {{ r.push(`${{e.kind}}`) }}
+               r.push(f.read_lines(ReadLinesOptions().count(1).build())); r.push(f.counts().byte_count); r"#
+        );
+
+        assert_eq!(
+            bench().like_rex().chunks_of(5).output(&script),
+            r#"["IoError: stream did not contain valid UTF-8", "IoError", ["ok"], 12]"#
         );
     }
 

@@ -8,7 +8,7 @@ use rhai::Array;
 use super::options::ReadLinesOptions;
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::session::Session;
-use crate::text::{LineStream, Pieces, TextArray, array_limit, not_utf8, string_limit};
+use crate::text::{LineStream, Pieces, TextArray, array_limit, string_limit};
 
 /// The lines that the options mean.
 ///
@@ -77,8 +77,9 @@ fn last<S: Pieces>(
         ring.push_back(line.to_vec());
     }
     let mut selected = TextArray::new(session);
-    for line in ring {
-        selected.push(String::from_utf8(line).map_err(|_| not_utf8())?)?;
+    let before = number.saturating_sub(ring.len() as u64);
+    for (line, number) in ring.iter().zip(before.saturating_add(1)..) {
+        selected.push(lines.decoding().line(Some(number), line)?)?;
     }
     Ok(selected.into_array())
 }

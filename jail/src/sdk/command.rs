@@ -48,6 +48,12 @@ const LIST: &str = "directory: open Dir, [open Dir(resolved)], read Dir; symlink
 const WALK: &str = "open Dir, [open Dir(resolved)], read Dir(best effort), per subdirectory: open Dir(best effort), read \
                     Dir(best effort)";
 
+/// What the flags say of bytes that are no text.
+pub(super) const LOSSY: &str = "Bytes that are no text become U+FFFD.";
+
+/// The same for the one that refuses them.
+pub(super) const STRICT: &str = "Bytes that are no text are an error, which names file and line.";
+
 pub(super) fn command(
     name: &'static str,
     signature: &'static str,
@@ -89,6 +95,9 @@ fn register_cat(registrar: &mut Registrar<'_>) {
         &["number", "n"],
         (CatFlag::Number, "CatFlag", "Puts its number in front of each line."),
     );
+    for (name, value, doc) in [("lossy", CatFlag::Lossy, LOSSY), ("strict", CatFlag::Strict, STRICT)] {
+        flag(registrar, "cat", &[name], (value, "CatFlag", doc));
+    }
     registrar.function(command("cat", "(path: String)", "String", READ, "The text of a file."), cat::plain);
     registrar.function(
         command(
@@ -131,11 +140,13 @@ fn register_ls(registrar: &mut Registrar<'_>) {
 
 fn register_grep(registrar: &mut Registrar<'_>) {
     registrar.type_name::<GrepFlag>("GrepFlag");
-    let flags: [(&[&'static str], GrepFlag, &'static str); 4] = [
+    let flags: [(&[&'static str], GrepFlag, &'static str); 6] = [
         (&["ignore_case", "i"], GrepFlag::IgnoreCase, "Matches either letter case."),
         (&["count", "c"], GrepFlag::Count, "Gives the number of lines instead of the lines."),
         (&["invert", "v"], GrepFlag::Invert, "Gives the lines that do not match."),
         (&["line_number", "n"], GrepFlag::LineNumber, "Puts its number in front of each line."),
+        (&["lossy"], GrepFlag::Lossy, LOSSY),
+        (&["strict"], GrepFlag::Strict, STRICT),
     ];
     for (names, value, doc) in flags {
         flag(registrar, "grep", names, (value, "GrepFlag", doc));
@@ -188,6 +199,9 @@ fn register_tail(registrar: &mut Registrar<'_>) {
         flag_with_value("tail", "range", "(start: i64, end: i64)", "TailFlag", "From this line to that one."),
         |start: INT, end: INT| -> Fallible<TailFlag> { Ok(TailFlag::Range(start, end)) },
     );
+    for (name, value, doc) in [("lossy", TailFlag::Lossy, LOSSY), ("strict", TailFlag::Strict, STRICT)] {
+        flag(registrar, "tail", &[name], (value, "TailFlag", doc));
+    }
     registrar.function(
         command("tail", "(path: String)", "Array<String>", READ_WHOLE, "The last ten lines of a file."),
         tail::plain,

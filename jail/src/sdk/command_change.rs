@@ -2,7 +2,7 @@
 
 use rhai::INT;
 
-use super::command::{command, flag, flag_with_value};
+use super::command::{LOSSY, STRICT, command, flag, flag_with_value};
 use crate::commands::cp::CpFlag;
 use crate::commands::du::DuFlag;
 use crate::commands::mkdir::MkdirFlag;
@@ -36,6 +36,9 @@ fn register_sed(registrar: &mut Registrar<'_>) {
     );
     flag(registrar, "sed", &["all", "g"], (SedFlag::All, "SedFlag", "Replaces every occurrence."));
     flag(registrar, "sed", &["in_place", "i"], (SedFlag::InPlace, "SedFlag", "Gives the file the new text."));
+    for (name, value, doc) in [("lossy", SedFlag::Lossy, LOSSY), ("strict", SedFlag::Strict, STRICT)] {
+        flag(registrar, "sed", &[name], (value, "SedFlag", doc));
+    }
     registrar.function(
         command(
             "sed",

@@ -119,6 +119,10 @@ fn register_extract_options(registrar: &mut Registrar<'_>) {
         setter("preserve_timestamps", "Gives the entries their times, which it does unless told not to."),
         |builder: &mut Extract, wanted: bool| builder.0.preserve_timestamps = wanted,
     );
+    registrar.setter(
+        setter("best_effort", "Tells what cannot be made in the log, and does not fail for it."),
+        |builder: &mut Extract, wanted: bool| builder.0.best_effort = wanted,
+    );
     registrar.function(
         entry("build", "(ExtractArchiveOptionsBuilder)", "ExtractArchiveOptions", FINISHED),
         |builder: &mut Extract| builder.0.clone(),
