@@ -139,12 +139,13 @@ fn a_link_that_stays_below_is_followed_and_the_place_it_leads_to_asked_for() {
         session.records.clear();
 
         let writer = begin_file(&mut session, dst, path).unwrap();
+        let questions = session.questions();
         for question in [
             format!("permit create File ~/dst/{path}"),
             format!("permit create File ~/dst/{place}"),
             format!("permit write File ~/dst/{place}"),
         ] {
-            assert!(session.questions().contains(&question), "{path}: {question}");
+            assert!(questions.contains(&question), "{path}: {question} in {questions:?}");
         }
         push(&mut session, writer, b"x").unwrap();
         finish(&mut session, writer).unwrap();
