@@ -41,8 +41,11 @@ fn a_directory_stands_for_its_policy_files_in_the_order_of_their_names() {
     for name in ["b.cedar", "a.cedar", "10.cedar", ".hidden.cedar", "notes.txt", "c.cedar~", "cedar"] {
         scratch.file(name, format!("// {name}\n"));
     }
-    fs::create_dir(scratch.path().join("deeper")).unwrap();
-    scratch.file("deeper/d.cedar", PERMIT);
+    for deeper in ["deeper", "old.cedar"] {
+        fs::create_dir(scratch.path().join(deeper)).unwrap();
+        scratch.file(&format!("{deeper}/d.cedar"), PERMIT);
+    }
+    symlink("deeper", scratch.path().join("link.cedar")).unwrap();
     let single = scratch.file("z", "// z\n");
 
     let sources = read(&[single.as_path(), scratch.path()]).unwrap();
@@ -66,6 +69,36 @@ fn the_policies_of_several_files_hold_together_and_have_one_digest() {
     assert_ne!(both.digest(), one.digest());
 }
 
+// Editors of other systems write it; it says nothing about the text, and its columns are those that are shown.
+#[test]
+fn a_byte_order_mark_before_a_policy_says_nothing() {
+    let load = |text: &str, mode| Policies::load(&[PolicyText { name: "a", text }], mode);
+    let marked = format!("\u{feff}{PERMIT}");
+    let long = format!("\u{feff}{}", PERMIT.repeat(5_000));
+
+    let loaded = load(&marked, Mode::Strict).unwrap();
+
+    assert_eq!(loaded.policies.len(), 1);
+    assert_eq!(loaded.policies.place("policy0").unwrap().to_string(), "a:1:1");
+    // The digest is that of the file, as `sha256sum` prints it.
+    assert_ne!(loaded.policies.digest(), load(PERMIT, Mode::Strict).unwrap().policies.digest());
+    assert_eq!(load(&long, Mode::Strict).unwrap().policies.len(), 5_000);
+    for (text, column) in
+        [("permit(principal, action, resourc);", 27), ("forbid(principal, action, resource is X);", 39)]
+    {
+        let errors = load(&format!("\u{feff}{text}"), Mode::Standard).unwrap_err();
+        assert_eq!((errors.findings()[0].line, errors.findings()[0].column), (1, column), "{errors}");
+        let sources = [PolicyText { name: "a", text: &format!("\u{feff}{text}") }];
+        assert!(
+            rex_broker::policy::render(errors.findings(), &sources, false).contains(&format!("1 | {text}\n"))
+        );
+    }
+    // One mark, at the beginning; and Rex takes none.
+    assert!(load(&format!("\u{feff}\u{feff}{PERMIT}"), Mode::Standard).is_err());
+    assert!(load(&format!("{PERMIT}\u{feff}{PERMIT}"), Mode::Standard).is_err());
+    assert!(load(&marked, Mode::Rex).is_err());
+}
+
 #[test]
 fn what_is_no_policy_file_is_told_from_what_is_not_there() {
     let scratch = Scratch::new();
@@ -77,7 +110,7 @@ fn what_is_no_policy_file_is_told_from_what_is_not_there() {
     refused(&[&empty], "no file *.cedar", false);
     refused(&[&binary], "UTF-8", false);
     fs::create_dir(empty.join("sub.cedar")).unwrap();
-    refused(&[&empty], "sub.cedar: Is a directory", true);
+    refused(&[&empty], "no file *.cedar", false);
     symlink("nowhere", scratch.path().join("dangling.cedar")).unwrap();
     refused(&[scratch.path().join("dangling.cedar")], "No such file", true);
 }

@@ -32,9 +32,9 @@ enum Kind {
     MapValue(Decoded),
 }
 
-/// Decodes the file.
+/// Decodes the file. A byte-order mark before the text, which some editors write, is no part of it.
 pub(super) fn decode(text: &str) -> Result<Decoded, serde_json::Error> {
-    serde_json::from_str(text)
+    serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 impl Decoded {

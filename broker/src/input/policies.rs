@@ -1,5 +1,6 @@
 //! Which policy files are meant, and their texts.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
@@ -65,7 +66,8 @@ fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
     for entry in Dir::from_fd(directory.into())?.iter() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if name.ends_with(b".cedar") && !name.starts_with(b".") {
+        let is_meant = name.ends_with(b".cedar") && !name.starts_with(b".");
+        if is_meant && !path.join(OsStr::from_bytes(name)).is_dir() {
             names.push(name.to_vec());
         }
         if names.len() > MAX_FILES {
@@ -77,7 +79,7 @@ fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
         return Err(io::Error::new(ErrorKind::InvalidData, "there is no file *.cedar in this directory"));
     }
     names.sort_unstable();
-    Ok(names.iter().map(|name| path.join(std::ffi::OsStr::from_bytes(name))).collect())
+    Ok(names.iter().map(|name| path.join(OsStr::from_bytes(name))).collect())
 }
 
 const MAX_FILES: usize = 1_000;

@@ -111,6 +111,14 @@ fn every_kind_has_its_value() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_arguments_says_nothing() {
+    let text = r#"{"a": {"longValue": 1}}"#;
+
+    assert_eq!(values("marked", &format!("\u{feff}{text}")), values("plain", text));
+    assert!(with_arguments("twice", &format!("\u{feff}\u{feff}{text}")).is_err());
+}
+
+#[test]
 fn names_are_not_checked_and_keep_their_order() {
     let text = r#"{"b": {"integerValue": 1}, "": {"integerValue": 2}, "let": {"integerValue": 3}, "a-b": {"integerValue": 4}}"#;
 

@@ -48,6 +48,15 @@ impl Explaining {
 ///
 /// `determining` are the policies that forbid; without any the question is only not permitted.
 pub fn of_refusal(services: &mut Services, question: &Question<'_>, determining: &[String], is_new: bool) {
+    // Reading redacted is asked for in place of reading, which was refused just before. That is one lack, and what was
+    // said of it stands: the redacted content is another than the script asked for, and where a forbid keeps the whole
+    // from being read, it is not for us to offer a part of it.
+    if question.action == ActionId::FileSystemRedactedRead {
+        let of_reading =
+            (ActionId::FileSystemRead, question.resource.kind(), question.resource.id().into_owned());
+        services.explaining.refused.take_if(|refused| *refused != of_reading);
+        return;
+    }
     services.explaining.refused = None;
     if !services.explaining.enabled || !is_new || services.explaining.named >= MAX_NAMED {
         return;

@@ -129,7 +129,7 @@ fn location(expr: &Expr) -> Option<&Loc> {
 }
 
 /// The source text where there is one, else Cedar's; on one line, and of bounded length.
-fn text(expr: &Expr) -> String {
+pub(super) fn text(expr: &Expr) -> String {
     let own = |expr: &Expr| {
         expr.source_loc().and_then(Loc::snippet).map_or_else(|| expr.to_string(), str::to_owned)
     };

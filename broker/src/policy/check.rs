@@ -17,7 +17,7 @@ use super::overflow;
 use super::parse::Parsed;
 use super::schema;
 use super::scope::Scope;
-use super::suggest::{did_you_mean, nearest};
+use super::suggest;
 use super::typecheck;
 use super::vocabulary::{KINDS, Vocabulary};
 
@@ -137,34 +137,14 @@ fn unknown_name(parsed: &Parsed, error: &ValidationError, words: &Vocabulary, re
         ValidationError::UnrecognizedEntityType(UnrecognizedEntityType {
             actual_entity_type: written,
             ..
-        }) => {
-            let known = KINDS.iter().map(|kind| kind.type_name());
-            let near =
-                nearest(written, known.chain(["User", "file_system::Arguments", "file_system::Environment"]));
-            (format!("there is no entity type `{written}`"), near.map(did_you_mean))
-        }
+        }) => (format!("there is no entity type `{written}`"), suggest::entity_type(written)),
         ValidationError::UnrecognizedActionId(unknown) => {
             let written = unknown.actual_action_id.as_str();
-            (
-                format!("there is no action `{written}`"),
-                nearest_action(written, words).map(|near| did_you_mean(&near)),
-            )
+            (format!("there is no action `{written}`"), suggest::action(written, words))
         }
         other => (without_prefix(parsed, other), other.help().map(|help| help.to_string())),
     };
     report.add(parsed, Severity::Error, span(error), message, hint);
-}
-
-fn nearest_action(written: &str, words: &Vocabulary) -> Option<String> {
-    let groups: Vec<String> = groups(words).iter().map(ToString::to_string).collect();
-    let known = ActionId::ALL.iter().map(|action| action.uid());
-    nearest(written, known.chain(groups.iter().map(String::as_str))).map(str::to_owned)
-}
-
-fn groups(words: &Vocabulary) -> Vec<EntityUID> {
-    let mut groups: Vec<EntityUID> = words.actions().filter_map(|(_, names)| names.group.clone()).collect();
-    groups.dedup();
-    groups
 }
 
 /// Characters that make a text look like another.

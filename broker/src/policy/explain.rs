@@ -143,7 +143,8 @@ fn nothing_matches(verdict: &Verdict) -> bool {
 pub struct Lacking {
     /// The permission that was refused, and then those that the rest of the call is known to need and has not.
     pub needs: Vec<Need>,
-    /// Policies that permit exactly these, one a line; those that somebody forbids are left out.
+    /// Policies that permit exactly these, one a line; empty where one of them is forbidden, as then the rest would not
+    /// let the call succeed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub grant: String,
     /// The permit that comes nearest to what was refused.
@@ -182,7 +183,8 @@ impl Need {
 }
 
 impl Lacking {
-    /// Adds a permission, and the policy that would give it. One that is there already is not added again.
+    /// Adds a permission, and the policy that would give it. One that is there already is not added again, and once one
+    /// is forbidden nothing is proposed.
     pub fn add(&mut self, need: Need, grant: Option<String>) {
         let is_same = |own: &Need| {
             (own.action, own.resource_type, own.resource.as_str())
@@ -192,7 +194,9 @@ impl Lacking {
             return;
         }
         self.needs.push(need);
-        if let Some(grant) = grant {
+        if self.needs.iter().any(|need| !need.forbidden_by.is_empty()) {
+            self.grant.clear();
+        } else if let Some(grant) = grant {
             if !self.grant.is_empty() {
                 self.grant.push('\n');
             }

@@ -108,7 +108,14 @@ impl<'a> Source<'a> {
             *before += characters(block);
             Some(own)
         });
-        Self { name, text, lines: std::iter::once(0).chain(after_breaks).collect(), blocks: blocks.collect() }
+        // A byte-order mark belongs to no line: the first column is the one behind it.
+        let first = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+        Self {
+            name,
+            text,
+            lines: std::iter::once(first).chain(after_breaks).collect(),
+            blocks: blocks.collect(),
+        }
     }
 
     pub(super) fn name(&self) -> &'a str {
@@ -129,6 +136,7 @@ impl<'a> Source<'a> {
 
     /// Line and column of a byte, both counted from 1. What is no place in the text counts as its end.
     pub(super) fn position(&self, byte: usize) -> (usize, usize) {
+        let byte = byte.max(self.lines.first().copied().unwrap_or(0));
         let line = self.lines.partition_point(|start| *start <= byte.min(self.text.len()));
         let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
         (line, self.characters_before(byte).saturating_sub(self.characters_before(start)) + 1)
@@ -173,6 +181,9 @@ fn characters(bytes: &[u8]) -> usize {
 
 const BLOCK_BYTES: usize = 1024;
 
+/// What some editors write before a text; it says nothing about it.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +211,18 @@ mod tests {
                 assert_eq!(source.position(byte), expected, "{byte}");
             }
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_has_no_column() {
+        let source = Source::new("a.cedar", "\u{feff}permit\nforbid");
+
+        assert_eq!(
+            [0, 1, 3, 8, 10].map(|byte| source.position(byte)),
+            [(1, 1), (1, 1), (1, 1), (1, 6), (2, 1)]
+        );
+        assert_eq!((source.line(1), source.line(2)), ("permit", "forbid"));
+        assert_eq!(Source::new("a.cedar", "\u{feff}").position(0), (1, 1));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Literals that cannot mean what their author meant: constants that fail, paths that no resource has.
 
-use cedar_policy_core::ast::{Context, EntityUID, EntityUIDEntry, Expr, ExprKind, Literal, Request};
+use std::collections::HashSet;
+use std::ptr;
+
+use cedar_policy_core::ast::{Context, EntityUID, EntityUIDEntry, Expr, ExprKind, Literal, Request, UnaryOp};
 use cedar_policy_core::entities::Entities;
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
@@ -8,14 +11,23 @@ use rex_ipc::action::ResourceKind;
 
 use super::check::{self, Report, Span};
 use super::finding::Severity;
+use super::impossible;
 use super::parse::Parsed;
 use super::vocabulary::Vocabulary;
 
 /// Looks at every literal of a policy.
 pub(super) fn check(parsed: &Parsed, words: &Vocabulary, report: &mut Report<'_>) {
     let condition = parsed.policy.condition();
+    // What is negated is judged together with its `!`, which comes before it.
+    let mut negated: HashSet<*const Expr> = HashSet::new();
     for part in condition.subexpressions() {
         let place = span(part);
+        if let ExprKind::UnaryApp { op: UnaryOp::Not, arg } = part.expr_kind() {
+            negated.insert(ptr::from_ref(&**arg));
+        }
+        if !negated.contains(&ptr::from_ref(part)) {
+            impossible::look(parsed, part, words, report);
+        }
         match part.expr_kind() {
             ExprKind::Lit(Literal::EntityUID(uid)) => check_uid(parsed, uid, place, words, report),
             ExprKind::Lit(Literal::String(text)) => check_placeholder(parsed, text, place, report),
@@ -33,15 +45,9 @@ fn check_uid(parsed: &Parsed, uid: &EntityUID, place: Span, words: &Vocabulary, 
     let is_path =
         [ResourceKind::File, ResourceKind::Dir].into_iter().any(|kind| words.kind(kind) == uid.entity_type());
     if !is_path {
-        return;
+        return impossible::named(parsed, uid, place, words, report);
     }
-    let normal = normal_path(id);
-    if normal.as_deref() != Some(id) {
-        let message = format!("no path is ever named `{}`", id.escape_debug());
-        let hint = match normal {
-            Some(normal) => format!("write `{}`", normal.escape_debug()),
-            None => "paths are absolute, and have no `..`".to_owned(),
-        };
+    if let Some((message, hint)) = impossible::path(id) {
         report.add(parsed, Severity::Error, place, message, Some(hint));
     } else if id.contains('*') {
         let message = "`*` in an entity name stands for itself".to_owned();
@@ -55,13 +61,6 @@ fn check_placeholder(parsed: &Parsed, text: &str, place: Span, report: &mut Repo
         let message = format!("`{}` is taken literally: nothing is filled in", text.escape_debug());
         report.add(parsed, Severity::Warning, place, message, Some("write the value itself".to_owned()));
     }
-}
-
-/// The form in which paths are asked about: absolute, no empty or `.` component, no slash at the end.
-fn normal_path(path: &str) -> Option<String> {
-    let relative = path.strip_prefix('/')?;
-    let parts: Vec<&str> = relative.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    (!parts.contains(&"..")).then(|| format!("/{}", parts.join("/")))
 }
 
 /// Evaluates the parts of the condition that depend on nothing, and reports those that fail.

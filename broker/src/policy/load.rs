@@ -49,7 +49,7 @@ impl Policies {
     pub fn load(sources: &[PolicyText<'_>], mode: Mode) -> Result<Loaded, PolicyErrors> {
         let texts: Vec<Source<'_>> =
             sources.iter().map(|source| Source::new(source.name, source.text)).collect();
-        let mut parsed = parse(&texts)?;
+        let mut parsed = parse(&texts, mode != Mode::Rex)?;
         let mut findings = name(&mut parsed, &texts);
         let words = Vocabulary::new();
         findings.extend(check::check(&parsed, &texts, &words));

@@ -5,7 +5,7 @@ use cedar_policy_core::parser;
 use cedar_policy_core::parser::err::ParseError;
 use miette::Diagnostic;
 
-use super::finding::{Finding, PolicyErrors, Severity, Source};
+use super::finding::{BYTE_ORDER_MARK, Finding, PolicyErrors, Severity, Source};
 use super::guard;
 
 /// A policy that parsed.
@@ -27,8 +27,8 @@ impl Parsed {
     }
 }
 
-/// Parses every source.
-pub(super) fn parse(texts: &[Source<'_>]) -> Result<Vec<Parsed>, PolicyErrors> {
+/// Parses every source. With `marks`, a text may begin with a byte-order mark, which Cedar's own parser refuses.
+pub(super) fn parse(texts: &[Source<'_>], marks: bool) -> Result<Vec<Parsed>, PolicyErrors> {
     let mut policies = Vec::new();
     let mut errors = PolicyErrors { findings: Vec::new(), cedar_reason: None };
     let (mut total_bytes, mut total_policies) = (0_usize, 0_usize);
@@ -46,12 +46,19 @@ pub(super) fn parse(texts: &[Source<'_>]) -> Result<Vec<Parsed>, PolicyErrors> {
             errors.findings.push(source.finding(Severity::Error, (0, 0), message));
             break;
         }
-        parse_source(position, source, &mut policies, &mut errors);
+        let has_mark = marks && source.text().starts_with(BYTE_ORDER_MARK);
+        let begin = if has_mark { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+        parse_source(position, (source, begin), &mut policies, &mut errors);
     }
     if errors.findings.is_empty() { Ok(policies) } else { Err(errors) }
 }
 
-fn parse_source(position: usize, source: &Source<'_>, policies: &mut Vec<Parsed>, errors: &mut PolicyErrors) {
+fn parse_source(
+    position: usize,
+    (source, begin): (&Source<'_>, usize),
+    policies: &mut Vec<Parsed>,
+    errors: &mut PolicyErrors,
+) {
     let ends = match guard::scan(source.text()) {
         Ok(ends) => ends,
         Err(deep) => {
@@ -63,7 +70,7 @@ fn parse_source(position: usize, source: &Source<'_>, policies: &mut Vec<Parsed>
         }
     };
     let limit = errors.findings.len() + LIMIT_FINDINGS;
-    let mut base = 0;
+    let mut base = begin;
     for end in ends.into_iter().chain([source.text().len()]) {
         let part = source.text().get(base..end).unwrap_or_default();
         match parser::parse_policyset(part) {

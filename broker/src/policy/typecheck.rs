@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy_core::ast::{Effect, Expr, ExprKind, Var};
+use cedar_policy_core::ast::{BinaryOp, Effect, Expr, ExprKind, UnaryOp, Var};
+use cedar_policy_core::parser::Loc;
 use cedar_policy_core::validator::typecheck::{PolicyCheck, Typechecker};
 use cedar_policy_core::validator::types::{RequestEnv, Type};
 use cedar_policy_core::validator::validation_errors::{AttributeAccess, LubContext, UnsafeAttributeAccess};
@@ -10,6 +11,7 @@ use cedar_policy_core::validator::{ValidationError, ValidationMode, ValidatorSch
 use miette::Diagnostic;
 use rex_ipc::action::{ActionId, ResourceKind};
 
+use super::anatomy;
 use super::check::{Report, Span, list, span, without_prefix};
 use super::finding::Severity;
 use super::parse::Parsed;
@@ -211,8 +213,57 @@ fn judge(
     if !live.iter().all(|case| site.cases.contains(case)) {
         message += &format!(", when the resource is {}", list(&kind_names(&site.cases)));
     }
-    let hint = site.error.help().map(|help| without_prefix(parsed, &help));
+    let hint = accepted_guard(parsed, &site.error)
+        .or_else(|| site.error.help().map(|help| without_prefix(parsed, &help)));
     report.add(parsed, severity, span(&site.error), message, hint);
+}
+
+/// The access with the test that the validator accepts, written out so that it can take the place of what is there.
+///
+/// The validator follows `a && b`, not `!a || b`: the test has to stand before the access in the same conjunction.
+fn accepted_guard(parsed: &Parsed, error: &ValidationError) -> Option<String> {
+    let place = span(error)?;
+    let clauses = parsed.policy.non_scope_constraints()?;
+    let test = match error {
+        ValidationError::UnsafeOptionalAttributeAccess(access) => {
+            // Cedar keeps `context.a.b` as [b, a].
+            let AttributeAccess::Context(_, path) = &access.attribute_access else { return None };
+            let (last, owners) = path.split_first()?;
+            let owner =
+                owners.iter().rev().fold("context".to_owned(), |owner, name| format!("{owner}.{name}"));
+            format!("{owner} has {last}")
+        }
+        ValidationError::UnsafeTagAccess(_) => {
+            // All members of a chain have its place, so the text tells them apart.
+            let access = clauses.subexpressions().find(|part| {
+                matches!(part.expr_kind(), ExprKind::BinaryApp { op: BinaryOp::GetTag, .. })
+                    && part.source_loc().is_some_and(|loc| (loc.start(), loc.end()) == place)
+            })?;
+            let text = access.source_loc().and_then(Loc::snippet)?;
+            let (owner, tag) = text.rsplit_once(".getTag(")?;
+            format!("{owner}.hasTag({tag}")
+        }
+        _ => return None,
+    };
+    let whole = anatomy::text(operand(clauses, place)?);
+    Some(format!("test for it in the same `&&`: write `({test} && {whole})` in place of `{whole}`"))
+}
+
+/// The smallest condition around a place: what `&&`, `||`, `!` and `if` are made of.
+fn operand(expr: &Expr, place: (usize, usize)) -> Option<&Expr> {
+    match expr.expr_kind() {
+        ExprKind::And { left, right } | ExprKind::Or { left, right } => {
+            operand(left, place).or_else(|| operand(right, place))
+        }
+        ExprKind::UnaryApp { op: UnaryOp::Not, arg } => operand(arg, place),
+        ExprKind::If { test_expr, then_expr, else_expr } => {
+            [test_expr, then_expr, else_expr].into_iter().find_map(|arm| operand(arm, place))
+        }
+        _ => {
+            let loc = expr.source_loc()?;
+            (loc.start() <= place.0 && place.1 <= loc.end()).then_some(expr)
+        }
+    }
 }
 
 fn missing_attribute(

@@ -89,6 +89,12 @@ pub(super) fn uid(ty: &EntityType, id: &str) -> EntityUID {
     EntityUID::from_components(ty.clone(), Eid::new(id), None)
 }
 
+/// An entity as it stands in a policy: `Type::"name"`, the name spelled as Cedar spells it, so that no two names share a
+/// text and every one can be put back. `'` is `\'` there.
+pub fn entity(type_name: &str, name: &str) -> String {
+    format!("{type_name}::\"{}\"", name.escape_debug())
+}
+
 /// The name that stands between the quotes of an entity, such as `/a "b"` for `/a \"b\"`; nothing when it is not
 /// written as Cedar demands.
 pub fn entity_id(escaped: &str) -> Option<String> {
@@ -139,6 +145,17 @@ mod tests {
         }
         for (position, action) in ActionId::ALL.iter().enumerate() {
             assert_eq!(position, *action as usize);
+        }
+    }
+
+    #[test]
+    fn names_are_spelled_as_cedar_spells_and_reads_them() {
+        for name in ["o'brien", "a\"b", "a\\b", "a\nb", "\u{10fff6}", "é", "\u{301}x", "\0", "\u{200b}"] {
+            let spelled = entity("User", name);
+            let known: EntityUID = spelled.parse().unwrap();
+
+            assert_eq!(AsRef::<str>::as_ref(known.eid()), name);
+            assert_eq!(known.to_string(), spelled);
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Asked, ExplainArguments, complain, mode, print, read, show, texts};
 use crate::cli::Exit;
 use crate::cli::terminal::printable_line;
 use crate::policy::explain::{Explanation, Ground, Nearest, explain};
-use crate::policy::{Engine, Policies};
+use crate::policy::{Engine, Policies, entity};
 use crate::sys;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Exit {
@@ -79,8 +79,11 @@ impl<'a> Answer<'a> {
 
     fn to_text(&self) -> String {
         let mut lines = vec![format!(
-            "{}: User::\"{}\", {}, {}::\"{}\"",
-            self.decision, self.principal, self.action, self.resource_type, self.resource
+            "{}: {}, {}, {}",
+            self.decision,
+            entity("User", self.principal),
+            self.action,
+            entity(self.resource_type, self.resource)
         )];
         let word = match (self.decision, self.could_not_be_evaluated) {
             ("permitted", _) => "permitted by",

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rex_ipc::action::{ActionId, ResourceKind};
 use serde::Serialize;
 
+use crate::policy::entity;
 use crate::policy::explain::{Lacking, Need};
 
 /// One entry of `denials`.
@@ -33,6 +34,8 @@ pub(super) struct Denials {
     places: HashMap<DenialObject, usize>,
     text_bytes: usize,
     explanation_bytes: usize,
+    /// The place in `kept` of the entry that was explained last.
+    explained: Option<usize>,
     /// How many of `kept` were handed out by [`Denials::untold`].
     told: usize,
     /// Denials that had no room.
@@ -54,8 +57,7 @@ impl Denials {
         self.total = self.total.saturating_add(1);
         let key = DenialObject {
             action: action.uid(),
-            // Cedar writes identifiers in this way, and so no two names share a text.
-            resource: format!("{}::\"{}\"", kind.type_name(), name.escape_debug()),
+            resource: entity(kind.type_name(), name),
             policies: policies.iter().map(|policy| policy.as_ref().to_owned()).collect(),
             line,
             count: 0,
@@ -78,18 +80,21 @@ impl Denials {
 
     /// Explains the entry that came last, as far as there is room.
     pub(super) fn explain(&mut self, lacking: Lacking) {
+        self.explained = None;
         if self.has_room(lacking.text_bytes())
             && let Some(last) = self.kept.last_mut()
         {
             last.lacking = Some(lacking);
+            self.explained = Some(self.kept.len() - 1);
         }
     }
 
-    /// Adds to the explanation of the entry that came last.
+    /// Adds to the explanation that was given last. Another entry may have come since, of what was asked for instead.
     pub(super) fn explain_more(&mut self, need: Need, grant: Option<String>) {
         let text_bytes = need.resource.len() + grant.as_ref().map_or(0, String::len);
         if self.has_room(text_bytes)
-            && let Some(lacking) = self.kept.last_mut().and_then(|last| last.lacking.as_mut())
+            && let Some(entry) = self.explained.and_then(|place| self.kept.get_mut(place))
+            && let Some(lacking) = entry.lacking.as_mut()
         {
             lacking.add(need, grant);
         }
@@ -159,6 +164,20 @@ mod tests {
         (0..1000).for_each(|number| deny(&mut denials, &format!("/{number}{}", "x".repeat(16_000)), 1));
 
         assert!(denials.dropped > 900);
+    }
+
+    #[test]
+    fn an_apostrophe_is_spelled_as_cedar_spells_it() {
+        let mut denials = Denials::default();
+
+        deny(&mut denials, "/home/o'brien", 1);
+
+        let resource = denials.into_entries().remove(0).resource;
+        assert_eq!(resource, r#"file_system::File::"/home/o\'brien""#);
+        assert_eq!(
+            resource.parse::<cedar_policy_core::ast::EntityUID>().unwrap().eid().as_ref() as &str,
+            "/home/o'brien"
+        );
     }
 
     #[test]

@@ -58,6 +58,15 @@ fn hint(message: &str) -> Option<String> {
     }
     if let Some(rest) = message.strip_prefix("Function not found: ") {
         let name = quoted(rest);
+        let is_word = |name: &str| {
+            name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | ':'))
+        };
+        if !is_word(&name) {
+            // An operator is nothing to search for, and a shell would put file names in place of `*`.
+            return Some(format!(
+                "`{name}` does not go with values of these types; `--arg NAME:int=…` makes an argument a number"
+            ));
+        }
         return Some(format!("`rex-broker sdk search {name}` tells what there is, and with which arguments"));
     }
     let (_, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
@@ -137,6 +146,11 @@ mod tests {
         );
         assert!(hint("Module not found: m (line 1, position 8)").unwrap().contains("into one file"));
         assert!(hint("Function not found: cta (&str) (line 1, position 1)").unwrap().contains("search cta`"));
+        for operator in ["*", "+", "<=", "??", "!", "[]"] {
+            let hint =
+                hint(&format!("Function not found: {operator} (i64, map) (line 1, position 1)")).unwrap();
+            assert!(!hint.contains("search") && hint.contains(operator), "{hint}");
+        }
         assert!(hint("Syntax error: reserved keyword 'print' is disabled (…)").unwrap().contains("info("));
         assert_eq!(hint("Runtime error: x"), None);
     }

@@ -1,12 +1,15 @@
 //! The result as the command `run` shows it to a person: the output, and on the other stream what went wrong and where.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
+
+use rex_ipc::action::ActionId;
 
 use super::denials::DenialObject;
 use super::document::Document;
 use super::write::{Form, metrics, output};
 use crate::cli::terminal::{printable, printable_line};
-use crate::policy::{Finding, Severity, render};
+use crate::policy::{Finding, Severity, entity, render};
 
 /// Writes the output to `stdout` and everything else to `stderr`. Logs were told when they came.
 pub(super) fn write(
@@ -56,8 +59,10 @@ fn diagnostic(finding: &Finding, form: &Form<'_>, out: &mut Vec<u8>) -> io::Resu
 }
 
 fn denials(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
+    // Two calls may lack the same; what is proposed is collected, and nobody needs a policy twice.
+    let mut proposed = HashSet::new();
     for denial in document.denials.iter().take(MAX_SHOWN) {
-        one(denial, out)?;
+        one(denial, &mut proposed, out)?;
     }
     let rest = document.denials.len().saturating_sub(MAX_SHOWN) as u64;
     match rest.saturating_add(document.denials_dropped) {
@@ -66,7 +71,7 @@ fn denials(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-fn one(denial: &DenialObject, out: &mut Vec<u8>) -> io::Result<()> {
+fn one<'a>(denial: &'a DenialObject, proposed: &mut HashSet<&'a str>, out: &mut Vec<u8>) -> io::Result<()> {
     let times = match denial.count {
         1 => String::new(),
         count => format!(", {count} times"),
@@ -76,6 +81,9 @@ fn one(denial: &DenialObject, out: &mut Vec<u8>) -> io::Result<()> {
     match denial.policies.as_slice() {
         [] => writeln!(out, "  no policy permits it")?,
         policies => writeln!(out, "  forbidden by {}", printable_line(&policies.join(", ")))?,
+    }
+    if denial.action == ActionId::FileSystemRedactedRead.uid() {
+        writeln!(out, "  it was asked for in place of file_system::Action::\"read\"")?;
     }
     let Some(lacking) = &denial.lacking else { return Ok(()) };
     if let Some(nearest) = &lacking.nearest {
@@ -90,16 +98,22 @@ fn one(denial: &DenialObject, out: &mut Vec<u8>) -> io::Result<()> {
         }
     }
     for need in lacking.needs.iter().skip(1) {
-        let resource = printable_line(&need.resource);
-        writeln!(out, "  the call also needs {} on {}::\"{resource}\"", need.action, need.resource_type)?;
-    }
-    if !lacking.grant.is_empty() {
-        writeln!(out, "  this would permit exactly that:")?;
-        for line in lacking.grant.lines() {
-            writeln!(out, "    {}", printable_line(line))?;
+        let resource = entity(need.resource_type, &need.resource);
+        write!(out, "  the call also needs {} on {}", need.action, printable_line(&resource))?;
+        match need.forbidden_by.as_slice() {
+            [] => writeln!(out)?,
+            policies => writeln!(out, ", forbidden by {}", printable_line(&policies.join(", ")))?,
         }
     }
-    Ok(())
+    let lines: Vec<&str> = lacking.grant.lines().filter(|line| proposed.insert(line)).collect();
+    match (lines.as_slice(), lacking.grant.is_empty()) {
+        ([], true) => Ok(()),
+        ([], false) => writeln!(out, "  what would permit it is said above"),
+        (lines, _) => {
+            writeln!(out, "  this would permit exactly that:")?;
+            lines.iter().try_for_each(|line| writeln!(out, "    {}", printable_line(line)))
+        }
+    }
 }
 
 /// The most denials that are shown; the record has all of them.

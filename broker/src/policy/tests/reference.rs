@@ -351,7 +351,16 @@ fn heads_are_refused_just_when_the_validator_finds_fault() {
             for resource in HEAD_RESOURCES.iter().filter(|head| !head.contains("/\"")).chain(&resources) {
                 let text = format!("forbid({principal}, {action}, {resource});");
                 let result = validator.validate(&PolicySet::from_str(&text).unwrap(), ValidationMode::Strict);
-                let is_clean = load(&text, Mode::Strict).is_ok();
+                // The validator has no opinion on what is in nothing but itself, or has only one name.
+                let is_own = |finding: &Finding| {
+                    ["true of", "there is only one", "is never in", "is ever `"]
+                        .iter()
+                        .any(|words| finding.message.contains(words))
+                };
+                let is_clean = match load(&text, Mode::Strict) {
+                    Ok(_) => true,
+                    Err(errors) => errors.findings().iter().all(is_own),
+                };
                 // A list of actions may run across namespaces: the strict validator objects, evaluation does not.
                 let only_mixed =
                     |error: &ValidationError| matches!(error, ValidationError::IncompatibleTypes(_));
