@@ -7,7 +7,7 @@ mod content;
 
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::bounded::{Bytes, List, Text};
 use crate::handle::{AnyId, DirId, FileId};
@@ -400,9 +400,22 @@ pub struct Metadata {
 pub struct Instant {
     /// Seconds since 1970-01-01T00:00:00Z, before it negative.
     pub seconds: i64,
-    /// Nanoseconds, 0 to 999,999,999.
+    /// Nanoseconds, 0 to 999,999,999; larger numbers fail to decode.
+    #[serde(deserialize_with = "below_a_second")]
     pub nanoseconds: u32,
 }
+
+fn below_a_second<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let nanoseconds = u32::deserialize(deserializer)?;
+    if nanoseconds < NANOSECONDS_IN_A_SECOND {
+        Ok(nanoseconds)
+    } else {
+        Err(de::Error::custom("more nanoseconds than a second has"))
+    }
+}
+
+/// utimensat(2) gives numbers beyond it a meaning of their own.
+const NANOSECONDS_IN_A_SECOND: u32 = 1_000_000_000;
 
 /// A user or group.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use rex_ipc::bounded::{Bytes, List, Text};
 use rex_ipc::codec::{self, CodecError};
+use rex_ipc::file_system::Instant;
 
 #[test]
 fn a_text_holds_what_fits_and_no_more() {
@@ -64,4 +65,23 @@ fn a_count_larger_than_the_rest_is_refused() {
     assert_eq!(codec::decode_exactly::<List<u64, 4096>>(&[200, 1, 2]), Err(CodecError::Malformed));
     assert_eq!(codec::decode_exactly::<Text<4096>>(&[200, b'a']), Err(CodecError::Malformed));
     assert_eq!(codec::decode_exactly::<Bytes<4096>>(&[251, 0, 16, 1]), Err(CodecError::Malformed));
+}
+
+// utimensat(2): UTIME_NOW and UTIME_OMIT are such numbers, and mean something else than a time.
+#[test]
+fn nanoseconds_of_a_second_and_more_do_not_decode() {
+    let encoded = |nanoseconds| {
+        let mut space = [0; 32];
+        let length = codec::encode(&Instant { seconds: -1, nanoseconds }, &mut space).unwrap();
+        space[..length].to_vec()
+    };
+
+    for nanoseconds in [0, 1, 250, 251, 65_536, 999_999_999] {
+        let decoded: Instant = codec::decode_exactly(&encoded(nanoseconds)).unwrap();
+        assert_eq!(decoded, Instant { seconds: -1, nanoseconds });
+    }
+    for nanoseconds in [1_000_000_000, 1_000_000_001, 0x3fff_fffe, 0x3fff_ffff, i32::MAX as u32, u32::MAX] {
+        let decoded = codec::decode_exactly::<Instant>(&encoded(nanoseconds));
+        assert_eq!(decoded, Err(CodecError::Malformed), "{nanoseconds}");
+    }
 }

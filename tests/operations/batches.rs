@@ -2,14 +2,15 @@
 
 use rex_broker::session::RunEnd;
 use rex_ipc::action::ActionId;
-use rex_ipc::failure::ErrorKind;
+use rex_ipc::failure::{ErrorKind, FailureClass};
 use rex_ipc::file_system::{
-    ChunkLength, Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, ReadChunk, Stat,
+    ChunkLength, Close, CreateDir, DirPlace, ListDetails, ListEntries, MakePath, OpenDir, OpenFile, OpenLink,
+    ReadChunk, ReadEnd, ReadLink, Stat, StatEntry,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::MAX_BATCH;
-use rex_ipc::runtime::Now;
+use rex_ipc::runtime::{Now, RandomBytes, RandomCount};
 use rex_tests::peer::Reply;
 use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
 
@@ -263,4 +264,112 @@ fn descriptions_fit_behind_a_full_reply() {
     let answer = session.batch(requests).unwrap();
 
     assert_eq!((answer.replies.len(), answer.failure), (MAX_BATCH, None));
+}
+
+/// A call of requests whose replies are as long as they can be.
+fn random(count: u32) -> Request {
+    RandomBytes { count: RandomCount::new(count).unwrap() }.into()
+}
+
+// wire.md, 8: what does not fit behind the replies before it is refused, and nothing was done for it.
+#[test]
+fn what_does_not_fit_one_frame_is_refused_and_the_run_goes_on() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+
+    let answer = session.batch(vec![random(4096); MAX_BATCH]).unwrap();
+
+    assert_eq!(answer.replies.len(), 15);
+    let failure = answer.failure.expect("the sixteenth does not fit");
+    assert_eq!((failure.class, failure.kind), (FailureClass::Invalid, ErrorKind::Other));
+    assert!(failure.message.as_str().contains("do not fit a frame"), "{}", failure.message);
+    // Of shorter ones, all sixteen are answered, and a shorter one at the end is, too.
+    assert_eq!(session.batch(vec![random(4000); MAX_BATCH]).unwrap().failure, None);
+    let shorter = [vec![random(4096); 15], vec![random(2000)]].concat();
+    assert_eq!(session.batch(shorter).unwrap().failure, None);
+}
+
+// Each kind of request, behind a chunk that fills its frame.
+#[test]
+fn no_request_behind_a_full_chunk_ends_the_run() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("large", "x".repeat(100_000));
+    let target = format!("/{}", "\u{1}".repeat(4000));
+    session.tree.link(&target, "link");
+    let root = session.text("");
+    let opened = || vec![open_dir(7, &root), open_file(8, 7, "large"), read(8)];
+    let dir = DirId(7);
+    let file = FileId(8);
+    let length = ChunkLength::MAX;
+    let behind: Vec<Request> = vec![
+        Now {}.into(),
+        random(4096),
+        read(8),
+        ReadEnd { file, length }.into(),
+        Stat { handle: AnyId::Dir(dir) }.into(),
+        StatEntry { dir, name: name_text("large") }.into(),
+        ListEntries { dir, restart: true }.into(),
+        ListDetails { dir, restart: true }.into(),
+        open_dir(9, &root),
+        open_file(9, 7, "large"),
+        OpenLink { id: FileId(9), dir, name: name_text("link") }.into(),
+        MakePath { path: path_text(&session.text("made")) }.into(),
+        close(AnyId::File(file)),
+    ];
+
+    for request in behind {
+        for times in [1, 13] {
+            let name = request.name();
+            let requests = [opened(), vec![request.clone(); times]].concat();
+            let answer = session.batch(requests).unwrap_or_else(|end| panic!("{name}: {end:?}"));
+
+            // A second chunk says where it goes on, and is never empty in the middle of a file.
+            for reply in answer.replies.iter().skip(3) {
+                if let Reply::ReadChunk(chunk) = reply {
+                    assert!(!chunk.bytes.as_slice().is_empty(), "{name}");
+                }
+            }
+            session.batch(vec![Now {}.into()]).unwrap_or_else(|end| panic!("{name}: {end:?}"));
+        }
+    }
+}
+
+// A link's target may be as long as a path can be; behind a chunk there is no room for it.
+#[test]
+fn a_link_behind_a_full_chunk_is_refused_before_it_is_read() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("large", "x".repeat(100_000));
+    session.tree.link(&format!("/{}", "\u{1}".repeat(4000)), "link");
+    let root = session.text("");
+    let answer = session
+        .batch(vec![
+            open_dir(7, &root),
+            open_file(8, 7, "large"),
+            read(8),
+            ReadLink { dir: DirId(7), name: name_text("link") }.into(),
+        ])
+        .unwrap();
+
+    assert_eq!(answer.replies.len(), 3);
+    assert_eq!(answer.failure.map(|failure| failure.kind), Some(ErrorKind::Other));
+    assert!(
+        session.records.decided().iter().all(|decided| decided.operation != "read_link"),
+        "nobody was asked"
+    );
+}
+
+// What changes something is refused before it does, when its answer might not fit.
+#[test]
+fn nothing_is_made_whose_answer_cannot_be_sent() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("large", "x".repeat(100_000));
+    let root = session.text("");
+    let made = session.text("made");
+    let make =
+        OpenDir { id: DirId(9), at: DirPlace::Path(path_text(&made)), follow: true, create: CreateDir::Leaf };
+
+    let answer =
+        session.batch(vec![open_dir(7, &root), open_file(8, 7, "large"), read(8), make.into()]).unwrap();
+
+    assert_eq!(answer.failure.map(|failure| failure.kind), Some(ErrorKind::Other));
+    assert!(!session.path("made").exists());
 }

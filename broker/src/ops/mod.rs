@@ -2,6 +2,7 @@
 
 pub mod file_system;
 pub mod lacking;
+pub mod room;
 pub mod runtime;
 
 use rex_ipc::batch::ReplyWriter;
@@ -36,12 +37,15 @@ macro_rules! emit_dispatch {
             replies: &mut ReplyWriter<'_>,
         ) -> Result<(), Error> {
             let room_bytes = MAX_REPLY_BYTES.saturating_sub(replies.used());
+            // Before anything is done for it: an act whose answer cannot be sent must not happen.
+            if room::needed_by(&request) > room_bytes {
+                return Err(room::too_little());
+            }
             match request {
                 $($(Request::$request(request) => {
                     let reply = request.perform(&mut Gate::new(services, line, room_bytes))?;
-                    replies.push(&reply).map_err(|error| {
-                        Error::Violation(format!("the replies of one call do not fit a frame: {error}"))
-                    })
+                    // What changes something has been refused above; of the rest, nothing is left behind.
+                    replies.push(&reply).map_err(|_| room::too_little())
                 })+)+
             }
         }

@@ -1,0 +1,43 @@
+//! How much of a reply's frame the answer to a request may take, known before anything is done for it.
+
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::interface::Request;
+use rex_ipc::limits::{MAX_IDENTITY_BYTES, MAX_NAME_TEXT_BYTES, MAX_PATH_TEXT_BYTES, MAX_REPLY_BYTES};
+
+use crate::error::Error;
+
+/// The most bytes that the answer has, or the fewest with which it still says something where it takes what is left.
+pub fn needed_by(request: &Request) -> usize {
+    match request {
+        Request::RandomBytes(random) => random.count.get() + LENGTH_BYTES,
+        // A chunk may be smaller than asked for, but one of no bytes would look like the end of the file.
+        Request::ReadChunk(_) | Request::ReadEnd(_) => LEAST_CHUNK_BYTES,
+        // A page may have fewer entries than there is room for, but not none.
+        Request::ListEntries(_) => MAX_NAME_TEXT_BYTES + PLAIN_BYTES,
+        Request::ListDetails(_) => MAX_NAME_TEXT_BYTES + METADATA_BYTES,
+        // The real path, which is known only when links have been followed.
+        Request::OpenDir(_)
+        | Request::OpenFile(_)
+        | Request::OpenTarget(_)
+        | Request::MoveFile(_)
+        | Request::MoveDir(_)
+        | Request::ReadLink(_) => MAX_PATH_TEXT_BYTES + LENGTH_BYTES,
+        // A few numbers at most: what `MAX_REPLY_BYTES` leaves of the frame has room for sixteen of these.
+        _ => 0,
+    }
+}
+
+/// What a request is told for which no room is left behind the answers to those before it in its call.
+pub fn too_little() -> Error {
+    Error::invalid(ErrorKind::Other, "the replies of one call do not fit a frame")
+}
+
+/// Numbers, marks, and what says how long something is.
+const PLAIN_BYTES: usize = 128;
+const LENGTH_BYTES: usize = 16;
+const LEAST_CHUNK_BYTES: usize = 1024;
+/// Attributes of an entry, with the names of user and group.
+const METADATA_BYTES: usize = 2 * MAX_IDENTITY_BYTES + PLAIN_BYTES;
+
+// The first request of a call is never refused for this.
+const _: () = assert!(MAX_PATH_TEXT_BYTES + LENGTH_BYTES < MAX_REPLY_BYTES);
