@@ -119,6 +119,21 @@ impl Usage {
     }
 }
 
+/// Whether a path has no more components than a script may ask about: those that one system call takes, and below
+/// them as many as a tree may be deep. Looked at before the policy is asked, whose work grows with the path.
+///
+/// # Errors
+/// The limit, when it has more.
+pub fn within_depth(path: &str, limits: &Limits) -> Result<(), LimitReached> {
+    let components = path.bytes().filter(|byte| *byte == b'/').count() as u64;
+    let most = limits.max_depth.saturating_add(MAX_COMPONENTS as u64);
+    if components > most { Err(LimitReached { name: "max-depth", value: limits.max_depth }) } else { Ok(()) }
+}
+
+/// Most components of a path that a script gives: path_resolution(7) takes no path of PATH_MAX, 4,096 bytes, and each
+/// component has at least one and a slash.
+pub const MAX_COMPONENTS: usize = 2048;
+
 /// Whether no more was used than is allowed.
 ///
 /// # Errors

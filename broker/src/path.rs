@@ -6,10 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::name;
 
 use crate::error::Error;
+use crate::limits::MAX_COMPONENTS;
 
 /// An absolute, lexically normalized path, in the text form of [`rex_ipc::name`].
 ///
@@ -26,7 +28,8 @@ impl PathName {
     /// The name for a path as a script gave it.
     ///
     /// # Errors
-    /// `Other` when it is not absolute, has a component `..`, or contains a zero byte.
+    /// `Other` when it is not absolute, has a component `..`, or contains a zero byte; `ENAMETOOLONG` when it has more
+    /// components than any system call takes.
     pub fn parse(given: &str) -> Result<Self, Error> {
         // An escape may spell an ordinary character, a slash or a dot among them: bytes first, text afterwards.
         let canonical = if given.is_ascii() { None } else { Some(name::to_text(&name::to_bytes(given))) };
@@ -41,6 +44,7 @@ impl PathName {
             return Err(Error::invalid(ErrorKind::Other, format!("Path is not absolute {given}")));
         }
         let mut path = String::with_capacity(text.len());
+        let mut components = 0_usize;
         for component in text.split('/') {
             match component {
                 "" | "." => {}
@@ -48,10 +52,15 @@ impl PathName {
                     return Err(Error::invalid(ErrorKind::Other, format!("Path traversal detected {given}")));
                 }
                 _ => {
+                    components += 1;
                     path.push('/');
                     path.push_str(component);
                 }
             }
+        }
+        // The kernel would say so, too, but only after the policy has been asked.
+        if components > MAX_COMPONENTS {
+            return Err(Errno::ENAMETOOLONG.into());
         }
         if path.is_empty() {
             path.push('/');
@@ -213,6 +222,15 @@ mod tests {
         for wrong in ["", "a", "./a", "/a/../b", "/..", "../a", "/a/.."] {
             assert!(PathName::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn more_components_than_a_system_call_takes_are_refused_before_anybody_is_asked() {
+        let refused = PathName::parse(&"/a".repeat(MAX_COMPONENTS + 1)).unwrap_err();
+
+        assert!(matches!(refused, Error::Failed { errno: Some(36), .. }), "{refused:?}");
+        assert!(PathName::parse(&"/a".repeat(MAX_COMPONENTS)).is_ok());
+        assert!(PathName::parse(&format!("/a{}", "/".repeat(8000))).is_ok());
     }
 
     #[test]

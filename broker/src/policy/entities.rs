@@ -1,6 +1,6 @@
 //! The entities and the context that a question brings to Cedar.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy_core::ast::{Context, Eid, Entity, EntityUID, Literal, PartialValue, Value};
@@ -8,6 +8,7 @@ use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use rex_ipc::action::{ActionId, ResourceKind};
 
+use super::by_directory::{ByDirectory, work};
 use super::question::{Argument, ContextRef, ExecuteContext, Question, ResourceRef};
 use super::vocabulary::{self, Vocabulary};
 
@@ -19,9 +20,24 @@ use super::vocabulary::{self, Vocabulary};
 #[derive(Debug)]
 pub(super) enum Horizon {
     /// Only these directories are named, and nothing looks into a literal.
-    Named(HashMap<Box<str>, EntityUID>),
-    /// Some policy looks into a literal: every ancestor and every action is in the store.
-    Everything,
+    Named(ByDirectory<EntityUID>),
+    /// Some policy looks into a literal: those of these directories that are above the resource are in the store, and
+    /// so is every action. No condition can reach a directory that no policy names.
+    Entities(ByDirectory<EntityUID>),
+}
+
+impl Horizon {
+    /// No policy names anything.
+    pub(super) fn nothing() -> Self {
+        Self::Named(ByDirectory::default())
+    }
+
+    /// The directories that policies name.
+    fn named(&self) -> &ByDirectory<EntityUID> {
+        match self {
+            Self::Named(named) | Self::Entities(named) => named,
+        }
+    }
 }
 
 /// What Cedar needs for one question.
@@ -38,12 +54,12 @@ pub(super) fn scene(words: &Vocabulary, horizon: &Horizon, question: &Question<'
     let mut store = vec![Arc::new(resource)];
     match horizon {
         Horizon::Named(_) => store.push(Arc::clone(&words.action(question.action).entity)),
-        Horizon::Everything => {
+        Horizon::Entities(named) => {
             store.extend(words.actions().map(|(_, names)| Arc::clone(&names.entity)));
             if let ResourceRef::File(path) | ResourceRef::Dir(path) = question.resource {
+                let above = named.above(path);
                 store.extend(
-                    ancestors(path)
-                        .map(|path| Arc::new(path_entity(words, horizon, ResourceKind::Dir, path))),
+                    above.map(|(path, _)| Arc::new(path_entity(words, horizon, ResourceKind::Dir, path))),
                 );
             }
         }
@@ -62,10 +78,12 @@ pub(super) fn scene(words: &Vocabulary, horizon: &Horizon, question: &Question<'
 }
 
 /// The directories above a path, nearest first. A name without a slash, and `/` itself, have none.
+#[cfg(test)]
 pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(parent(path), |path| parent(path))
 }
 
+#[cfg(test)]
 fn parent(path: &str) -> Option<&str> {
     match path.rsplit_once('/')? {
         ("", "") => None,
@@ -102,22 +120,12 @@ fn path_entity(words: &Vocabulary, horizon: &Horizon, kind: ResourceKind, path: 
     let text = Eid::new(path);
     let value = text.clone().into_smolstr();
     let uid = EntityUID::from_components(words.kind(kind).clone(), text, None);
-    let dir = words.kind(ResourceKind::Dir);
-    let mut above = ancestors(path);
-    let (indirect, parents) = match horizon {
-        Horizon::Named(named) => {
-            (above.filter_map(|path| named.get(path).cloned()).collect(), HashSet::new())
-        }
-        Horizon::Everything => {
-            let parents = above.next().map(|path| vocabulary::uid(dir, path)).into_iter().collect();
-            (above.map(|path| vocabulary::uid(dir, path)).collect(), parents)
-        }
-    };
+    work::done(path.len());
     Entity::new_with_attr_partial_value(
         uid,
         [("path".into(), PartialValue::from(value))],
-        indirect,
-        parents,
+        horizon.named().above(path).map(|(_, uid)| uid.clone()).collect(),
+        HashSet::new(),
         [],
     )
 }

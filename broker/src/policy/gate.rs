@@ -8,6 +8,7 @@ use rex_ipc::interface::Needs;
 use super::permit::{Allows, Permit, Resource};
 use super::question::{Question, ResourceRef};
 use crate::error::{Denial, Error};
+use crate::limits::within_depth;
 use crate::services::{Decision, Services};
 
 /// What one request may use: the state of the run, and the way to a permit.
@@ -106,6 +107,9 @@ impl<'req, O> Gate<'req, O> {
 
     fn decide<R: Resource>(&mut self, action: ActionId, resource: &R) -> Result<(), Error> {
         let question = question(action, resource);
+        if let ResourceRef::File(path) | ResourceRef::Dir(path) = question.resource {
+            within_depth(path, &self.services.limits)?;
+        }
         if let Some(reason) = self.services.forbidden.reason(&question, resource.inode()) {
             let determining = [reason.to_owned()];
             return Err(self.refused(&question, &determining, &[], false));

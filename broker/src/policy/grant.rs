@@ -19,7 +19,7 @@ use super::vocabulary::{self, Vocabulary};
 pub(super) fn text(question: &Question<'_>, principal: &str) -> Option<String> {
     let words = Vocabulary::new();
     // A question with one argument twice is denied whatever the policy says.
-    entities::scene(&words, &entities::Horizon::Everything, question)?;
+    entities::scene(&words, &entities::Horizon::nothing(), question)?;
     let kind = question.resource.kind();
     let resource = match kind {
         ResourceKind::Sysinfo | ResourceKind::Systemd | ResourceKind::Sysctl | ResourceKind::Process => {

@@ -1,6 +1,7 @@
 //! What a script may do: policies are loaded, checked and asked here.
 
 mod anatomy;
+mod by_directory;
 mod cache;
 mod check;
 mod engine;

@@ -7,6 +7,7 @@ use cedar_policy_core::ast::{BinaryOp, Effect, EntityUID, Expr, ExprKind, Litera
 use rex_ipc::action::ResourceKind;
 use serde::Serialize;
 
+use super::by_directory::ByDirectory;
 use super::entities::Horizon;
 use super::scope::Scope;
 use super::vocabulary::Vocabulary;
@@ -107,21 +108,20 @@ impl Policies {
 
 /// What the conditions can see: the directories they name, unless one of them looks into a literal.
 fn horizon<'a>(conditions: impl Iterator<Item = &'a Expr>, words: &Vocabulary) -> Horizon {
-    let mut named = HashMap::new();
+    let mut named = ByDirectory::default();
+    let mut looks_into = false;
     for condition in conditions {
         for part in condition.subexpressions() {
-            if looks_into_literal(part) {
-                return Horizon::Everything;
-            }
+            looks_into |= looks_into_literal(part);
             if let Some(uid) = literal(part)
                 && uid.entity_type() == words.kind(ResourceKind::Dir)
             {
                 let text: &str = uid.eid().as_ref();
-                named.insert(text.into(), super::vocabulary::uid(uid.entity_type(), text));
+                named.entry(text, || super::vocabulary::uid(uid.entity_type(), text));
             }
         }
     }
-    Horizon::Named(named)
+    if looks_into { Horizon::Entities(named) } else { Horizon::Named(named) }
 }
 
 /// Whether an entity literal stands among the operands of this expression in a place where Cedar would consult the store about it.

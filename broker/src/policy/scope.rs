@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cedar_policy_core::ast::{ActionConstraint, EntityUID, Expr, Template};
 use rex_ipc::action::{ActionId, ResourceKind};
 
+use super::by_directory::ByDirectory;
 use super::narrow::{self, Area, Reach};
 use super::vocabulary::Vocabulary;
 
@@ -40,7 +41,7 @@ impl Scope {
 pub(super) struct Bucket {
     always: Vec<usize>,
     exactly: HashMap<String, Vec<usize>>,
-    beneath: HashMap<String, Vec<usize>>,
+    beneath: ByDirectory<Vec<usize>>,
 }
 
 impl Bucket {
@@ -67,7 +68,7 @@ impl Bucket {
     fn add(&mut self, area: Area, position: usize) {
         let positions = match area {
             Area::Exactly(name) => self.exactly.entry(name).or_default(),
-            Area::Beneath(name) => self.beneath.entry(name).or_default(),
+            Area::Beneath(name) => self.beneath.entry(&name, Vec::new),
         };
         positions.push(position);
     }
@@ -80,8 +81,8 @@ impl Bucket {
             found.extend_from_slice(more);
         }
         if !self.beneath.is_empty() {
-            let own_and_above = std::iter::once(name).chain(super::entities::ancestors(name));
-            found.extend(own_and_above.filter_map(|place| self.beneath.get(place)).flatten());
+            let above = self.beneath.above(name).map(|(_, positions)| positions);
+            found.extend(self.beneath.get(name).into_iter().chain(above).flatten());
         }
         found.sort_unstable();
         // A policy may name both a directory and something in it.

@@ -264,6 +264,9 @@ impl<'r> Walk<'r> {
     /// They are not on the path that is judged, and yet whether they exist would show.
     fn detours(&self) -> Vec<PathName> {
         let mut detours = Vec::new();
+        if !self.pending.iter().any(|component| component == b"..") {
+            return detours;
+        }
         let mut path = self.name();
         let mut ahead = 0_usize;
         for component in &self.pending {

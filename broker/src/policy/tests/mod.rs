@@ -2,6 +2,7 @@
 
 mod broken;
 mod deciding;
+mod deep;
 mod explaining;
 mod reference;
 mod schema;
