@@ -3,93 +3,94 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::builder::{RangedU64ValueParser, StyledStr};
+use clap::builder::StyledStr;
 use clap::{Args, Command};
 use rex_ipc::limits::MAX_OUTPUT_BYTES;
 
 use super::per_operation::PerOperation;
+use super::quantity::Unit;
 
 /// The limits of a run. The operator sets them, never the script; reaching one ends the run with status 75.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// End the run after this many seconds
-    #[arg(long = "timeout", value_name = "SECONDS", default_value_t = 3600, value_parser = one_to(MAX_SECONDS))]
+    /// End the run after this time, in seconds or such as 90s, 5m or 1h30m
+    #[arg(long = "timeout", value_name = "TIME", default_value_t = 3600, value_parser = Unit::Seconds.one_to(MAX_SECONDS))]
     pub timeout_seconds: u64,
-    /// Processor time of broker and jail together, in seconds
-    #[arg(long = "max-cpu", value_name = "SECONDS", default_value_t = 2400, value_parser = one_to(MAX_SECONDS))]
+    /// Processor time of broker and jail together
+    #[arg(long = "max-cpu", value_name = "TIME", default_value_t = 2400, value_parser = Unit::Seconds.one_to(MAX_SECONDS))]
     pub max_cpu_seconds: u64,
-    /// Processor time of the jail, in seconds
-    #[arg(long = "max-jail-cpu", value_name = "SECONDS", default_value_t = 1800, value_parser = one_to(MAX_SECONDS))]
+    /// Processor time of the jail
+    #[arg(long = "max-jail-cpu", value_name = "TIME", default_value_t = 1800, value_parser = Unit::Seconds.one_to(MAX_SECONDS))]
     pub max_jail_cpu_seconds: u64,
-    /// Memory of the interpreter in MiB
-    #[arg(long = "memory", value_name = "MIB", default_value_t = 256, value_parser = one_to(MAX_MEMORY_MIB))]
+    /// Memory of the interpreter, in MiB or such as 64M or 1GiB
+    #[arg(long = "memory", value_name = "MIB", default_value_t = 256, value_parser = Unit::Mebibytes.one_to(MAX_MEMORY_MIB))]
     pub memory_mib: u64,
     /// Steps of the interpreter
-    #[arg(long, value_name = "N", default_value_t = 1_000_000_000, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000_000, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_operations: u64,
     /// Variables of the script in scope at one time
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = one_to(MAX_VARIABLES))]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = Unit::Count.one_to(MAX_VARIABLES))]
     pub max_variables: u64,
     /// Calls from the script to the broker
-    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 100_000_000, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_calls: u64,
     /// Requests of each operation in the whole run; NAME=N for one of them, several with commas in between
     #[arg(
         long,
         value_name = "[NAME=]N",
         default_value_t = PerOperation::all(100_000_000),
-        value_parser = PerOperation::parser()
+        value_parser = PerOperation::parser(Unit::Count)
     )]
     pub max_calls_per_operation: PerOperation,
     /// Length of the result's output
     #[arg(
         long = "max-output",
-        value_name = "BYTES",
+        value_name = "SIZE",
         default_value_t = 8 * MIB,
-        value_parser = one_to(MAX_OUTPUT_BYTES as u64)
+        value_parser = Unit::Bytes.one_to(MAX_OUTPUT_BYTES as u64)
     )]
     pub max_output_bytes: u64,
     /// Files and directories open at one time
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = one_to(1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = Unit::Count.one_to(1_000_000))]
     pub max_open_handles: u64,
     /// Bytes read from files and directories in the whole run
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * MIB, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "SIZE", default_value_t = 64 * 1024 * MIB, value_parser = Unit::Bytes.one_to(u64::MAX))]
     pub max_read_bytes: u64,
     /// Bytes written to files, copied or allocated in the whole run
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * MIB, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "SIZE", default_value_t = 64 * 1024 * MIB, value_parser = Unit::Bytes.one_to(u64::MAX))]
     pub max_write_bytes: u64,
     /// Bytes moved by each operation in the whole run; NAME=N for one of them, several with commas in between
     #[arg(
         long,
-        value_name = "[NAME=]BYTES",
+        value_name = "[NAME=]SIZE",
         default_value_t = PerOperation::all(64 * 1024 * MIB),
-        value_parser = PerOperation::parser()
+        value_parser = PerOperation::parser(Unit::Bytes)
     )]
     pub max_bytes_per_operation: PerOperation,
     /// Entries of a tree that one removal or move to another file system may touch
-    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_entries: u64,
     /// Directories below each other in such a tree
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_depth: u64,
     /// Denials in the whole run; 0 ends it with the first one
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub max_denials: u64,
     /// Log lines sent in the whole run; the result shows the last 1000
-    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_log_lines: u64,
     /// Alarms and metrics published in the whole run
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_signals: u64,
     /// Bytes of alarms and metrics that are kept for the result
-    #[arg(long, value_name = "BYTES", default_value_t = 20 * MIB, value_parser = one_to(MAX_SIGNAL_BYTES))]
+    #[arg(long, value_name = "SIZE", default_value_t = 20 * MIB, value_parser = Unit::Bytes.one_to(MAX_SIGNAL_BYTES))]
     pub max_signal_bytes: u64,
     /// Lines in the audit log
-    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = Unit::Count.one_to(u64::MAX))]
     pub max_audit_records: u64,
     /// Bytes in the audit log
-    #[arg(long, value_name = "BYTES", default_value_t = 1024 * MIB, value_parser = one_to(u64::MAX))]
+    #[arg(long, value_name = "SIZE", default_value_t = 1024 * MIB, value_parser = Unit::Bytes.one_to(u64::MAX))]
     pub max_audit_bytes: u64,
 }
 
@@ -100,6 +101,8 @@ pub struct Described {
     pub name: String,
     /// What the option takes.
     pub value: String,
+    /// What a plain number is.
+    pub unit: Unit,
     /// What it is when nobody says otherwise.
     pub usual: String,
     /// What is limited.
@@ -114,6 +117,7 @@ impl Limits {
         let described = command.get_arguments().map(|argument| Described {
             name: argument.get_long().unwrap_or_default().to_owned(),
             value: argument.get_value_names().unwrap_or_default().concat(),
+            unit: Unit::of_value_name(&argument.get_value_names().unwrap_or_default().concat()),
             usual: argument.get_default_values().join(OsStr::new(" ")).to_string_lossy().into_owned(),
             help: text(argument.get_help()),
         });
@@ -157,10 +161,6 @@ impl Default for Limits {
             max_audit_bytes: 1024 * MIB,
         }
     }
-}
-
-fn one_to(most: u64) -> RangedU64ValueParser<u64> {
-    RangedU64ValueParser::new().range(1..=most)
 }
 
 const MIB: u64 = 1024 * 1024;

@@ -12,6 +12,7 @@ pub mod log;
 mod parse;
 mod per_operation;
 mod person;
+mod quantity;
 mod request;
 pub mod terminal;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub use exit::Exit;
 pub use limits::{Described, Limits};
 pub use parse::{CliExit, Invocation, command, parse};
 pub use per_operation::PerOperation;
+pub use quantity::Unit;
 pub use request::{Asked, Run};
 pub use values::{AuditSync, AuditTarget, Color, Format, HardLinks, PolicyMode};

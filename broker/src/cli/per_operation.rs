@@ -5,6 +5,8 @@ use std::fmt;
 use clap::builder::{StringValueParser, TypedValueParser};
 use rex_ipc::interface::ROWS;
 
+use super::quantity::Unit;
+
 /// One number for each row of the interface table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerOperation {
@@ -23,15 +25,16 @@ impl PerOperation {
         self.of_row.get(row).copied().unwrap_or(self.usual)
     }
 
-    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
-        StringValueParser::new().try_map(|text| Self::parse(&text))
+    pub(super) fn parser(unit: Unit) -> impl TypedValueParser<Value = Self> {
+        StringValueParser::new().try_map(move |text| Self::parse(&text, unit))
     }
 
     /// Reads `N`, `NAME=N`, or several of them with commas in between; what no name is given for has `N`, or else
     /// no limit of its own.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let number = |text: &str| match text.parse() {
+    pub fn parse(text: &str, unit: Unit) -> Result<Self, String> {
+        let number = |text: &str| match unit.parse(text) {
             Ok(number @ 1..) => Ok(number),
+            Err(reason) if unit != Unit::Count => Err(reason),
             _ => Err(format!("`{text}` is not a number from 1 on")),
         };
         let words = || text.split(',').map(|word| (word, word.split_once('=')));
@@ -66,7 +69,7 @@ mod tests {
 
     fn of(text: &str, name: &str) -> u64 {
         let row = ROWS.iter().position(|row| row.name == name).unwrap();
-        PerOperation::parse(text).unwrap().of(row)
+        PerOperation::parse(text, Unit::Count).unwrap().of(row)
     }
 
     #[test]
@@ -90,7 +93,7 @@ mod tests {
             ("1,", "second"),
             ("-1", "`-1`"),
         ] {
-            let error = PerOperation::parse(text).unwrap_err();
+            let error = PerOperation::parse(text, Unit::Count).unwrap_err();
 
             assert!(error.contains(part), "{text}: {error}");
         }
@@ -98,9 +101,18 @@ mod tests {
 
     #[test]
     fn the_text_can_be_read_again() {
-        let limits = PerOperation::parse("100,read_chunk=5,log=6").unwrap();
+        let limits = PerOperation::parse("100,read_chunk=5,log=6", Unit::Count).unwrap();
 
         assert_eq!(limits.to_string(), "100,log=6,read_chunk=5");
-        assert_eq!(PerOperation::parse(&limits.to_string()), Ok(limits));
+        assert_eq!(PerOperation::parse(&limits.to_string(), Unit::Count), Ok(limits));
+    }
+
+    #[test]
+    fn bytes_may_have_units() {
+        let limits = PerOperation::parse("1GiB,read_chunk=64M", Unit::Bytes).unwrap();
+
+        assert_eq!(limits.to_string(), format!("{},read_chunk={}", 1_u64 << 30, 64 << 20));
+        assert!(PerOperation::parse("1GiB", Unit::Count).is_err());
+        assert!(PerOperation::parse("64Q", Unit::Bytes).unwrap_err().contains("such as 64M"));
     }
 }

@@ -119,7 +119,7 @@ fn a_limit_is_at_least_one() {
     let exit = refused(&["rex-broker", "--jail", "-s", "s", "-p", "p", "--timeout", "0"]);
 
     assert_eq!(exit.code, 64);
-    assert!(exit.text.starts_with("error: invalid value '0' for '--timeout <SECONDS>'"), "{}", exit.text);
+    assert!(exit.text.starts_with("error: invalid value '0' for '--timeout <TIME>'"), "{}", exit.text);
 }
 
 #[test]

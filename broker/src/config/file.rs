@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Origin};
 use super::layers::Value;
 use super::setting::{Kind, Setting};
+use crate::cli::Unit;
 
 /// Whose a file has to be, so that nobody else decides.
 #[derive(Clone, Copy, Debug)]
@@ -159,12 +160,18 @@ pub(super) fn did_you_mean(name: &str, names: impl Iterator<Item = String>) -> S
 /// The value as it would stand on the command line; of a list, each.
 fn texts_of(kind: Kind, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     match (kind, value) {
-        (Kind::Number, DeValue::Integer(number)) if number.radix() == 10 => {
+        (Kind::Number(_), DeValue::Integer(number)) if number.radix() == 10 => {
             Ok(vec![number.as_str().replace('_', "")])
         }
         // A limit that has numbers for single operations is written as on the command line.
-        (Kind::Number, DeValue::String(text)) if text.contains('=') => Ok(vec![text.to_string()]),
-        (Kind::Number, _) => Err("wants a decimal number".to_owned()),
+        (Kind::Number(_), DeValue::String(text)) if text.contains('=') => Ok(vec![text.to_string()]),
+        (Kind::Number(Unit::Count), _) => Err("wants a decimal number".to_owned()),
+        // With units it is a text; whether it makes sense is looked at with every other value.
+        (Kind::Number(_), DeValue::String(text)) => Ok(vec![text.to_string()]),
+        (Kind::Number(Unit::Seconds), _) => {
+            Err("wants a decimal number, or a duration in quotes such as \"5m\"".to_owned())
+        }
+        (Kind::Number(_), _) => Err("wants a decimal number, or a size in quotes such as \"64M\"".to_owned()),
         (Kind::Truth, DeValue::Boolean(truth)) => Ok(vec![truth.to_string()]),
         (Kind::Truth, _) => Err("wants true or false".to_owned()),
         (Kind::Forbids, DeValue::Array(values)) => {

@@ -2,7 +2,7 @@
 
 use clap::{Args, Command as Grammar, FromArgMatches, ValueEnum};
 
-use crate::cli::{AuditSync, Color, HardLinks, Limits, PolicyMode};
+use crate::cli::{AuditSync, Color, HardLinks, Limits, PolicyMode, Unit};
 
 /// One thing that can be configured. Its name is that of its flag, in files as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Setting {
 /// What values a setting has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A number; the smaller one is tighter.
-    Number,
+    /// A number of these; the smaller one is tighter.
+    Number(Unit),
     /// One of several words, the loosest first.
     Steps(&'static [&'static str]),
     /// Which protections have to be in force; more are tighter.
@@ -61,7 +61,7 @@ pub fn settings() -> Vec<Setting> {
         settings.push(Setting {
             name: name.to_owned(),
             table: Some("limits"),
-            kind: Kind::Number,
+            kind: Kind::Number(Unit::of_value_name(&argument.get_value_names().unwrap_or_default().concat())),
             default: default.and_then(|value| value.to_str()).unwrap_or_default().to_owned(),
         });
     }

@@ -90,8 +90,8 @@ pub(super) fn as_toml(
 fn toml_value(setting: &Setting, values: &[Value]) -> String {
     let last = values.last().map(|value| shown(&value.text)).unwrap_or_default();
     match setting.kind {
-        Kind::Number if last.parse::<u64>().is_err() => quoted(&last),
-        Kind::Number | Kind::Truth => last,
+        Kind::Number(_) if last.parse::<u64>().is_err() => quoted(&last),
+        Kind::Number(_) | Kind::Truth => last,
         Kind::Forbids => {
             let paths: Vec<String> = values.iter().map(|value| quoted(&shown(&value.text))).collect();
             format!("[{}]", paths.join(", "))

@@ -215,7 +215,18 @@ fn what_is_no_configuration_is_refused_with_its_line() {
         ("timeout = 3\n", "1: there is no setting `timeout` here; it is `limits.timeout`"),
         ("[limits]\nrequire = \"core\"\n", "2: there is no setting `require` here; it is `require`"),
         ("[limit]\ntimeout = 3\n", "1: there is no table `limit`"),
-        ("[limits]\ntimeout = \"3\"\n", "2: `limits.timeout` wants a decimal number"),
+        ("[limits]\nmax-calls = \"3\"\n", "2: `limits.max-calls` wants a decimal number"),
+        (
+            "[limits]\ntimeout = \"3x\"\n",
+            "2: `limits.timeout`: `3x` is no duration in whole seconds; write seconds, or",
+        ),
+        ("[limits]\ntimeout = \"0s\"\n", "2: `limits.timeout`: 0 is not in 1..=2592000"),
+        ("[limits]\ntimeout = true\n", "2: `limits.timeout` wants a decimal number, or a duration in quotes"),
+        ("[limits]\nmemory = \"1s\"\n", "2: `limits.memory`: `1s` is no size; write MiB, or"),
+        (
+            "[limits]\nmax-output = 1.5\n",
+            "2: `limits.max-output` wants a decimal number, or a size in quotes",
+        ),
         ("[limits]\ntimeout = 0x10\n", "2: `limits.timeout` wants a decimal number"),
         ("[limits]\ntimeout = 0\n", "2: `limits.timeout`: 0 is not in 1..=2592000"),
         ("[limits]\ntimeout = -1\n", "2: `limits.timeout`: "),
@@ -244,7 +255,7 @@ fn a_variable_that_is_none_is_refused() {
         Host::new().variable("REX_BROKER_TIMOUT", "3").refused(&[]),
         "configuration refused: REX_BROKER_TIMOUT: there is no such setting; did you mean `REX_BROKER_TIMEOUT`?"
     );
-    assert!(Host::new().variable("REX_BROKER_TIMEOUT", "x").refused(&[]).contains("invalid digit"));
+    assert!(Host::new().variable("REX_BROKER_TIMEOUT", "x").refused(&[]).contains("is no duration"));
     assert!(Host::new().variable("REX_BROKER_LOG", "debug").variable("LANG", "x").with(&[]).is_ok());
 }
 
@@ -330,4 +341,39 @@ fn who_asks_is_told_where_each_value_comes_from() {
     assert!(shown.contains("\nmemory = 8  # REX_BROKER_MEMORY\n"), "{shown}");
     assert!(shown.contains("\nmax-calls = 100000000  # default\n"), "{shown}");
     assert!(shown.contains("\n# audit-log = \"\"  # default\n"), "{shown}");
+}
+
+#[test]
+fn durations_and_sizes_have_units_everywhere() {
+    let host = Host::new()
+        .root("[limits]\ntimeout = \"1h30m\"\nmemory = \"1GiB\"\nmax-bytes-per-operation = \"read_chunk=1G,2G\"\n")
+        .user("[limits]\nmax-output = \"2M\"\n")
+        .variable("REX_BROKER_MAX_CPU", "5m");
+    let flags = [("timeout", "90s"), ("max-read-bytes", "1.5G"), ("memory", "64M")];
+
+    let limits = host.with(&flags).unwrap().limits().unwrap();
+
+    assert_eq!((limits.timeout_seconds, limits.max_cpu_seconds, limits.memory_mib), (90, 300, 64));
+    assert_eq!((limits.max_output_bytes, limits.max_read_bytes), (2 << 20, 3 << 29));
+    assert_eq!(limits.max_bytes_per_operation.to_string(), format!("{},read_chunk={}", 2_u64 << 30, 1 << 30));
+}
+
+// What is looser is told by what is meant, whatever it is written in.
+#[test]
+fn units_do_not_hide_what_is_looser() {
+    for (root, flag, looser, tighter) in [
+        ("timeout = \"1h\"", "timeout", "61m", "3600"),
+        ("timeout = 60", "timeout", "2m", "1m"),
+        ("memory = \"1G\"", "memory", "1025", "1000MB"),
+        ("max-output = \"1M\"", "max-output", "1025K", "1MB"),
+        ("max-bytes-per-operation = \"1G\"", "max-bytes-per-operation", "1G,copy=2G", "1G,copy=1M"),
+    ] {
+        let host = Host::new().root(&format!("[limits]\n{root}\n"));
+
+        assert!(
+            host.refused(&[(flag, looser)]).contains("may be tightened and not loosened"),
+            "{root}, {looser}"
+        );
+        assert!(host.with(&[(flag, tighter)]).is_ok(), "{root}, {tighter}");
+    }
 }

@@ -13,7 +13,7 @@ impl Setting {
     /// Why it is none.
     pub(super) fn check(&self, value: &str) -> Result<(), String> {
         match self.kind {
-            Kind::Number => limits([(self.name.as_str(), value)].into_iter()).map(drop),
+            Kind::Number(_) => limits([(self.name.as_str(), value)].into_iter()).map(drop),
             Kind::Steps(words) | Kind::Word(words) if words.contains(&value) => Ok(()),
             Kind::Steps(words) | Kind::Word(words) => {
                 Err(format!("`{value}` is none of {}", words.join(", ")))
@@ -40,10 +40,10 @@ impl Setting {
             return false;
         }
         match self.kind {
-            Kind::Number => match (new.parse::<u64>(), old.parse::<u64>()) {
+            Kind::Number(unit) => match (unit.parse(new), unit.parse(old)) {
                 (Ok(new), Ok(old)) => new > old,
                 // A limit may also have numbers for single operations.
-                _ => match (PerOperation::parse(new), PerOperation::parse(old)) {
+                _ => match (PerOperation::parse(new, unit), PerOperation::parse(old, unit)) {
                     (Ok(new), Ok(old)) => (0..ROWS.len()).any(|row| new.of(row) > old.of(row)),
                     _ => true,
                 },
