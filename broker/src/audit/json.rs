@@ -1,6 +1,6 @@
 //! How a record becomes JSON: fields in the order of the calls, appended to one string.
 
-use crate::cli::terminal::is_dangerous;
+use crate::cli::terminal::{is_dangerous, push_json_escape};
 
 /// Writes the fields of one object.
 #[derive(Debug)]
@@ -86,16 +86,8 @@ fn push_character(out: &mut String, character: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        _ if is_dangerous(character) => push_escape(out, character.into()),
+        _ if is_dangerous(character) => push_json_escape(out, character),
         _ => out.push(character),
-    }
-}
-
-/// All characters that come here are below U+10000, so one escape of four digits says them.
-pub(super) fn push_escape(out: &mut String, character: u32) {
-    out.push_str("\\u");
-    for shift in [12, 8, 4, 0] {
-        out.push(char::from_digit(character >> shift & 15, 16).unwrap_or('0'));
     }
 }
 

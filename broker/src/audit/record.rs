@@ -5,7 +5,7 @@ use rex_ipc::control::RequestNumber;
 use serde_json::Value;
 
 use super::json::{Fields, push_text};
-use crate::cli::terminal::is_dangerous;
+use crate::cli::terminal::{is_dangerous, push_json_escape};
 
 /// The first record of a run: what will be run, under what.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -229,7 +229,7 @@ fn push_json(out: &mut String, value: &Value) {
         value => {
             for character in value.to_string().chars() {
                 if is_dangerous(character) {
-                    super::json::push_escape(out, character.into());
+                    push_json_escape(out, character);
                 } else {
                     out.push(character);
                 }
