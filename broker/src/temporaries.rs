@@ -256,13 +256,18 @@ fn clean_up(place: &Path, until: Instant) -> io::Result<()> {
 /// Works off one journal, unless its run is alive; removes it when nothing is left to do.
 fn clean_up_after(path: &Path, token: &str, until: Instant) -> io::Result<()> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+    let file = match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
+        // Another run was faster, or the run that it was of has ended.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
     let found = file.metadata()?;
     let ours = found.is_file() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
     if !ours {
         return Err(io::Error::other("it is not a file that only we can write to"));
     }
-    if file.try_lock().is_err() || fs::symlink_metadata(path).is_ok_and(|now| now.ino() != found.ino()) {
+    // Whoever holds the lock works it off; whoever has removed it has done so.
+    if file.try_lock().is_err() || !fs::symlink_metadata(path).is_ok_and(|now| now.ino() == found.ino()) {
         return Ok(());
     }
     for line in BufReader::new(&file).lines() {
@@ -315,7 +320,10 @@ fn remove_names(directory: &PathName, inode: Inode, token: &str, until: Instant)
         };
         let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
         if kind == SFlag::S_IFREG || kind == SFlag::S_IFLNK {
-            unlinkat(&fd, entry.file_name(), UnlinkatFlags::NoRemoveDir)?;
+            match unlinkat(&fd, entry.file_name(), UnlinkatFlags::NoRemoveDir) {
+                Err(Errno::ENOENT) => continue,
+                removed => removed?,
+            }
             tracing::info!("removed a temporary file that a dead run left in {directory}");
         } else if kind == SFlag::S_IFDIR
             && let Some(name) = EntryName::from_bytes(entry.file_name().to_bytes().to_vec())
@@ -351,3 +359,44 @@ const MAX_NOTED: usize = 1024;
 const MAX_TRIES: usize = 16;
 /// A start is not held up for longer by what others have left.
 const CLEANING_TIME: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Runs that start together find the same journals of dead runs, and each is worked off by one of them.
+    #[test]
+    fn a_journal_that_another_run_was_faster_with_is_no_error() {
+        let place = std::env::temp_dir().join(format!("rex-journals-{}", std::process::id()));
+        DirBuilder::new().recursive(true).mode(0o700).create(&place).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let journals: Vec<(PathBuf, String)> = (0..200)
+            .map(|number| {
+                let token = format!("{number:032x}");
+                let path = place.join(&token);
+                let mut file = new_journal(&place, &path).unwrap();
+                let directory = fs::metadata(&place).unwrap();
+                let noted = json!({"directory": place, "device": directory.dev(), "inode": directory.ino()});
+                writeln!(file, "{noted}").unwrap();
+                fs::write(place.join(format!("{PREFIX}{token}.0011223344556677")), "left").unwrap();
+                (path, token)
+            })
+            .collect();
+
+        let failed: Vec<io::Error> = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let all = journals.iter().map(|(path, token)| clean_up_after(path, token, until));
+                        all.filter_map(Result::err).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+        });
+
+        assert!(failed.is_empty(), "{failed:?}");
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "everything was worked off");
+        fs::remove_dir(&place).unwrap();
+    }
+}
