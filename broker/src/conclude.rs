@@ -110,23 +110,34 @@ impl Beginning {
             .and_then(|stdout| Ok((stdout, Outlet::new(io::stderr(), deadline, patience)?)));
         let (mut stdout, mut stderr) = match outlets {
             Ok(outlets) => outlets,
-            Err(error) => {
-                tracing::error!("cannot watch for signals: {error}");
-                return Exit::Internal.code(options.compat);
+            // Without descriptors nobody can wait for a reader and for signals at once; the result is told all the same.
+            Err(_) => {
+                return match result::write(document, &form, &mut io::stdout(), &mut io::stderr()) {
+                    Ok(()) => document.exit.code(options.compat),
+                    Err(error) => self.unwritten(&error),
+                };
             }
         };
         match result::write(document, &form, &mut stdout, &mut stderr) {
             Ok(()) => document.exit.code(options.compat),
-            Err(error) => {
-                tracing::error!("cannot write the result: {error}");
-                let exit = match stdout.interruption.or(stderr.interruption) {
-                    Some(Event::Signal(number)) => Exit::Signal(u8::try_from(number).unwrap_or(0)),
-                    Some(Event::Deadline) => Exit::Deadline,
-                    _ => Exit::OutputNotWritten,
-                };
-                exit.code(options.compat)
-            }
+            Err(error) => match stdout.interruption.or(stderr.interruption) {
+                Some(Event::Signal(number)) => {
+                    self.unwritten(&error);
+                    Exit::Signal(u8::try_from(number).unwrap_or(0)).code(options.compat)
+                }
+                Some(Event::Deadline) => {
+                    self.unwritten(&error);
+                    Exit::Deadline.code(options.compat)
+                }
+                _ => self.unwritten(&error),
+            },
         }
+    }
+
+    /// Says that the result is lost; gives the exit status for that.
+    fn unwritten(&self, error: &io::Error) -> u8 {
+        tracing::error!("cannot write the result: {error}");
+        Exit::OutputNotWritten.code(self.options.compat)
     }
 
     /// Ends, from the watchdog, a run whose broker waits for a call that does not come back.

@@ -15,6 +15,7 @@ pub mod forbidden;
 pub mod fresh;
 pub mod handles;
 pub mod image;
+pub mod inherited;
 pub mod input;
 pub mod limits;
 pub mod object;

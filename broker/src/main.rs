@@ -1,17 +1,40 @@
 //! The command `rex-broker`: what was asked for, and the exit status.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::thread;
 
 use rex_broker::cli::{self, Asked, CliExit, DoctorArguments, Environment, Exit, Invocation};
 use rex_broker::config::{self, ConfigError, Layers, Places};
-use rex_broker::{completions, doctor, image, policy_command, protocol, run, sdk};
-use rex_hardening::Requirement;
+use rex_broker::{completions, doctor, image, inherited, policy_command, protocol, run, sdk};
+use rex_hardening::{Requirement, streams};
 
 fn main() -> ExitCode {
+    inherited::raise();
+    if !inherited::lacks_stack() {
+        return start();
+    }
+    // A run is going to be refused for that, and that has to be told.
+    let stack_bytes = usize::try_from(inherited::STACK_BYTES).unwrap_or_default();
+    match thread::Builder::new().stack_size(stack_bytes).spawn(start).map(thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        _ => {
+            eprintln!(
+                "error: the caller has left too little stack (RLIMIT_STACK), and there is no other to be had"
+            );
+            ExitCode::from(Exit::JailNotEstablished.code(false))
+        }
+    }
+}
+
+fn start() -> ExitCode {
     let invocation = match cli::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(exit) => return say(&exit),
     };
+    if let Some(code) = unheard(&invocation) {
+        return code;
+    }
     ExitCode::from(match invocation {
         Invocation::Run(asked) => run(*asked),
         Invocation::Doctor(arguments) => doctor(&arguments),
@@ -63,14 +86,37 @@ fn configured_requirement() -> Result<Requirement, ConfigError> {
     Ok(run::requirement(effective.text("require")).unwrap_or_default())
 }
 
+/// Where nobody can be told the result, nothing is done. Rex goes on.
+fn unheard(invocation: &Invocation) -> Option<ExitCode> {
+    let compat = matches!(invocation, Invocation::Run(asked) if asked.unsettled().compat);
+    if compat || !streams::was_closed(STANDARD_OUTPUT) {
+        return None;
+    }
+    Some(not_told("it is closed"))
+}
+
 fn say(exit: &CliExit) -> ExitCode {
     if exit.is_error {
         eprint!("{}", exit.text);
-    } else {
-        print!("{}", exit.text);
+        return ExitCode::from(exit.code);
     }
-    ExitCode::from(exit.code)
+    if streams::was_closed(STANDARD_OUTPUT) {
+        return not_told("it is closed");
+    }
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(exit.text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::from(exit.code),
+        Err(error) => not_told(&error.to_string()),
+    }
 }
+
+fn not_told(reason: &str) -> ExitCode {
+    // Standard error may be closed, too.
+    drop(writeln!(io::stderr(), "error: cannot write to standard output: {reason}"));
+    ExitCode::from(Exit::OutputNotWritten.code(false))
+}
+
+const STANDARD_OUTPUT: u8 = 1;
 
 fn wrong(error: &rex_hardening::RequirementError, compat: bool) -> u8 {
     eprintln!("error: {error}");

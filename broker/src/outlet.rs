@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::PIPE_BUF;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::wait::{Event, Waiter};
 
@@ -16,6 +17,8 @@ pub struct Outlet<F: AsFd> {
     waiter: Waiter,
     deadline: Instant,
     patience: Duration,
+    /// Whether it is a regular file, which never keeps a writer waiting.
+    is_file: bool,
     /// What came while nobody read: a signal, or the deadline.
     pub interruption: Option<Event>,
 }
@@ -27,7 +30,9 @@ impl<F: AsFd> Outlet<F> {
     /// # Errors
     /// Those of [`Waiter::new`].
     pub fn new(output: F, deadline: Instant, patience: Duration) -> io::Result<Self> {
-        Ok(Self { output, waiter: Waiter::new()?, deadline, patience, interruption: None })
+        let is_file =
+            fstat(&output).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits());
+        Ok(Self { output, waiter: Waiter::new()?, deadline, patience, is_file, interruption: None })
     }
 
     /// Whether something could be written at once.
@@ -60,8 +65,9 @@ impl<F: AsFd> Outlet<F> {
 impl<F: AsFd> Write for Outlet<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.wait_for_room()?;
-        // pipe(7): a pipe that poll(2) calls writable takes this much without blocking.
-        let piece = bytes.get(..PIPE_BUF).unwrap_or(bytes);
+        // pipe(7): a pipe that poll(2) calls writable takes this much without blocking. A file takes all at once, so that
+        // what several runs append to it does not mix.
+        let piece = if self.is_file { bytes } else { bytes.get(..PIPE_BUF).unwrap_or(bytes) };
         Ok(nix::unistd::write(&self.output, piece)?)
     }
 

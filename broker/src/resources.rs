@@ -1,26 +1,21 @@
-//! What the broker needs of the kernel for its own process: enough descriptors, and files that may be too large.
+//! What the broker needs of the kernel for its own process: enough descriptors.
 
 use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
 
-/// Makes room for the objects that a jail may have open, as far as the hard limit goes, and has a write beyond the
-/// size limit of files fail instead of ending the broker.
+/// Makes room for the objects that a jail may have open, as far as the hard limit goes.
 ///
 /// To be called after the jail was started, which has limits of its own.
 ///
 /// # Errors
-/// Those of getrlimit(2), setrlimit(2) and sigprocmask(2).
+/// Those of getrlimit(2) and setrlimit(2).
 pub fn prepare(max_open_handles: u64) -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let wanted = max_open_handles.saturating_mul(DESCRIPTORS_PER_HANDLE).saturating_add(OWN_DESCRIPTORS);
     if soft < wanted {
         setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard)?;
     }
-    // setrlimit(2), RLIMIT_FSIZE: "a process can catch this signal instead, in which case the relevant system call […]
-    // fails with the error EFBIG".
-    SigSet::from(Signal::SIGXFSZ).thread_block()?;
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::config::ConfigError;
 use crate::error::LimitReached;
 use crate::forbidden::{self, Forbidden};
 use crate::image::Image;
+use crate::inherited;
 use crate::input::{self, Inputs, Wanted};
 use crate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
 use crate::ops::lacking::Explaining;
@@ -59,7 +60,11 @@ pub fn run_with(
         started: Instant::now(),
     };
     let mut recorder = beginning.recorder();
-    let (waiter, watched) = match watch(&beginning) {
+    let inherited = inherited::take_over()
+        .map_err(|error| error.to_string())
+        .and_then(|()| inherited::examine(&options.limits))
+        .map_err(|reason| NotStarted::Jail(format!("jail could not be established: {reason}")));
+    let (waiter, watched) = match inherited.and_then(|()| watch(&beginning)) {
         Ok(watching) => watching,
         Err(reason) => {
             let document = recorder.finish(Ending::NotStarted(reason), &Measured::default());
@@ -98,12 +103,15 @@ pub fn refuse(options: &cli::Run, environment: Environment, image: Image<'_>, re
 
 /// Takes over the signals that end a run, and starts the watchdog. Before anything that may take long.
 fn watch(beginning: &Beginning) -> Result<(Waiter, Watched), NotStarted> {
-    let mut waiter = Waiter::new().map_err(|error| internal("take over signals", &error))?;
+    let failed = |what: &str, error: std::io::Error| {
+        NotStarted::Jail(format!("jail could not be established: cannot {what}: {error}"))
+    };
+    let mut waiter = Waiter::new().map_err(|error| failed("take over signals", error))?;
     let rescued = beginning.clone();
     let watched = Watched::start(beginning.deadline(), grace(&beginning.options), |abandoned| {
         rescued.rescue(abandoned)
     })
-    .map_err(|error| internal("start the watchdog", &error))?;
+    .map_err(|error| failed("start the watchdog", error))?;
     waiter.tell(watched.clone());
     waiter.set_deadline(Some(beginning.deadline()));
     Ok((waiter, watched))

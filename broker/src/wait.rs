@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::LimitReached;
+use crate::inherited::TIMERS;
 use crate::processor::Processor;
 use crate::watchdog::Watched;
 
@@ -36,7 +37,7 @@ pub enum Event {
 
 /// Waits for the socket, the jail, signals and the deadline at once.
 ///
-/// SIGTERM, SIGINT and SIGHUP are blocked for this process and read from a descriptor, so that none is missed between
+/// SIGTERM, SIGINT, SIGHUP and the signals of inherited timers are blocked for this process and read from a descriptor, so that none is missed between
 /// two calls and none interrupts a write of the record.
 #[derive(Debug)]
 pub struct Waiter {
@@ -285,7 +286,7 @@ impl Waiter {
 /// The signals that end a run.
 fn ending_signals() -> SigSet {
     let mut mask = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().chain(TIMERS) {
         mask.add(signal);
     }
     mask

@@ -19,6 +19,7 @@ mod report;
 mod requirement;
 pub mod socket;
 mod spawn;
+pub mod streams;
 pub mod sys;
 pub mod violation;
 

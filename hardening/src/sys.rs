@@ -235,6 +235,17 @@ pub fn clone_content(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()>
     checked(status.into()).map(drop)
 }
 
+/// Gives SIGCHLD its usual meaning back, which a caller may have taken: that somebody waits for children.
+///
+/// # Errors
+/// Those of sigaction(2).
+///
+/// # Source
+/// wait(2), "POSIX.1-2001 specifies that if the disposition of SIGCHLD is set to SIG_IGN".
+pub fn heed_children() -> io::Result<()> {
+    crate::raw::default_action(libc::SIGCHLD).map_err(io::Error::from_raw_os_error)
+}
+
 /// What the kernel does to the broker itself before it reads anything it did not write.
 ///
 /// Nobody of the same user can attach to it or read its memory, it leaves no core file, and no program started from

@@ -10,6 +10,7 @@ mod documents;
 mod ends;
 mod exit_status;
 mod golden;
+mod inherited;
 mod inputs;
 mod limits;
 mod limits_page;

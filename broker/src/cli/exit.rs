@@ -71,8 +71,10 @@ impl Exit {
             | Self::ScriptInvalid
             | Self::LimitReached
             | Self::Denied
-            | Self::Deadline
-            | Self::Signal(_) => 0,
+            | Self::Deadline => 0,
+            // Rex does not heed them, and dies.
+            Self::Signal(number @ (SIGALRM | SIGXCPU | SIGVTALRM | SIGPROF)) => 128_u8.saturating_add(number),
+            Self::Signal(_) => 0,
             Self::Usage => 2,
             Self::ReservedName
             | Self::InputInvalid
@@ -85,6 +87,12 @@ impl Exit {
         }
     }
 }
+
+// signal(7): the numbers on x86 and ARM.
+const SIGALRM: u8 = 14;
+const SIGXCPU: u8 = 24;
+const SIGVTALRM: u8 = 26;
+const SIGPROF: u8 = 27;
 
 #[cfg(test)]
 mod tests {
@@ -110,6 +118,8 @@ mod tests {
             (Exit::Deadline, 124, 0),
             (Exit::Signal(15), 143, 0),
             (Exit::Signal(2), 130, 0),
+            (Exit::Signal(SIGALRM), 142, 142),
+            (Exit::Signal(SIGXCPU), 152, 152),
         ];
 
         for (exit, standard, compat) in table {

@@ -45,6 +45,16 @@ pub fn write(
     let early_as_rex = form.compat && document.is_early;
     match form.format {
         Format::Json | Format::PrettyJson if form.to_terminal => on_terminal(document, form, &mut stdout)?,
+        // Rex's document has no end of line. That of `run` has one, so that documents can stand below each other.
+        Format::Json if form.for_person => {
+            let mut line = serde_json::to_string(document)?;
+            line.push('\n');
+            stdout.write_all(line.as_bytes())?;
+        }
+        Format::PrettyJson if form.for_person => {
+            serde_json::to_writer_pretty(&mut stdout, document)?;
+            stdout.write_all(b"\n")?;
+        }
         Format::Json => json(document, &mut stdout)?,
         _ if early_as_rex => json(document, &mut stdout)?,
         Format::PrettyJson => serde_json::to_writer_pretty(&mut stdout, document)?,

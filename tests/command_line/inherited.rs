@@ -1,0 +1,316 @@
+//! What a caller leaves to the program: limits, timers, signals and closed streams. None ends it without a word.
+
+use std::fs;
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+use rex_tests::runs::{Ended, Run};
+
+use crate::people::{USUAL, place, run, text};
+
+/// Becomes the program behind it, after it has done this to itself.
+fn python(done: &str) -> Vec<String> {
+    let script = format!("import os, signal, sys, resource\n{done}\nos.execv(sys.argv[1], sys.argv[1:])");
+    vec!["python3".to_owned(), "-c".to_owned(), script]
+}
+
+fn prlimit(limit: &str) -> Vec<String> {
+    vec!["prlimit".to_owned(), format!("--{limit}"), "--".to_owned()]
+}
+
+fn shell(done: &str) -> Vec<String> {
+    vec!["sh".to_owned(), "-c".to_owned(), format!("{done}; exec \"$@\""), "sh".to_owned()]
+}
+
+/// A script that does a little of everything: reads, writes, and gives something back.
+const WORK: &str = "let text = cat(\"/proc/version\"); info(text); text.len() > 0";
+
+#[track_caller]
+fn assert_told(what: &str, ended: &Ended, codes: &[i32]) {
+    assert_eq!(ended.signal(), None, "{what}: {}", ended.stderr);
+    let document = ended.document();
+    let code = ended.code().expect("no signal has ended it");
+    assert!(codes.contains(&code), "{what}: {code}, {document}");
+    match code {
+        0 => assert_eq!(document["output"], "true", "{what}"),
+        _ => assert!(!ended.message().is_empty(), "{what}"),
+    }
+}
+
+#[test]
+fn a_limit_that_can_be_raised_or_does_not_matter_changes_nothing() {
+    for limit in [
+        "nofile=4:4096",
+        "nofile=3:4096",
+        "stack=131072:unlimited",
+        "stack=1048576:unlimited",
+        "cpu=1:unlimited",
+        "as=209715200:unlimited",
+        "data=1048576:unlimited",
+        "core=0",
+        "memlock=0",
+        "msgqueue=0",
+        "sigpending=0",
+        "nice=0",
+        "rtprio=0",
+        "locks=0",
+    ] {
+        let ended = Run::of(WORK).behind(prlimit(limit)).finish();
+
+        assert_told(limit, &ended, &[0]);
+    }
+}
+
+// The start has to say what is missing; a fault of memory or a signal would say nothing.
+#[test]
+fn a_limit_that_leaves_too_little_is_named_and_nothing_runs() {
+    for (limit, name) in [
+        ("nofile=4", "RLIMIT_NOFILE"),
+        ("nofile=8", "RLIMIT_NOFILE"),
+        ("nofile=20", "RLIMIT_NOFILE"),
+        ("stack=131072", "RLIMIT_STACK"),
+        ("stack=1048576", "RLIMIT_STACK"),
+        ("stack=4194304", "RLIMIT_STACK"),
+        ("cpu=1", "RLIMIT_CPU"),
+        ("as=209715200", "RLIMIT_AS"),
+        ("as=419430400", "RLIMIT_AS"),
+        ("data=33554432", "RLIMIT_DATA"),
+        ("data=209715200", "RLIMIT_DATA"),
+    ] {
+        let script = Run::of("mkdir(place)");
+        let place = script.scratch.path().join("made");
+        let argument =
+            script.scratch.file("arguments.json", format!("{{\"place\": {{\"stringValue\": {place:?}}}}}"));
+
+        let ended =
+            script.options([std::ffi::OsString::from("-a"), argument.into()]).behind(prlimit(limit)).finish();
+
+        assert_told(limit, &ended, &[71]);
+        assert!(ended.message().contains(&format!("left it {name} of ")), "{limit}: {}", ended.message());
+        assert!(!place.exists(), "{limit}");
+    }
+}
+
+#[test]
+fn a_limit_on_files_makes_a_write_fail_and_nothing_else() {
+    let none = Run::of(WORK).behind(prlimit("fsize=0")).finish();
+    let small = Run::of(WORK).behind(prlimit("fsize=1048576")).finish();
+    let nowhere = Run::of(WORK).audit_log("none").behind(prlimit("fsize=16777216")).finish();
+
+    assert_told("fsize=0", &none, &[71, 74]);
+    assert_told("fsize=1048576", &small, &[0, 71, 74]);
+    assert_told("fsize=16777216", &nowhere, &[0, 71]);
+}
+
+// getitimer(2): a timer survives execve(2), and SIGALRM, SIGVTALRM and SIGPROF end a process that does not heed them.
+#[test]
+fn a_timer_that_was_set_before_ends_a_run_as_a_signal_does() {
+    let endless = "while true { cat(\"/proc/version\"); }";
+    for (timer, signal, script) in [
+        ("signal.setitimer(signal.ITIMER_REAL, 1)", Signal::SIGALRM, "sleep(30)"),
+        ("signal.setitimer(signal.ITIMER_REAL, 1)", Signal::SIGALRM, endless),
+        ("signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)", Signal::SIGVTALRM, endless),
+        ("signal.setitimer(signal.ITIMER_PROF, 0.3)", Signal::SIGPROF, endless),
+        ("resource.setrlimit(resource.RLIMIT_CPU, (2, 3))", Signal::SIGXCPU, endless),
+        ("resource.setrlimit(resource.RLIMIT_CPU, (2, 2))", Signal::SIGXCPU, endless),
+    ] {
+        let ended = Run::of(script).behind(python(timer)).finish();
+
+        assert_eq!(ended.signal(), None, "{timer}: {}", ended.stderr);
+        // A jail may use up its share first.
+        let codes = [128 + signal as i32, 75];
+        assert!(codes.contains(&ended.code().unwrap()), "{timer}: {:?} {}", ended.code(), ended.text());
+        assert!(
+            ended.message().contains(&format!("signal {}", signal as i32)) || ended.code() == Some(75),
+            "{timer}"
+        );
+        assert_eq!(ended.records().last().expect("there are records")["event"], "end", "{timer}");
+    }
+}
+
+// A caller of Rex sees the status of a program that the timer has ended.
+#[test]
+fn rexs_caller_sees_the_status_that_the_timer_would_have_given() {
+    let timer = python("signal.setitimer(signal.ITIMER_REAL, 1)");
+
+    let ended = Run::of("sleep(30)").options(["--rex-compat"]).behind(timer).finish();
+
+    assert_eq!(ended.code(), Some(142), "{}", ended.text());
+}
+
+#[test]
+fn signals_that_are_ignored_or_blocked_change_nothing() {
+    for done in [
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+        "[signal.signal(n, signal.SIG_IGN) for n in range(1, 65) if n not in (9, 19, 32, 33)]",
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)",
+    ] {
+        let ended = Run::of(WORK).behind(python(done)).finish();
+
+        assert_told(done, &ended, &[0]);
+    }
+}
+
+// exit(3) of a child that nobody waits for: with SIGCHLD ignored, the kernel forgets how the jail has ended.
+#[test]
+fn the_end_of_a_jail_is_known_although_the_caller_ignores_children() {
+    let ignoring = python("signal.signal(signal.SIGCHLD, signal.SIG_IGN)");
+    let options = ["--max-jail-cpu", "1"];
+
+    let ended = Run::of("while true {}").options(options).behind(ignoring).finish();
+
+    assert_eq!(ended.code(), Some(75), "{}", ended.text());
+}
+
+#[test]
+fn a_closed_standard_output_is_told_before_anything_is_done() {
+    for closed in ["exec >&-", "exec >&- <&-", "exec 1>&- 2>&- 0>&-"] {
+        let script = Run::of("mkdir(\"made\")");
+        let made = script.scratch.path().join("made");
+        script.scratch.file("script.rhai", format!("mkdir({made:?})"));
+
+        let ended = script.behind(shell(closed)).finish();
+
+        assert_eq!(ended.code(), Some(73), "{closed}: {}", ended.stderr);
+        assert!(!made.exists(), "{closed}");
+        assert!(
+            closed.contains("2>&-") || ended.stderr.contains("standard output: it is closed"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+// Rex's program runs, as its runtime opens /dev/null in the place of what is closed.
+#[test]
+fn rexs_caller_may_close_standard_output() {
+    let ended = Run::of(WORK).options(["--rex-compat"]).behind(shell("exec >&-")).finish();
+
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn other_closed_streams_and_a_discarded_output_change_nothing() {
+    for closed in ["exec <&-", "exec 2>&-", "exec <&- 2>&-"] {
+        let ended = Run::of(WORK).behind(shell(closed)).finish();
+
+        assert_told(closed, &ended, &[0]);
+    }
+    for discarded in ["exec >/dev/null", "exec 1<>/dev/null"] {
+        let ended = Run::of(WORK).behind(shell(discarded)).finish();
+
+        assert_eq!(ended.code(), Some(0), "{discarded}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_script_from_a_closed_standard_input_is_missing() {
+    let scratch = place("1");
+    let command = run(&scratch, &["-", "--policy", "policy.cedar", "--json"]);
+    let program = command.get_program().to_owned();
+    let mut closed = std::process::Command::new("sh");
+    closed
+        .args(["-c", "exec \"$@\" <&-", "sh"])
+        .arg(program)
+        .args(command.get_args())
+        .current_dir(scratch.path());
+
+    let output = closed.output().expect("there is a shell");
+
+    assert_eq!(output.status.code(), Some(66), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+// full(4): writing gives ENOSPC.
+#[test]
+fn a_full_standard_output_is_never_a_success() {
+    let scratch = place("info(\"seen\"); 1 + 1");
+    for form in [&[] as &[&str], &["--json"], &["--pretty-json"], &["--ndjson"], &["--json", "--dry-run"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there is one");
+        let output =
+            run(&scratch, &[&USUAL, form].concat()).stdout(full).output().expect("it can be started");
+
+        assert_eq!(output.status.code(), Some(73), "{form:?}: {}", text(&output.stderr));
+        assert!(!output.stderr.is_empty(), "{form:?}");
+    }
+    for words in [
+        &["--help"] as &[&str],
+        &["--version"],
+        &["run", "--help"],
+        &["protocol", "--json"],
+        &["sdk", "list"],
+        &["sdk", "show", "cat"],
+        &["sdk", "search", "file"],
+        &["config", "show"],
+        &["config", "show", "--json"],
+        &["completions", "bash"],
+        &["policy", "schema"],
+        &["doctor"],
+        &["doctor", "--json"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there is one");
+        let mut command = std::process::Command::new(rex_tests::program::path());
+        let output =
+            command.args(words).stdin(Stdio::null()).stdout(full).output().expect("it can be started");
+
+        assert_eq!(output.status.code(), Some(73), "{words:?}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).starts_with("error: cannot write"),
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_closed_standard_output_is_never_a_success_of_any_command() {
+    let program = rex_tests::program::path();
+    for words in
+        [&["--help"] as &[&str], &["protocol", "--json"], &["sdk", "list"], &["config", "show"], &["doctor"]]
+    {
+        let mut command = std::process::Command::new("sh");
+        let output = command.args(["-c", "exec \"$@\" >&-", "sh"]).arg(program).args(words).output();
+
+        let output = output.expect("there is a shell");
+        assert_eq!(output.status.code(), Some(73), "{words:?}: {}", text(&output.stderr));
+    }
+}
+
+/// Documents of several runs in one file, each on a line.
+#[test]
+fn documents_of_run_can_stand_below_each_other() {
+    let scratch = place("info(\"x\"); 1 + 1");
+    let long = place("let text = \"\"; text.pad(500000, 'x'); text");
+    let all = scratch.path().join("all.jsonl");
+    let append = || fs::OpenOptions::new().create(true).append(true).open(&all).expect("it can be made");
+
+    for _ in 0..2 {
+        run(&scratch, &[&USUAL as &[&str], &["--json"]].concat()).stdout(append()).status().expect("it runs");
+    }
+    let mut together: Vec<_> = (0..6)
+        .map(|_| {
+            run(&long, &[&USUAL as &[&str], &["--json"]].concat()).stdout(append()).spawn().expect("it runs")
+        })
+        .collect();
+    together.iter_mut().for_each(|run| drop(run.wait()));
+
+    let written = fs::read_to_string(&all).expect("it is text");
+    assert!(written.ends_with('\n'));
+    assert_eq!(written.lines().count(), 8);
+    for line in written.lines() {
+        let document: serde_json::Value = serde_json::from_str(line).expect("each line is a document");
+        assert_eq!(document["status"], "SUCCESS");
+    }
+}
+
+#[test]
+fn every_form_of_run_ends_its_last_line_and_rexs_does_not() {
+    let scratch = place("1 + 1");
+    for form in [&[] as &[&str], &["--json"], &["--pretty-json"], &["--ndjson"]] {
+        let output = run(&scratch, &[&USUAL, form].concat()).output().expect("it runs");
+
+        assert!(output.stdout.ends_with(b"\n") && !output.stdout.ends_with(b"\n\n"), "{form:?}");
+    }
+    assert!(Run::of("1 + 1").finish().stdout.ends_with(b"}"));
+}
