@@ -24,18 +24,18 @@ impl DeadFileSystem {
     /// Nothing when the host does not let us make one.
     fn at(at: PathBuf) -> Option<Self> {
         if !geteuid().is_root() {
-            eprintln!("skipped: only root can mount a file system");
+            rex_tests::skip::skipped("only root can mount a file system");
             return None;
         }
         let Ok(server) = OpenOptions::new().read(true).write(true).open("/dev/fuse") else {
-            eprintln!("skipped: this host has no /dev/fuse");
+            rex_tests::skip::skipped("this host has no /dev/fuse");
             return None;
         };
         fs::create_dir(&at).expect("a directory can be made");
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", server.as_raw_fd());
         let mounted = mount(Some("dead"), &at, Some("fuse"), MsFlags::empty(), Some(options.as_str()));
         if let Err(errno) = mounted {
-            eprintln!("skipped: no FUSE file system can be mounted here: {errno}");
+            rex_tests::skip::skipped(format!("no FUSE file system can be mounted here: {errno}"));
             return None;
         }
         Some(Self { at, _server: server })

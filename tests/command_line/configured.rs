@@ -127,7 +127,7 @@ fn a_users_file_that_others_may_write_is_refused() {
 #[test]
 fn root_reads_no_file_of_a_users() {
     if !geteuid().is_root() {
-        eprintln!("skipped: this needs root");
+        rex_tests::skip::skipped("this needs root");
         return;
     }
     let scratch = place("1");
@@ -143,7 +143,7 @@ fn root_reads_no_file_of_a_users() {
 /// Starts the program with another /etc, in which root has this configuration; nothing where that cannot be had.
 fn with_roots(scratch: &Scratch, files: &[(&str, &str)], words: &[&str]) -> Option<Output> {
     if !geteuid().is_root() {
-        eprintln!("skipped: this needs root");
+        rex_tests::skip::skipped("this needs root");
         return None;
     }
     let etc = scratch.path().join("etc");
@@ -164,7 +164,7 @@ fn with_roots(scratch: &Scratch, files: &[(&str, &str)], words: &[&str]) -> Opti
         .stdin(Stdio::null());
     let output = command.output().expect("there is unshare");
     if matches!(output.status.code(), Some(99)) || text(&output.stderr).starts_with("unshare:") {
-        eprintln!("skipped: this host does not let a test have an /etc of its own");
+        rex_tests::skip::skipped("this host does not let a test have an /etc of its own");
         return None;
     }
     Some(output)

@@ -104,7 +104,7 @@ fn a_protection_that_cannot_be_had_is_71() {
     let run = || Run::of("cat(\"/etc/hostname\")").options(["--require", "max,+spec,+core_sched"]);
     let ended = run().finish();
     if ended.code() == Some(0) {
-        eprintln!("skipped: this host has every protection there is");
+        rex_tests::skip::skipped("this host has every protection there is");
         return;
     }
 

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use rex_broker::cli::{Described, Limits};
+use rex_broker::cli::{Described, Limits, Unit};
 use rex_broker::input::{MAX_POLICY_BYTES, MAX_SCRIPT_BYTES};
-use rex_broker::limits::engine_limits;
+use rex_broker::limits::{MAX_COMPONENTS, engine_limits};
 use rex_ipc::limits as wire;
 use rex_tests::program::checkout;
 
@@ -25,7 +25,7 @@ fn the_page_is_that_of_the_code() {
 fn the_usual_limits_are_those_of_the_help_text() {
     for limit in Limits::described() {
         assert!(!limit.usual.is_empty() && !limit.help.is_empty() && !limit.name.is_empty(), "{limit:?}");
-        unit(&limit);
+        assert!(limit.unit != Unit::Count || limit.value.ends_with('N'), "{limit:?}");
     }
 }
 
@@ -37,7 +37,7 @@ fn page() -> String {
             limit.name,
             limit.value,
             limit.help,
-            unit(&limit),
+            limit.unit.name(),
             number(&limit.usual),
             end(&limit)
         ));
@@ -48,16 +48,6 @@ fn page() -> String {
     }
     page.push_str(TAIL);
     page
-}
-
-fn unit(limit: &Described) -> &'static str {
-    match limit.value.trim_start_matches("[NAME=]") {
-        "SECONDS" => "seconds",
-        "MIB" => "MiB",
-        "BYTES" => "bytes",
-        "N" => "count",
-        other => panic!("{other} is no unit"),
-    }
 }
 
 fn end(limit: &Described) -> &'static str {
@@ -96,6 +86,7 @@ fn fixed() -> Vec<(String, String, &'static str)> {
             engine.function_expression_depth.into(),
             "the script does not compile",
         ),
+        row("components of a path in a call", bytes(MAX_COMPONENTS), "the call fails: `File name too long`"),
         row("requests in one call", bytes(wire::MAX_BATCH), "the jail makes several calls"),
         row("bytes of a file in one reply", bytes(wire::MAX_CHUNK_BYTES), "the jail asks again"),
         row("entries in one page of a listing", bytes(wire::MAX_PAGE_ENTRIES), "the jail asks again"),
@@ -137,6 +128,11 @@ used to the last: a run with `--max-calls 5` may make five calls, and ends with 
 ";
 
 const FIXED_HEAD: &str = "
+A plain number is in the unit of the table. Where that is seconds, a duration may be written instead: numbers with `d`, `h`, `m` (or `min`) and `s` (or `sec`), the
+largest first, such as `90s`, `5m`, `1h30m`, `1.5h`. Where it is bytes or MiB, a size: `K`, `M`, `G`, `T`, `P`, or `KiB`, `MiB` and so on, are powers of 1024, and `kB`,
+`MB`, `GB` powers of 1000, as in GNU's tools. What is no whole number of the unit is refused, but for `--memory`, which is cut to whole MiB. The same holds in the
+environment and in configuration files, where a value with a unit stands in quotes.
+
 `--max-calls-per-operation` and `--max-bytes-per-operation` take a number for all operations, `NAME=N` for one of them, or both: `1000000,read_chunk=50000`. Without
 a number for all, the others have no limit of their own. The names are those of `rex-broker protocol --json`, and of `operation` in the audit log.
 
@@ -152,6 +148,22 @@ Processor time is what the kernel counts for the two processes. The kernel itsel
 ";
 
 const TAIL: &str = "
+Both limits on paths are looked at before the policy is asked. `--max-depth` counts from the root of the tree that is removed or moved; of a path that grows by
+descending, no more than that many components and those of the row above are asked about. What a decision costs grows with the length of the path, and not with its
+square.
+
+## What the caller leaves
+
+Limits, timers and signals that the program inherits never end it without a word:
+
+- Soft limits of the kernel that are too low are raised as far as the hard ones allow. Where those leave less than 8 MiB of stack, 64 descriptors, two seconds of
+  processor time, or 256 MiB of address space and data beside `--memory`, nothing is run: status 71, and the message names the limit.
+- `RLIMIT_FSIZE` makes a write fail (`EFBIG`), in the script as in the record.
+- An alarm (`ITIMER_REAL`, `ITIMER_VIRTUAL`, `ITIMER_PROF`) and `RLIMIT_CPU` end the run as a signal does, with a document and status 128 and the number of the
+  signal. Of `RLIMIT_CPU` the last second is kept for that.
+- That SIGCHLD is ignored, or any signal blocked, changes nothing. SIGHUP, SIGINT and SIGTERM stay ignored where they were, as with nohup(1).
+- With a standard output that is closed nothing is done at all, and the status is 73; with `--rex-compat` the script runs, as in Rex. One that is full gives 73 too.
+
 ## Time, signals, and calls that do not come back
 
 `--timeout` counts from the start of the program. SIGTERM, SIGINT and SIGHUP end a run at once; with `--rex-compat`, SIGTERM leaves the script ten seconds, but never

@@ -117,7 +117,7 @@ fn a_script_cannot_read_its_own_record() {
 #[test]
 fn a_disk_that_is_full_ends_the_run_with_74() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can mount a small file system");
+        rex_tests::skip::skipped("only root can mount a small file system");
         return;
     }
     let run = Run::of("let i = 0; loop { i += 1; try { cat(`/denied${i}/x`) } catch (e) {} }").policy("");

@@ -22,7 +22,10 @@ fn by_a_user(script: &str) -> (Run, PathBuf) {
     let home = run.scratch.path().join("home");
     fs::create_dir(&home).expect("a directory can be made");
     let copy = run.scratch.path().join("rex-broker");
-    fs::copy(program::path(), &copy).expect("the program can be copied");
+    // Not by this process: a child that another test starts meanwhile would hold the copy open for writing, and then
+    // execve(2) fails with ETXTBSY.
+    let copied = Command::new("cp").arg(program::path()).arg(&copy).status().expect("coreutils is there");
+    assert!(copied.success(), "the program can be copied");
     let run = run.program(copy);
     if !geteuid().is_root() {
         return (run, home);
@@ -78,7 +81,7 @@ fn an_ordinary_user_can_do_what_the_user_may_do() {
 #[test]
 fn a_user_without_namespaces_has_the_rest_of_the_jail() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can make a user namespace that allows no further ones");
+        rex_tests::skip::skipped("only root can make a user namespace that allows no further ones");
         return;
     }
     let (run, home) = by_a_user("cat(\"/proc/version\")");
@@ -104,7 +107,7 @@ fn a_user_without_namespaces_has_the_rest_of_the_jail() {
 #[test]
 fn a_forbidden_system_call_is_a_violation() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can make a user namespace that allows no further ones");
+        rex_tests::skip::skipped("only root can make a user namespace that allows no further ones");
         return;
     }
     let (run, home) = by_a_user(&format!("{TRACES} sleep(1000);"));

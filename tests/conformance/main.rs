@@ -51,7 +51,7 @@ fn verdicts(report: &Value) -> Verdicts {
             }
             // The cases were recorded by users that have names; what those without one get, Rex gives them, too.
             Some("failed") if case["reasons"].to_string().contains(&nameless) => {
-                eprintln!("skipped {name}: this user has no name");
+                rex_tests::skip::skipped(format!("{name}: this user has no name"));
             }
             Some("failed") => {
                 verdicts.failed.insert(name, case["reasons"].to_string());

@@ -86,7 +86,7 @@ fn every_file_act_is_stopped_without_filter_and_landlock() {
         return;
     }
     if refuses_namespaces() {
-        eprintln!("skipped: this system gives jails no namespaces");
+        rex_tests::skip::skipped("this system gives jails no namespaces");
         return;
     }
     let stage = Stage::new();
@@ -106,7 +106,7 @@ fn landlock_alone_stops_what_it_is_there_for() {
     let posture = Jailed::start(&full_plan()).posture().unwrap();
     for layer in [Layer::Landlock, Layer::LandlockScopes] {
         if posture.measure(layer).is_none_or(|measure| measure.state != State::Enforced) {
-            eprintln!("skipped: {layer} is not to be had here");
+            rex_tests::skip::skipped(format!("{layer} is not to be had here"));
             return;
         }
     }
@@ -298,7 +298,7 @@ impl Report {
         for (name, attempt) in &self.uncontrolled {
             println!("not possible on this system even unconfined: {name} ({attempt:?})");
         }
-        println!("skipped because they need root: {:?}", self.skipped);
+        rex_tests::skip::skipped(format!("because they need root: {:?}", self.skipped));
     }
 
     fn check(&self) {

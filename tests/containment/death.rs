@@ -109,7 +109,7 @@ fn a_killed_broker_leaves_no_jail() {
         let children = format!("/proc/{0}/task/{0}/children", broker.id());
         let jail = loop {
             let Ok(text) = fs::read_to_string(&children) else {
-                eprintln!("skipped: this kernel does not tell the children of a process");
+                rex_tests::skip::skipped("this kernel does not tell the children of a process");
                 broker.kill();
                 return;
             };
@@ -155,7 +155,7 @@ fn the_kernels_code_and_the_time_stamp_counter_are_gone() {
         let posture = Jailed::start(&full_plan()).posture().unwrap();
         let state = posture.measure(layer).unwrap().state;
         if state != rex_hardening::State::Enforced {
-            println!("skipped: {layer} is {state:?} here");
+            rex_tests::skip::skipped(format!("{layer} is {state:?} here"));
             continue;
         }
         let mut control = Jailed::ready(&full_plan().without(layer));

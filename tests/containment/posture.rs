@@ -21,7 +21,7 @@ fn root_has_the_golden_posture() {
         return;
     }
     if !is_root() {
-        eprintln!("skipped: needs root");
+        rex_tests::skip::skipped("needs root");
         return;
     }
     compare(&mut Command::new(UNDERSTUDY), 0, &[]);
@@ -103,7 +103,7 @@ fn a_jail_has_none_of_the_groups_of_its_broker() {
         return;
     }
     if !is_root() {
-        eprintln!("skipped: needs root");
+        rex_tests::skip::skipped("needs root");
         return;
     }
     for refused in [&[][..], &["userns"]] {
@@ -130,7 +130,7 @@ fn compare(program: &mut Command, column: usize, refused: &[&str]) {
     let refuses_namespaces = column != 2 && seen["userns"].0 == "Unsupported";
     let column = match (refuses_namespaces, is_root() && column == 0) {
         (true, true) => {
-            eprintln!("skipped: this root is not allowed to make namespaces");
+            rex_tests::skip::skipped("this root is not allowed to make namespaces");
             return;
         }
         (true, false) => 2,

@@ -29,7 +29,8 @@ fn a_million_opens_lists_and_stats_show_nothing_outside_the_policy() {
     let exchanger = Exchanger::start(&scene.tree);
     let mut racer = Racer::new(&scene);
 
-    while racer.performed < OPERATIONS {
+    let operations = rex_tests::size::of("REX_TEST_RACE", OPERATIONS);
+    while racer.performed < operations {
         racer.turn();
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn is_root_of_a_container() -> bool {
 pub(crate) fn skipped_in_a_container() -> bool {
     let is_skipped = is_root_of_a_container();
     if is_skipped {
-        eprintln!("skipped: root of a container has no other user to run a jail or a broker as");
+        rex_tests::skip::skipped("root of a container has no other user to run a jail or a broker as");
     }
     is_skipped
 }

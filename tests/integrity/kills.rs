@@ -286,7 +286,8 @@ impl Scene {
     fn cut_short_by(&self, script: &str, who: &[&str], check: impl Fn(&Self, &str)) {
         let mut random = 0x5eed_u64;
         let mut left_behind = 0_u32;
-        for (round, killed) in (0..ROUNDS).zip(who.iter().cycle()) {
+        let rounds = rex_tests::size::of("REX_TEST_KILLS", ROUNDS);
+        for (round, killed) in (0..rounds).zip(who.iter().cycle()) {
             let before = self.fingerprint();
             let run = self.run(script).start();
             eventually("the script changes something", || (self.fingerprint() != before).then_some(()));
@@ -306,7 +307,7 @@ impl Scene {
         let own = self.text("from/own");
         let ended = self.run(&format!(r#"write([write::replace], "{own}", "x")"#)).finish();
         assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-        println!("{left_behind} of {ROUNDS} rounds left a temporary file");
+        println!("{left_behind} of {rounds} rounds left a temporary file");
         assert_eq!(self.temporaries(), BTreeSet::new());
     }
 

@@ -290,7 +290,7 @@ fn what_is_immutable_stays_as_it_is() {
     let change = |flag: &str| Command::new("chattr").arg(flag).args(&fixed).output();
     let changed = change("+i").expect("this test needs chattr, which e2fsprogs has");
     if !changed.status.success() {
-        eprintln!("skipped: nothing can be made immutable here");
+        rex_tests::skip::skipped("nothing can be made immutable here");
         return;
     }
     let (root, dir) = (session.text(""), session.text("d"));

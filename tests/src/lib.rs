@@ -9,4 +9,6 @@ pub mod records;
 pub mod runs;
 pub mod scratch;
 pub mod session;
+pub mod size;
+pub mod skip;
 pub mod tree;

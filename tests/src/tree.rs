@@ -185,7 +185,11 @@ pub fn set_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
     match rex_hardening::sys::fsetxattr(object.as_fd(), name, value, 0) {
         Ok(()) => true,
         Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => {
-            eprintln!("skipped: the file system of {} has no {}", path.display(), name.to_string_lossy());
+            crate::skip::skipped(format!(
+                "the file system of {} has no {}",
+                path.display(),
+                name.to_string_lossy()
+            ));
             false
         }
         Err(error) => panic!("{}: {}: {error}", path.display(), name.to_string_lossy()),
@@ -231,7 +235,7 @@ pub fn access_list(owner: u16, user: (u32, u16), group: u16, mask: u16, others: 
 pub fn is_root() -> bool {
     let is_root = nix::unistd::geteuid().is_root();
     if !is_root {
-        eprintln!("skipped: only root can do this");
+        crate::skip::skipped("only root can do this");
     }
     is_root
 }

@@ -40,7 +40,9 @@ fn each_question_can_be_answered_with_no_and_then_nothing_has_happened() {
     if SCENARIOS.iter().all(Scenario::is_possible) {
         sites::all_have_said_no(&places);
     } else {
-        eprintln!("skipped: whether each place that asks has said no, because only root can try them all");
+        rex_tests::skip::skipped(
+            "whether each place that asks has said no, because only root can try them all",
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use rex_tests::records::Place;
 /// Compares the places that the scenarios have seen denying with those in the source.
 pub(crate) fn all_have_said_no(seen: &BTreeSet<Place>) {
     if !cfg!(debug_assertions) {
-        eprintln!("skipped: an optimized build does not know its lines");
+        rex_tests::skip::skipped("an optimized build does not know its lines");
         return;
     }
     let sites = sites();
