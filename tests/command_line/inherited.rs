@@ -41,7 +41,6 @@ fn assert_told(what: &str, ended: &Ended, codes: &[i32]) {
 fn a_limit_that_can_be_raised_or_does_not_matter_changes_nothing() {
     for limit in [
         "nofile=4:4096",
-        "nofile=3:4096",
         "stack=131072:unlimited",
         "stack=1048576:unlimited",
         "cpu=1:unlimited",

@@ -1,6 +1,7 @@
 //! How much of a reply's frame the answer to a request may take, known before anything is done for it.
 
 use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{MAX_IDENTITY_BYTES, MAX_NAME_TEXT_BYTES, MAX_PATH_TEXT_BYTES, MAX_REPLY_BYTES};
 
@@ -15,6 +16,9 @@ pub fn needed_by(request: &Request) -> usize {
         // A page may have fewer entries than there is room for, but not none.
         Request::ListEntries(_) => MAX_NAME_TEXT_BYTES + PLAIN_BYTES,
         Request::ListDetails(_) => MAX_NAME_TEXT_BYTES + METADATA_BYTES,
+        // What makes nothing may find out afterwards that its answer has no room: nothing is left behind of it.
+        Request::OpenDir(OpenDir { create: CreateDir::No | CreateDir::AskOnly, .. }) => 0,
+        Request::OpenFile(OpenFile { create: false, .. }) => 0,
         // The real path, which is known only when links have been followed.
         Request::OpenDir(_)
         | Request::OpenFile(_)
