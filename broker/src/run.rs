@@ -162,6 +162,7 @@ impl Run<'_> {
             forbids: &options.forbids,
             arguments: options.arguments.as_deref(),
             given: &options.given,
+            rex_compat: options.compat,
         };
         Ok(input::read(&wanted, self.beginning.deadline())?)
     }
@@ -306,7 +307,12 @@ impl Run<'_> {
                 services.progress.hide();
                 let ending = self.ending(end, line, &mut jail, watch.as_ref(), &mut services);
                 let remark = result::diagnose(&ending, place, &inputs.script_name, &inputs.script);
-                services.recorder.lock().diagnostics.extend(remark);
+                let mut recorder = services.recorder.lock();
+                recorder.diagnostics.extend(remark);
+                let doubts = session.remarks.iter();
+                let doubts = doubts.map(|doubt| result::doubt(doubt, &inputs.script_name, &inputs.script));
+                recorder.diagnostics.extend(doubts);
+                drop(recorder);
                 (ending, Some(evaluation))
             }
         };

@@ -10,7 +10,7 @@ use rex_ipc::batch::{Call, ReplyWriter};
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{
-    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Place, Purpose, Ready,
+    self, Arguments, EngineLimit, Fatal, Hello, LoadBegin, OutputBegin, Piece, Place, Purpose, Ready, Remark,
     RequestNumber, ScriptEnd,
 };
 use rex_ipc::failure::{Failure, FailureClass};
@@ -89,6 +89,8 @@ pub struct Session<'j> {
     pub place: Option<Place>,
     /// What the script is sent for; set before it is sent.
     pub purpose: Purpose,
+    /// What is doubtful in a script that was only compiled, as the jail claims.
+    pub remarks: Vec<Remark>,
 }
 
 impl<'j> Session<'j> {
@@ -103,6 +105,7 @@ impl<'j> Session<'j> {
             line: 0,
             place: None,
             purpose: Purpose::Run,
+            remarks: Vec::new(),
         }
     }
 
@@ -307,6 +310,9 @@ impl<'j> Session<'j> {
         let text = String::from_utf8(std::mem::take(&mut self.output))
             .map_err(|_| RunEnd::Violation("the output is not UTF-8".into()))?;
         self.place = outcome.place;
+        if self.purpose == Purpose::Check {
+            self.remarks = outcome.remarks.into_vec();
+        }
         if let ScriptEnd::Limit(limit) = outcome.end {
             let engine = engine_limits(&services.limits);
             let (name, value) = match limit {

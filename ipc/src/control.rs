@@ -162,7 +162,46 @@ pub struct Outcome {
     /// Where in the script the error is, when there is one that has a place. Where an error passed through functions
     /// of the script, it is where it arose.
     pub place: Option<Place>,
+    /// What is doubtful in a script that was only compiled.
+    pub remarks: List<Remark, MAX_REMARKS>,
 }
+
+/// Something in a script that does what few people expect.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub doubt: Doubt,
+}
+
+/// What few people expect. The texts for people are the broker's, so that a jail can say nothing else.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A function that changes its value in place, where a value is wanted: it gives none.
+    InPlace,
+    /// A test of elements that gives no boolean: nothing passes it.
+    NoBoolean,
+    /// A comparison of elements that always gives the same, or no integer and no boolean: the order stays.
+    NoOrder,
+    /// Floats compared for equality: they are compared with a tolerance.
+    Tolerance,
+    /// Values of different types compared: they are never equal, and neither is less.
+    Types,
+    /// A closure that is kept and uses the variable of its loop: all share the last value.
+    LoopVariable,
+    /// A shift, bit operator or power beside another operator, without parentheses.
+    Precedence,
+    /// The value of the last statement, which is the result of the run although a semicolon follows it.
+    LastValue,
+    /// A value at the end of `try`, which gives none.
+    TryValue,
+    /// A closure that uses the value whose method it is given to.
+    OwnValue,
+}
+
+/// The most remarks about one script.
+pub const MAX_REMARKS: usize = 100;
 
 /// A place in the script.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]

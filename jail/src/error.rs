@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use rex_ipc::control::RequestNumber;
 use rex_ipc::failure::{ErrorKind, FailureClass};
-use rhai::{Dynamic, EvalAltResult, Map, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 
 use crate::session::Failed;
+use crate::value;
 
 /// What functions of the SDK return.
 pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -197,11 +198,19 @@ pub fn kind_of(error: &EvalAltResult) -> ErrorKind {
 ///
 /// # Source
 /// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text with the
-/// position a second time, and what passed through a script function the engine's text, but for [`text_of`].
-pub fn message_of_run(error: &EvalAltResult) -> String {
+/// position a second time, and what passed through a script function the engine's text, but for [`text_of`]. Of a map that
+/// is none of the SDK's errors Rex keeps three keys at most, and that only where it was thrown outside of functions; here
+/// it is told as from within one.
+pub fn message_of_run(engine: &Engine, rex_compat: bool, error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorRuntime(value, position) => match value.as_map_ref() {
-            Ok(map) => format!("{}{}", describe_map(&map), in_parentheses(*position)),
+            Ok(map) if rex_compat || is_of_the_sdk(&map) => {
+                format!("{}{}", describe_map(&map), in_parentheses(*position))
+            }
+            Ok(_) => {
+                let twice = in_parentheses(*position).repeat(2);
+                format!("Runtime error: {}{twice}", value::output(engine, value))
+            }
             Err(_) => format!("{error}{}", in_parentheses(*position)),
         },
         EvalAltResult::ErrorTerminated(token, position) => match token.clone().try_cast::<Termination>() {
@@ -224,10 +233,14 @@ pub fn text_of(error: &EvalAltResult) -> String {
     let text = error.to_string();
     let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else { return text };
     let Ok(map) = value.as_map_ref() else { return text };
-    if map.get("kind").and_then(kind_name).is_none() {
+    if !is_of_the_sdk(&map) {
         return text;
     }
     text.replacen(&format!("Runtime error: {value}"), &describe_map(&map), 1)
+}
+
+fn is_of_the_sdk(map: &Map) -> bool {
+    map.get("kind").and_then(kind_name).is_some()
 }
 
 fn kind_name(kind: &Dynamic) -> Option<&'static str> {

@@ -6,19 +6,23 @@
 
 pub mod commands;
 pub mod content;
+pub mod doubts;
 pub mod engine;
 pub mod error;
 pub mod file_system;
 pub mod handle;
+pub mod json;
 pub mod lifecycle;
 pub mod link;
 pub mod natives;
+pub mod parsed;
 pub mod pattern;
 pub mod registry;
 pub mod run;
 pub mod sdk;
 pub mod session;
 pub mod sort;
+pub mod source;
 pub mod stray;
 pub mod text;
 pub mod value;

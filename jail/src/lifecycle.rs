@@ -119,6 +119,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::rc::Rc;
 
+    use rex_ipc::bounded::List;
     use rex_ipc::control::{Argument, Outcome, ScriptEnd};
     use rex_ipc::limits::MAX_FRAME_BYTES;
 
@@ -203,7 +204,7 @@ mod tests {
         let (mut frames, sent) = frames(vec![frame(Kind::Ack, &[]); 4]);
         let ended = Ended {
             text: text.clone(),
-            outcome: Outcome { end: ScriptEnd::Value, ended_by: None, place: None },
+            outcome: Outcome { end: ScriptEnd::Value, ended_by: None, place: None, remarks: List::default() },
         };
 
         send_outcome(&mut frames, &ended);
@@ -231,7 +232,12 @@ mod tests {
             &mut frames,
             &Ended {
                 text: String::new(),
-                outcome: Outcome { end: ScriptEnd::Error, ended_by: None, place: None },
+                outcome: Outcome {
+                    end: ScriptEnd::Error,
+                    ended_by: None,
+                    place: None,
+                    remarks: List::default(),
+                },
             },
         );
 

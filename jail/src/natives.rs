@@ -6,12 +6,13 @@
 use std::rc::Rc;
 
 use rex_ipc::control::EngineLimits;
-use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, NativeCallContext};
 
-use crate::error::{Fallible, TooLarge, too_large};
+use crate::error::{CommonErrorKind, Fallible, TooLarge, too_large};
+use crate::json::{self, JsonLimits, Unread};
 use crate::session::Session;
 use crate::sort;
-use crate::text::{array_limit, string_limit};
+use crate::text::{array_limit, map_limit, string_limit};
 use crate::value;
 
 /// Replaces them.
@@ -148,23 +149,35 @@ fn guard_split(engine: &mut Engine) {
         collect(&context, text.chars().map(Dynamic::from))
     });
     engine.register_fn("split", |context: NativeCallContext, text: &str| {
-        collect(&context, text.split_whitespace().map(text_value))
+        parts(&context, text, text.split_whitespace())
     });
     engine.register_fn("split", |context: NativeCallContext, text: &str, by: &str| {
-        collect(&context, text.split(by).map(text_value))
+        parts(&context, text, text.split(by))
     });
     engine.register_fn("split", |context: NativeCallContext, text: &str, by: char| {
-        collect(&context, text.split(by).map(text_value))
+        parts(&context, text, text.split(by))
     });
     engine.register_fn("split_rev", |context: NativeCallContext, text: &str, by: &str| {
-        collect(&context, text.rsplit(by).map(text_value))
+        parts(&context, text, text.rsplit(by))
     });
     engine.register_fn("split_rev", |context: NativeCallContext, text: &str, by: char| {
-        collect(&context, text.rsplit(by).map(text_value))
+        parts(&context, text, text.rsplit(by))
     });
     engine.register_fn("to_array", |context: NativeCallContext, blob: Blob| {
         collect(&context, blob.into_iter().map(|byte| Dynamic::from_int(byte.into())))
     });
+}
+
+/// The parts of a text; of nothing the language makes one part, whatever it is split by.
+fn parts<'t>(
+    context: &NativeCallContext,
+    text: &str,
+    parts: impl Iterator<Item = &'t str>,
+) -> Fallible<Array> {
+    if text.is_empty() {
+        return Ok(vec![text_value(text)]);
+    }
+    collect(context, parts.map(text_value))
 }
 
 fn text_value(part: &str) -> Dynamic {
@@ -183,17 +196,31 @@ fn collect(context: &NativeCallContext, values: impl Iterator<Item = Dynamic>) -
     Ok(array)
 }
 
-/// `parse_json(text)`: the engine's own compiles the text and runs it, with a fresh budget of operations and with every
-/// function within reach. Ours gives it to an engine that has no functions, so that what is accepted and the texts of
-/// the errors stay the same.
+/// `parse_json(text)`: JSON, and nothing else.
+///
+/// The engine's own takes the text for a script: it does not know half of the escapes, adds up sums, and its errors
+/// cannot be caught. Rex has that one, so `--rex-compat` keeps it; but there the text goes to an engine that has no
+/// functions, because the engine that runs the script would run what stands in the text, with all of them within reach.
 fn guard_parse_json(engine: &mut Engine, limits: &EngineLimits) {
     let mut reader = Engine::new_raw();
     reader.set_strict_variables(true);
     crate::engine::apply(&mut reader, limits);
     reader.set_max_operations(limits.operations.min(JSON_OPERATIONS));
     let reader = Rc::new(reader);
-    engine.register_fn("parse_json", move |text: &str| -> Result<Map, Box<EvalAltResult>> {
-        reader.parse_json(text, true)
+    engine.register_fn("parse_json", move |context: NativeCallContext, text: &str| -> Fallible<Dynamic> {
+        let session = Session::of(&context);
+        if session.is_rex_compat() {
+            return reader.parse_json(text, true).map(Dynamic::from_map);
+        }
+        let depth = usize::try_from(session.limits().expression_depth).unwrap_or(usize::MAX);
+        let limits = JsonLimits { depth, elements: array_limit(&session), members: map_limit(&session) };
+        json::read(text, limits).map_err(|unread| match unread {
+            Unread::Wrong(reason) => {
+                CommonErrorKind::ParseError.error(format!("Parse Error: this is not JSON: {reason}"))
+            }
+            Unread::ArrayTooLarge => too_large(TooLarge::Array),
+            Unread::MapTooLarge => too_large(TooLarge::Map),
+        })
     });
 }
 
@@ -279,6 +306,36 @@ mod tests {
         );
     }
 
+    /// Every form of `split` and its like, on texts with nothing, blanks and separators in every place, beside the
+    /// engine's own.
+    #[test]
+    fn splitting_is_that_of_the_engine() {
+        let texts =
+            ["", " ", "  ", "a", " a", "a ", " a  b ", ",", ",,", "a,b", ",a,", "é ü", "a\u{a0}b", "\n"];
+        let calls = [
+            "split()",
+            "split(\",\")",
+            "split(',')",
+            "split(\"\")",
+            "split(\" \")",
+            "split(' ')",
+            "split_rev(\",\")",
+            "split_rev(',')",
+            "split_rev(\"\")",
+            "to_chars()",
+            "to_blob().to_array()",
+        ];
+        let plain = rhai::Engine::new();
+        for text in texts {
+            for call in calls {
+                let script = format!("{text:?}.{call}");
+                let expected = plain.eval::<rhai::Dynamic>(&script).unwrap().to_string();
+
+                assert_eq!(Bench::new().output(&script), expected, "{script}");
+            }
+        }
+    }
+
     #[test]
     fn json_is_data_and_runs_no_function() {
         let bench = Bench::new().file("/d/a", "secret");
@@ -287,7 +344,72 @@ mod tests {
             bench.output(r#"parse_json(`{"a": [1, 2.5, null, true], "b": {"c": "x"}}`)"#),
             r##"#{"a": [1, 2.5, (), true], "b": #{"c": "x"}}"##
         );
-        bench.run(r#"parse_json(`{"a": cat("/d/a")}`)"#);
-        assert!(bench.asked().is_empty());
+        let mut rex = Bench::new().file("/d/a", "secret");
+        rex.rex_compat = true;
+        for bench in [bench, rex] {
+            assert_ne!(bench.run(r#"parse_json(`{"a": cat("/d/a")}`)"#).outcome.end, ScriptEnd::Value);
+            assert!(bench.asked().is_empty());
+        }
+    }
+
+    #[test]
+    fn damaged_json_can_be_caught_and_is_told_by_its_own_lines() {
+        let script = r#"
+            let text = "{\"host\": \"web7\",\n \"seen\": tru,\n \"n\": 2}";
+            let state = #{};
+            let told = "";
+            try { state = parse_json(text); } catch (e) { if e.kind == CommonUtilsErrorKind::ParseError { told = e.message; } }
+            [state, told]
+        "#;
+
+        assert_eq!(
+            Bench::new().output(script),
+            r##"[#{}, "Parse Error: this is not JSON: there is no value at line 2, column 10 of the text"]"##
+        );
+    }
+
+    #[test]
+    fn json_may_be_any_value_and_for_rex_is_a_map() {
+        let script = r#"let r = []; for t in ["[1]", "5", "null", "\"a\""] { try { r.push(parse_json(t)); } catch (e) { r.push("no"); } } r"#;
+
+        assert_eq!(Bench::new().output(script), r#"[[1], 5, (), "a"]"#);
+        let mut rex = Bench::new();
+        rex.rex_compat = true;
+        assert_eq!(rex.output(script), r#"["no", "no", "no", "no"]"#);
+        assert_eq!(
+            rex.run(r#"try { parse_json(`{"a": tru}`) } catch (e) { }"#).text,
+            "Syntax error: Undefined variable: tru (line 1, position 7)"
+        );
+        assert_eq!(rex.output("parse_json(`{\"a\": 1+1, /* c */ \"b\": 010,}`)"), r##"#{"a": 2, "b": 10}"##);
+    }
+
+    #[test]
+    fn what_is_written_as_json_is_read_as_the_same() {
+        let script = r##"let m = #{ a: [1, 2.5, (), true, -0.1, 1e300, 9223372036854775807], "k\"\n\\": #{ "\x01": "\u00e9" } };
+            parse_json(m.to_json()).to_json() == m.to_json()"##;
+
+        assert_eq!(Bench::new().output(script), "true");
+    }
+
+    #[test]
+    fn json_meets_the_limits_of_arrays_and_maps() {
+        let mut bench = Bench::new();
+        bench.limits.array_elements = 5;
+        bench.limits.map_entries = 5;
+
+        for script in [
+            "try { parse_json(`[1,1,1,1,1,1]`) } catch (e) { 1 }",
+            r#"parse_json(`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1}`)"#,
+        ] {
+            let ended = bench.run(script);
+
+            assert_eq!(
+                ended.outcome.end,
+                ScriptEnd::Limit(EngineLimit::DataSize),
+                "{script}: {}",
+                ended.text
+            );
+        }
+        assert_eq!(bench.output("parse_json(`[1,1,1,1,1]`).len()"), "5");
     }
 }

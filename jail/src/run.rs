@@ -1,10 +1,15 @@
 //! Compiling and running the script, and what is said of how it ended.
 
-use rex_ipc::control::{Arguments, EngineLimit, Outcome, Place, ScriptEnd};
+use std::borrow::Cow;
+
+use rex_ipc::bounded::List;
+use rex_ipc::control::{Arguments, EngineLimit, Outcome, Place, Remark, ScriptEnd};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Position, Scope};
 
+use crate::engine::Ready;
 use crate::session::Session;
-use crate::{error, value};
+use crate::source::{self, place};
+use crate::{doubts, error, parsed, value};
 
 /// The text for the result document, and how the script ended.
 #[derive(Debug)]
@@ -18,7 +23,8 @@ pub struct Ended {
 /// Compiles the script with the arguments in scope and runs it.
 pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Arguments) -> Ended {
     let mut scope = scope_of(arguments);
-    let program = match compile(engine, &scope, script) {
+    let script = text_for(session, script);
+    let program = match compile(engine, session, &scope, &script) {
         Ok(program) => program,
         Err(ended) => return ended,
     };
@@ -29,17 +35,29 @@ pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Argument
         result = Err(EvalAltResult::ErrorTerminated(token, position).into());
     }
     match result {
-        Ok(value) => Ended { text: value::output(engine, &value), outcome: DONE },
-        Err(error) => Ended { text: error::message_of_run(&error), outcome: outcome_of(&error) },
+        Ok(value) => Ended { text: value::output(engine, &value), outcome: done(Vec::new()) },
+        Err(error) => Ended {
+            text: error::message_of_run(engine, session.is_rex_compat(), &error),
+            outcome: outcome_of(&error, &program),
+        },
     }
 }
 
-/// Compiles the script with the arguments in scope and executes nothing of it.
-pub fn check(engine: &Engine, script: &str, arguments: Arguments) -> Ended {
-    match compile(engine, &scope_of(arguments), script) {
-        Ok(_) => Ended { text: String::new(), outcome: DONE },
+/// Compiles the script with the arguments in scope, executes nothing of it, and says what is doubtful in it.
+pub fn check(ready: &Ready, session: &Session, script: &str, arguments: Arguments) -> Ended {
+    let script = text_for(session, script);
+    match compile(&ready.engine, session, &scope_of(arguments), &script) {
+        Ok(program) => {
+            let remarks = doubts::find(&ready.engine, &ready.entries, &program, &script);
+            Ended { text: String::new(), outcome: done(remarks) }
+        }
         Err(ended) => ended,
     }
+}
+
+/// Rex gives the text to the engine as it is.
+fn text_for<'s>(session: &Session, script: &'s str) -> Cow<'s, str> {
+    if session.is_rex_compat() { Cow::Borrowed(script) } else { Cow::Owned(source::readable(script)) }
 }
 
 fn scope_of(arguments: Arguments) -> Scope<'static> {
@@ -50,21 +68,26 @@ fn scope_of(arguments: Arguments) -> Scope<'static> {
     scope
 }
 
-fn compile(engine: &Engine, scope: &Scope<'_>, script: &str) -> Result<AST, Ended> {
-    engine.compile_with_scope(scope, script).map_err(|reason| {
+fn compile(engine: &Engine, session: &Session, scope: &Scope<'_>, script: &str) -> Result<AST, Ended> {
+    if !session.is_rex_compat() {
+        source::check(engine, script).map_err(|misread| refused(misread.message(), Some(misread.place)))?;
+    }
+    let program = engine.compile_with_scope(scope, script).map_err(|reason| {
         let error = EvalAltResult::from(reason);
-        let outcome =
-            Outcome { end: ScriptEnd::CompileError, ended_by: None, place: place(error.position()) };
-        Ended { text: error.to_string(), outcome }
-    })
+        refused(error.to_string(), place(error.position()))
+    })?;
+    match parsed::assignment_into_constant(&program, script) {
+        Some(misread) => Err(refused(misread.message(), Some(misread.place))),
+        None => Ok(program),
+    }
 }
 
-fn place(position: Position) -> Option<Place> {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Some(Place { line: number(position.line()?), column: number(position.position().unwrap_or(0)) })
+fn refused(text: String, place: Option<Place>) -> Ended {
+    let end = ScriptEnd::CompileError;
+    Ended { text, outcome: Outcome { end, ended_by: None, place, remarks: List::default() } }
 }
 
-fn outcome_of(error: &EvalAltResult) -> Outcome {
+fn outcome_of(error: &EvalAltResult, program: &AST) -> Outcome {
     let end = match error.unwrap_inner() {
         EvalAltResult::ErrorTooManyOperations(..) => ScriptEnd::Limit(EngineLimit::Operations),
         EvalAltResult::ErrorTerminated(token, _) if token.is::<error::OutOfOperations>() => {
@@ -74,17 +97,30 @@ fn outcome_of(error: &EvalAltResult) -> Outcome {
         EvalAltResult::ErrorTooManyVariables(..) => ScriptEnd::Limit(EngineLimit::Variables),
         _ => ScriptEnd::Error,
     };
-    let place = place(error.unwrap_inner().position()).or_else(|| place(error.position()));
-    Outcome { end, ended_by: error::request_behind(error), place }
+    let inner = error.unwrap_inner();
+    let place = place(inner.position())
+        .or_else(|| place(place_of_race(inner, program)?))
+        .or_else(|| place(error.position()));
+    Outcome { end, ended_by: error::request_behind(error), place, remarks: List::default() }
 }
 
-const DONE: Outcome = Outcome { end: ScriptEnd::Value, ended_by: None, place: None };
+/// The engine says of a value that is used twice at once only which function it was given to.
+fn place_of_race(error: &EvalAltResult, program: &AST) -> Option<Position> {
+    let EvalAltResult::ErrorDataRace(what, _) = error else { return None };
+    let function = what.split_once("of function '")?.1.strip_suffix('\'')?;
+    parsed::call_on_captured(program, function)
+}
+
+fn done(remarks: Vec<Remark>) -> Outcome {
+    let remarks = List::new(remarks).unwrap_or_default();
+    Outcome { end: ScriptEnd::Value, ended_by: None, place: None, remarks }
+}
 
 #[cfg(test)]
 mod tests {
-    use rex_ipc::control::{Argument, Arguments};
+    use rex_ipc::control::{Argument, Arguments, ScriptEnd};
 
-    use crate::testing::{Bench, FIRST};
+    use crate::testing::{Bench, FIRST, with_deep_stack};
 
     // The table of output texts: strings bare at the top and quoted inside, unit empty at the top.
     #[test]
@@ -124,10 +160,14 @@ mod tests {
             ("throw", "Runtime error (line 1, position 1) (line 1, position 1)"),
             ("throw 42", "Runtime error: 42 (line 1, position 1) (line 1, position 1)"),
             ("throw [1, 2]", "Runtime error: [1, 2] (line 1, position 1) (line 1, position 1)"),
-            ("throw #{}", "Unknown: Unknown: No message available (line 1, position 1)"),
+            ("throw #{}", "Runtime error: #{} (line 1, position 1) (line 1, position 1)"),
             (
                 r#"throw #{source: "Mine", kind: "text", message: "m"}"#,
-                "Mine: Unknown: m (line 1, position 1)",
+                "Runtime error: #{\"kind\": \"text\", \"message\": \"m\", \"source\": \"Mine\"} (line 1, position 1) (line 1, position 1)",
+            ),
+            (
+                r#"throw #{code: 5, msg: "disk web7 is full"};"#,
+                "Runtime error: #{\"code\": 5, \"msg\": \"disk web7 is full\"} (line 1, position 1) (line 1, position 1)",
             ),
             ("let n = 0;\nn / n", "Division by zero: 0 / 0 (line 2, position 3)"),
             ("info(5)", "Function not found: info (i64) (line 1, position 1)"),
@@ -189,12 +229,12 @@ mod tests {
 
     #[test]
     fn a_check_compiles_and_executes_nothing() {
-        let check = |script: &str| super::check(&rhai::Engine::new_raw(), script, Arguments::default());
+        let check = |script: &str| Bench::new().check(script);
 
         let fine = check("throw 1");
-        assert_eq!((fine.text.as_str(), fine.outcome), ("", super::DONE));
+        assert_eq!((fine.text.as_str(), fine.outcome), ("", super::done(Vec::new())));
         let broken = check("let x = 1;\nx +");
-        assert_eq!(broken.outcome.end, super::ScriptEnd::CompileError);
+        assert_eq!(broken.outcome.end, ScriptEnd::CompileError);
         assert_eq!(broken.outcome.place.map(|place| place.line), Some(2));
     }
 
@@ -211,5 +251,206 @@ mod tests {
         assert_eq!(ended_by(r#"try { cat("/d/a") } catch (e) { throw "Permission denied" }"#), None);
         assert_eq!(ended_by(r#"try { cat("/d/a") } catch (e) { e.message = "other"; throw e }"#), None);
         assert_eq!(ended_by(r#"try { cat("/d/a") } catch (e) { } 1 / 0"#), None);
+    }
+
+    /// Parts of a constant assigned to in every way that the grammar has; nothing panics, and what would is refused.
+    #[test]
+    fn a_part_of_a_constant_is_not_assigned_to() {
+        let constants = [
+            "#{a: [1, 2], b: #{x: 1}, s: \"ab\", n: 5}",
+            "[[1, 2], #{x: 1}, \"ab\", 5]",
+            "\"abc\"",
+            "5",
+            "()",
+            "[1].map(|x| x)",
+            "blob(3, 1)",
+        ];
+        let places = [
+            "c.a",
+            "c.q",
+            "c.b.x",
+            "c.a[0]",
+            "c[0]",
+            "c[-1]",
+            "c[0][0]",
+            "c[\"a\"]",
+            "c[\"b\"].x",
+            "c[0..1]",
+            "c?.a",
+            "c?[0]",
+        ];
+        let operators = ["=", "+=", "<<="];
+        let frames = ["{}", "try { {} } catch { }", "let f = || { {} }; f.call()"];
+        let mut refused = 0;
+        for constant in constants {
+            for place in places {
+                for operator in operators {
+                    for frame in frames {
+                        let act = format!("{place} {operator} 1;");
+                        let script = format!("const c = {constant};\n{}\nc", frame.replace("{}", &act));
+                        let ended = Bench::new().run(&script);
+
+                        if ended.text.contains("Cannot assign to a part of the constant c") {
+                            refused += 1;
+                            assert_eq!(ended.outcome.end, ScriptEnd::CompileError);
+                            let place = ended.outcome.place.unwrap();
+                            let line = script.lines().nth(1).unwrap();
+                            assert_eq!(place.line, 2);
+                            assert_eq!(line.chars().nth(place.column as usize - 1), Some('c'), "{script}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(refused > 20, "{refused}");
+        let rex = Bench { rex_compat: true, ..Bench::new() };
+        assert_eq!(
+            rex.run("const c = #{a: 1};\nc.a = 2;").text,
+            "Syntax error: Cannot assign to a part of the constant c (line 2, position 1)"
+        );
+        assert_eq!(Bench::new().output("const c = #{a: 1}; let d = c; d.a = 2; d.a"), "2");
+    }
+
+    #[test]
+    fn a_first_line_for_the_kernel_and_a_mark_move_no_line() {
+        for begin in
+            ["#!/usr/bin/env rex-broker\n", "\u{feff}\n", "\u{feff}#!/usr/bin/env rex-broker\n", "#!\r\n"]
+        {
+            assert_eq!(Bench::new().output(&format!("{begin}6 * 7")), "42", "{begin:?}");
+            let failed = Bench::new().run(&format!("{begin}  throw 1"));
+            let place = failed.outcome.place.unwrap();
+            assert_eq!((place.line, place.column), (2, 3), "{begin:?}");
+            assert_eq!(Bench::new().check(&format!("{begin}6 *")).outcome.end, ScriptEnd::CompileError);
+            assert_eq!(Bench::new().check(&format!("{begin}6 * 7")).outcome.end, ScriptEnd::Value);
+            let rex = Bench { rex_compat: true, ..Bench::new() };
+            assert_eq!(rex.run(&format!("{begin}6 * 7")).outcome.end, ScriptEnd::CompileError, "{begin:?}");
+        }
+        assert_eq!(Bench::new().output("#!/usr/bin/env rex-broker"), "");
+        assert_eq!(Bench::new().run("1;\n#!/bin/x").outcome.end, ScriptEnd::CompileError);
+    }
+
+    #[test]
+    fn open_comments_and_too_many_lines_are_errors_but_for_rex() {
+        let open = "info(\"first\");\n/* remember\ninfo(\"second\");";
+        let ended = Bench::new().run(open);
+
+        assert_eq!(
+            ended.text,
+            "Syntax error: The comment that begins here is not closed (line 2, position 1)"
+        );
+        assert_eq!(ended.outcome.end, ScriptEnd::CompileError);
+        let long = format!("{}throw 1", "\n".repeat(65_540));
+        assert_eq!(
+            Bench::new().run(&long).text,
+            "Syntax error: A script has at most 65535 lines (line 65536, position 1)"
+        );
+        let rex = Bench { rex_compat: true, ..Bench::new() };
+        assert_eq!(rex.run(open).outcome.end, ScriptEnd::Value);
+        assert_eq!(rex.run(&long).outcome.end, ScriptEnd::Error);
+    }
+
+    #[test]
+    fn a_place_beyond_the_last_column_is_a_line() {
+        let ended = Bench::new().run(&format!("{}throw 1", " ".repeat(70_000)));
+
+        assert_eq!(ended.outcome.place.map(|place| (place.line, place.column)), Some((1, 0)));
+    }
+
+    #[test]
+    fn a_value_that_a_closure_of_its_own_method_uses_is_found() {
+        for (script, place) in [
+            ("let a = [1];\na.map(|x| a.len())", (2, 3)),
+            ("let a = [1];\nlet b = [2];\nb.map(|x| x);\nlet f = |x| a.len();\na.map(f)", (5, 3)),
+            ("let m = #{a: 1};\nm.filter(|k| m.len() > 0)", (2, 3)),
+        ] {
+            let ended = Bench::new().run(script);
+
+            assert!(ended.text.starts_with("Data race detected"), "{script}: {}", ended.text);
+            assert_eq!(ended.outcome.place.map(|place| (place.line, place.column)), Some(place), "{script}");
+        }
+    }
+
+    /// The list of `jail/manual/errors.md`.
+    #[test]
+    fn what_cannot_be_caught_is_what_the_manual_lists() {
+        with_deep_stack(|| {
+            let mut bench = Bench::new();
+            bench.limits.array_elements = 1_000;
+            for act in [
+                "exit(5)",
+                "loop { }",
+                "fn_deep(0)",
+                "blob(2000)",
+                "parse_json(`[${\"1,\"}1]` + text(3000))",
+                "let t = \"x\"; t.pad(100000000, \"x\")",
+                "many()",
+            ] {
+                let variables: String = (0..1_100).map(|number| format!("let v{number} = 1;")).collect();
+                let script = format!(
+                    "fn fn_deep(n) {{ fn_deep(n + 1) }} fn text(n) {{ \"\" }} fn many() {{ {variables} }}\n\
+                     let caught = \"\"; try {{ {act} }} catch (e) {{ caught = \"caught\"; }} caught"
+                );
+                let ended = bench.run(&script);
+                let is_json = act.starts_with("parse_json");
+
+                assert_eq!(ended.text == "caught", is_json, "{act}: {}", ended.text);
+            }
+        });
+    }
+
+    /// One act for each kind of error that the language has and that a running script can meet.
+    #[test]
+    fn everything_else_can_be_caught() {
+        for act in [
+            "nothing_of_this_name(1)",
+            "cat(5)",
+            "let x = 1; x.nothing()",
+            "#{}.a.b",
+            "let o = now(); o.nothing",
+            "[1][5]",
+            "\"a\"[5]",
+            "1[70]",
+            "#{}[5]",
+            "for x in 5 { }",
+            "import \"x\" as m;",
+            "let a = [1]; a.map(|x| a.len())",
+            "let o = now(); o.year = 1",
+            "const c = [1].map(|x| x); c[0] = 1",
+            "1 / 0",
+            "9223372036854775807 + 1",
+            "1 << -70",
+            "throw 1",
+            "throw #{}",
+            "throw ()",
+            "parse_int(\"x\")",
+            "parse_json(\"{\")",
+            "parse_json(\"\")",
+            "Fn(\"\")",
+            "Fn(\"x y\").call()",
+            "let f = 5; f.call()",
+            "fn f() { this.a } f()",
+            "if 5 { }",
+            "true && 5",
+            "cat(\"/gone\")",
+            "let x = (); x += 1",
+            "IoErrorKind::Nothing",
+            "FindOptions().name(5)",
+            "\"a\" - 1",
+            "-\"a\"",
+            "[1] < [2]",
+            "let x = 0; x.y = 1",
+            "switch 5 { x if x.y => 1, _ => 2 }",
+        ] {
+            let script =
+                format!("let caught = \"no\"; try {{ {act}; }} catch (e) {{ caught = \"caught\"; }} caught");
+            let ended = Bench::new().run(&script);
+
+            assert!(
+                ended.text == "caught" || ended.outcome.end == ScriptEnd::CompileError || ended.text == "no",
+                "{act}: {}",
+                ended.text
+            );
+            assert_eq!(ended.outcome.ended_by, None, "{act}");
+        }
     }
 }

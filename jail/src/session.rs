@@ -32,6 +32,7 @@ struct Shared {
     operations_left: Cell<u64>,
     stopped: RefCell<Option<Dynamic>>,
     passed_over: Cell<u64>,
+    last_line: Cell<u32>,
 }
 
 /// What nothing refers to any more; the requests that give it back lead the next frame.
@@ -79,6 +80,7 @@ impl Session {
             operations_left: Cell::new(if limits.operations == 0 { u64::MAX } else { limits.operations }),
             stopped: RefCell::default(),
             passed_over: Cell::new(0),
+            last_line: Cell::new(0),
         }))
     }
 
@@ -134,6 +136,11 @@ impl Session {
         self.0.operations_left.set(0);
     }
 
+    /// The line of the script from which something was last asked; 0 before that.
+    pub fn last_line(&self) -> u32 {
+        self.0.last_line.get()
+    }
+
     /// How many entries the last walk of a tree passed over.
     pub fn passed_over(&self) -> u64 {
         self.0.passed_over.get()
@@ -187,6 +194,7 @@ impl Session {
     /// # Errors
     /// The failure of the first request that the broker did not do.
     pub fn perform<B: Batch>(&self, line: u32, batch: &B) -> Result<B::Replies, Failed> {
+        self.0.last_line.set(line);
         let mut frames = self.0.frames.borrow_mut();
         let closes = self.take_closes(batch.count());
         let frame = frames.next_sequence();

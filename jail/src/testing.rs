@@ -153,6 +153,13 @@ impl Bench {
         run::run(&ready.engine, &session, script, self.arguments.clone())
     }
 
+    /// Compiles a script and executes nothing.
+    pub(crate) fn check(&self, script: &str) -> Ended {
+        let session = self.session();
+        let ready = engine::build(&session);
+        run::check(&ready, &session, script, self.arguments.clone())
+    }
+
     /// What scripts can call.
     pub(crate) fn entries(&self) -> Vec<registry::Entry> {
         engine::build(&self.session()).entries

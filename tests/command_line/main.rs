@@ -19,6 +19,7 @@ mod many;
 mod people;
 mod policies;
 mod recording;
+mod scripts;
 mod signals;
 mod transcripts;
 mod usage;

@@ -40,11 +40,11 @@ pub(crate) fn run(scratch: &Scratch, words: &[&str]) -> Command {
 /// The usual words.
 pub(crate) const USUAL: [&str; 3] = ["script.rhai", "--policy", "policy.cedar"];
 
-fn finish(scratch: &Scratch, words: &[&str]) -> Output {
+pub(crate) fn finish(scratch: &Scratch, words: &[&str]) -> Output {
     run(scratch, &[&USUAL, words].concat()).output().expect("the program can be started")
 }
 
-fn with_input(mut command: Command, input: &str) -> Output {
+pub(crate) fn with_input(mut command: Command, input: &str) -> Output {
     let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
     child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("somebody reads it");
     child.wait_with_output().expect("it ends")
@@ -54,7 +54,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("it is text")
 }
 
-fn document(output: &Output) -> Value {
+pub(crate) fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)))
 }
 

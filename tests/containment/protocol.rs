@@ -41,8 +41,10 @@ fn an_honest_peer_is_served() {
             peer.send_raw(&frame);
             assert!(matches!(peer.receive(), Some((Kind::Ack, _))));
         }
-        let result =
-            peer.frame(Kind::Result, &Outcome { end: ScriptEnd::Value, ended_by: None, place: None });
+        let result = peer.frame(
+            Kind::Result,
+            &Outcome { end: ScriptEnd::Value, ended_by: None, place: None, remarks: List::default() },
+        );
         peer.send_raw(&result);
     });
 

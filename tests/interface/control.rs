@@ -1,7 +1,7 @@
 //! Samples of the bodies that are not calls, and of whole frames.
 
 use rex_ipc::batch::{Call, ReplyWriter};
-use rex_ipc::bounded::{Bytes, Text};
+use rex_ipc::bounded::{Bytes, List, Text};
 use rex_ipc::codec;
 use rex_ipc::control::*;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
@@ -36,7 +36,11 @@ fn control_bodies_keep_their_bytes() {
         ScriptEnd::Limit(EngineLimit::Variables),
     ];
     for end in ends {
-        samples.push(sample("outcome", "Outcome", &Outcome { end, ended_by: None, place: None }));
+        samples.push(sample(
+            "outcome",
+            "Outcome",
+            &Outcome { end, ended_by: None, place: None, remarks: List::default() },
+        ));
     }
     samples.push(sample("outcome of a failed request", "Outcome", &outcome()));
     for cause in [FatalCause::Arena, FatalCause::Panic, FatalCause::Setup] {
@@ -261,6 +265,8 @@ fn outcome() -> Outcome {
         end: ScriptEnd::Error,
         ended_by: Some(RequestNumber { frame: 300, index: 2 }),
         place: Some(Place { line: 12, column: 300 }),
+        remarks: List::new(vec![Remark { place: Place { line: 3, column: 1 }, doubt: Doubt::Types }])
+            .expect("short"),
     }
 }
 

@@ -160,8 +160,10 @@ pub fn malformed(way: u64, peer: &mut Peer, numbers: &mut Numbers) -> Malformed 
             ("a length that is cut short", "not a value")
         }
         19 => {
-            let outcome =
-                peer.frame(Kind::Result, &Outcome { end: ScriptEnd::Value, ended_by: None, place: None });
+            let outcome = peer.frame(
+                Kind::Result,
+                &Outcome { end: ScriptEnd::Value, ended_by: None, place: None, remarks: List::default() },
+            );
             frame = again(peer, Kind::Result, &outcome[HEADER_BYTES..]);
             ("a result before the output", "outside of its transfer")
         }

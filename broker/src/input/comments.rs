@@ -1,7 +1,11 @@
 //! Whether a script has anything to execute.
 
-/// Whether the text is only blanks and comments. Block comments nest in Rhai.
+/// Whether the text is only blanks and comments. Block comments nest in Rhai. What the jail passes over before a script, a
+/// byte-order mark and a line for the kernel, executes nothing either.
 pub(super) fn are_all(script: &str) -> bool {
+    let script = script.strip_prefix('\u{feff}').unwrap_or(script);
+    let script =
+        if script.starts_with("#!") { script.split_once('\n').map_or("", |(_, rest)| rest) } else { script };
     let mut rest = script.trim_start();
     while !rest.is_empty() {
         rest = match after_comment(rest) {
@@ -41,14 +45,34 @@ mod tests {
 
     #[test]
     fn blanks_and_comments_execute_nothing() {
-        for script in ["", " \n\t", "// x", "// x\n/* y\n */ // z\n", "/* a /* b */ c */\n"] {
+        for script in [
+            "",
+            " \n\t",
+            "// x",
+            "\u{feff}",
+            "#!/bin/x",
+            "\u{feff}#!/bin/x\n// y",
+            "// x\n/* y\n */ // z\n",
+            "/* a /* b */ c */\n",
+        ] {
             assert!(are_all(script), "{script:?}");
         }
     }
 
     #[test]
     fn anything_else_does() {
-        for script in ["1", "// x\n1", "/* x */ 1", "/", "\"//\"", "/* a /* b */ 1", "/* open"] {
+        for script in [
+            "1",
+            "#!/bin/x\n1",
+            "\u{feff}1",
+            " #!/bin/x",
+            "// x\n1",
+            "/* x */ 1",
+            "/",
+            "\"//\"",
+            "/* a /* b */ 1",
+            "/* open",
+        ] {
             assert!(!are_all(script), "{script:?}");
         }
     }

@@ -36,6 +36,11 @@ pub enum InputError {
         /// Why, and where.
         source: serde_json::Error,
     },
+    /// An argument was given more than once on the command line.
+    GivenTwice {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl InputError {
@@ -46,7 +51,9 @@ impl InputError {
             Self::Policy { source, .. } => {
                 source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none()
             }
-            Self::Script { .. } | Self::Arguments { .. } | Self::Json { .. } => false,
+            Self::Script { .. } | Self::Arguments { .. } | Self::Json { .. } | Self::GivenTwice { .. } => {
+                false
+            }
         }
     }
 
@@ -59,7 +66,7 @@ impl InputError {
             Self::Script { source, .. } | Self::Policy { source, .. } | Self::Arguments { source, .. } => {
                 !matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge)
             }
-            Self::Json { .. } => false,
+            Self::Json { .. } | Self::GivenTwice { .. } => false,
         }
     }
 }
@@ -68,6 +75,7 @@ impl fmt::Display for InputError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Failed to load input files: ")?;
         match self {
+            Self::GivenTwice { name } => write!(out, "the argument {name} is given more than once"),
             Self::Script { path, source } => write!(out, "Failed to read script file: {path}: {source}"),
             Self::Policy { path, source } => write!(out, "Failed to read policy file: {path}: {source}"),
             Self::Arguments { path, source } => {
@@ -87,6 +95,7 @@ impl error::Error for InputError {
                 Some(source)
             }
             Self::Json { source, .. } => Some(source),
+            Self::GivenTwice { .. } => None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod policies;
 mod tests;
 mod trust;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -47,6 +48,8 @@ pub struct Wanted<'a> {
     pub arguments: Option<&'a Path>,
     /// Further arguments, which win over those of the file.
     pub given: &'a [GivenArgument],
+    /// Whether the arguments are read as Rex reads them.
+    pub rex_compat: bool,
 }
 
 /// The contents of the files.
@@ -106,13 +109,14 @@ pub fn read(wanted: &Wanted<'_>, deadline: Instant) -> Result<Inputs, InputError
         let text = file::read(path, room, deadline)
             .map_err(|source| InputError::Arguments { path: named(path), source })?;
         digested.update(&text);
-        let decoded =
-            arguments::decode(&text).map_err(|source| InputError::Json { path: named(path), source })?;
+        let decoded = arguments::decode(&text, wanted.rex_compat)
+            .map_err(|source| InputError::Json { path: named(path), source })?;
         match decoded.into_arguments() {
             Ok(arguments) => inputs.arguments = arguments,
             Err(too_deep) => inputs.too_deep = Some(too_deep),
         }
     }
+    refuse_repeated(wanted.given)?;
     for given in wanted.given {
         digested.update([0]);
         digested.update(given.written());
@@ -123,6 +127,15 @@ pub fn read(wanted: &Wanted<'_>, deadline: Instant) -> Result<Inputs, InputError
         inputs.arguments_sha256 = Some(hex(&digested.finalize()));
     }
     Ok(inputs)
+}
+
+/// Of two values for one name neither is right. A name that the file has too is given another value on purpose.
+fn refuse_repeated(given: &[GivenArgument]) -> Result<(), InputError> {
+    let mut names = HashSet::new();
+    match given.iter().find(|given| !names.insert(given.name.as_str())) {
+        Some(given) => Err(InputError::GivenTwice { name: given.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 fn refuse_directories(paths: &[PathBuf]) -> Result<(), InputError> {

@@ -44,7 +44,7 @@ impl Drop for Place {
 }
 
 fn wanted<'a>(script: &'a Script, policies: &'a [PathBuf], arguments: Option<&'a Path>) -> Wanted<'a> {
-    Wanted { script, policies, directories: false, forbids: &[], arguments, given: &[] }
+    Wanted { script, policies, directories: false, forbids: &[], arguments, given: &[], rex_compat: false }
 }
 
 /// More than any test takes.
@@ -70,6 +70,10 @@ fn values(name: &str, text: &str) -> Vec<(String, Argument)> {
     let inputs = with_arguments(name, text).unwrap();
     inputs.check_depth().unwrap();
     inputs.arguments.values
+}
+
+fn for_rex(text: &str) -> Vec<(String, Argument)> {
+    super::arguments::decode(text, true).unwrap().into_arguments().unwrap().values
 }
 
 fn value(name: &str, kind: &str) -> Argument {
@@ -128,15 +132,80 @@ fn names_are_not_checked_and_keep_their_order() {
 }
 
 #[test]
-fn of_a_name_that_comes_twice_the_last_value_counts() {
+fn a_name_that_comes_twice_is_refused() {
+    for (name, text) in [
+        ("again", r#"{"a": {"integerValue": 1}, "a": {"integerValue": 2}}"#),
+        ("again-escaped", r#"{"a": {"integerValue": 1}, "\u0061": {"integerValue": 1}}"#),
+        ("again-in-map", r#"{"m": {"mapValue": {"a": {"integerValue": 1}, "a": {"integerValue": 2}}}}"#),
+        (
+            "again-in-list",
+            r#"{"l": {"listValue": [{"mapValue": {"a": {"integerValue": 1}, "a": {"integerValue": 2}}}]}}"#,
+        ),
+    ] {
+        assert_eq!(reason(name, text), "the name \"a\" is there more than once");
+    }
+}
+
+#[test]
+fn a_name_is_given_once_on_the_command_line() {
+    let place = Place::new("given-twice");
+    let given = ["a=1", "b=2", "a:int=1"].map(|word| {
+        let command = clap::Command::new("x").arg(clap::Arg::new("g").value_parser(GivenArgument::parser()));
+        command.get_matches_from(["x", word]).get_one::<GivenArgument>("g").unwrap().clone()
+    });
+    let (script, policies) = (Script::File(place.0.join("script")), [place.0.join("policy")]);
+    let with = |given: &[GivenArgument]| {
+        read(&Wanted { given, ..wanted(&script, &policies, None) }, Instant::now() + PATIENCE)
+            .map_err(|error| error.to_string())
+    };
+
+    assert_eq!(with(&given[..2]).unwrap().arguments.values.len(), 2);
+    assert_eq!(
+        with(&given).unwrap_err(),
+        "Failed to load input files: the argument a is given more than once"
+    );
+}
+
+#[test]
+fn a_mark_before_the_arguments_does_not_count() {
+    assert_eq!(
+        values("marked", "\u{feff}{\"x\":{\"longValue\":1}}"),
+        [("x".to_owned(), Argument::Integer(1))]
+    );
+    assert!(super::arguments::decode("\u{feff}{}", true).is_ok());
+}
+
+#[test]
+fn numbers_are_read_whole() {
+    for (text, number) in [
+        ("-0", 0),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+        ("9007199254740993", 9_007_199_254_740_993),
+    ] {
+        assert_eq!(value("long", &format!("{{\"longValue\":{text}}}")), Argument::Integer(number));
+    }
+    assert_eq!(value("int", r#"{"integerValue":-0}"#), Argument::Integer(0));
+    for third in (1..300).map(|number| f64::from(number) / 3.0).chain([0.1 + 0.2, 5e-324, f64::MAX, -0.0]) {
+        assert_eq!(value("double", &format!("{{\"doubleValue\":{third:?}}}")), Argument::Float(third));
+    }
+    for text in ["1.0", "1e2", "9223372036854775808", "-9223372036854775809", "100000000000000000000"] {
+        reason("wrong-long", &format!("{{\"x\":{{\"longValue\":{text}}}}}"));
+        reason("wrong-int", &format!("{{\"x\":{{\"integerValue\":{text}}}}}"));
+    }
+    reason("wrong-range", r#"{"x":{"integerValue":2147483648}}"#);
+}
+
+#[test]
+fn for_rex_the_last_value_of_a_name_counts() {
     let text = r#"{"a": {"integerValue": 1}, "b": {"integerValue": 2}, "a": {"stringValue": "x"}}"#;
 
     assert_eq!(
-        values("twice", text),
+        for_rex(text),
         [("a".to_owned(), Argument::Text("x".to_owned())), ("b".to_owned(), Argument::Integer(2))]
     );
     assert_eq!(
-        value("twice-in-map", r#"{"mapValue": {"k": {"integerValue": 1}, "k": {"integerValue": 2}}}"#),
+        for_rex(r#"{"x": {"mapValue": {"k": {"integerValue": 1}, "k": {"integerValue": 2}}}}"#).remove(0).1,
         Argument::Map(vec![("k".to_owned(), Argument::Integer(2))])
     );
 }

@@ -1,6 +1,6 @@
 //! What a script's error is about: the place, the words there, and what to do about it.
 
-use rex_ipc::control::Place;
+use rex_ipc::control::{Doubt, Place, Remark};
 
 use super::ending::Ending;
 use crate::policy::{Finding, Severity};
@@ -24,6 +24,70 @@ pub fn diagnose(ending: &Ending, place: Option<Place>, file: &str, script: &str)
         policy_id: None,
     })
 }
+
+/// What is doubtful in a script as a warning about its text. Place and kind are the jail's claim, the words are ours.
+pub fn doubt(remark: &Remark, file: &str, script: &str) -> Finding {
+    let line = usize::try_from(remark.place.line).unwrap_or(usize::MAX);
+    let column = usize::try_from(remark.place.column).unwrap_or(usize::MAX).max(1);
+    let (message, hint) = words_of(remark.doubt);
+    Finding {
+        severity: Severity::Warning,
+        file: file.to_owned(),
+        line,
+        column,
+        length: word_length(script, line, column),
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+        policy_id: None,
+    }
+}
+
+fn words_of(doubt: Doubt) -> (&'static str, &'static str) {
+    match doubt {
+        Doubt::InPlace => (
+            "this changes its value in place and gives nothing, so that nothing is used here",
+            "make it a statement of its own, and use the variable behind it",
+        ),
+        Doubt::NoBoolean => (
+            "this function does not give true or false, so that no element is taken",
+            "end it with a comparison, such as `x > 0`",
+        ),
+        Doubt::NoOrder => (
+            "this comparison leaves the order as it is",
+            "give an integer below, equal to or above 0, or `true` where the first comes first",
+        ),
+        Doubt::Tolerance => (
+            "floats are compared with a tolerance: what is nearly equal is equal",
+            "compare with `<` and `>`, or count in integers",
+        ),
+        Doubt::Types => (
+            "values of these types are never equal, and neither is less than the other",
+            "convert one of them, with `parse_int`, `parse_float` or `to_string`",
+        ),
+        Doubt::LoopVariable => (
+            "every closure that is kept here will see the last value of this variable",
+            "copy it within the loop: `let own = …;`, and use the copy",
+        ),
+        Doubt::Precedence => (
+            "shifts bind closer than sums, comparisons closer than `&`, `|` and `^`, and a minus closer than `**`",
+            "write parentheses",
+        ),
+        Doubt::LastValue => (
+            "the value of the last statement is the result of the run, although a semicolon follows",
+            "end with `()` if there is to be none",
+        ),
+        Doubt::TryValue => (
+            "`try` gives no value, whatever its last statement is",
+            "declare a variable before it and assign within it, or `return` the value",
+        ),
+        Doubt::OwnValue => (OWN_VALUE, OWN_VALUE_ADVICE),
+    }
+}
+
+const OWN_VALUE: &str =
+    "this closure uses the value whose method it is given to, and that fails when it is called";
+const OWN_VALUE_ADVICE: &str =
+    "open through what the closure is given, as in `entry.open_as_file(…)`, or open a second handle before";
 
 /// The message without its place, which is shown beside it. Rex's forms have it once, twice or in the first of several lines.
 fn without_place(message: &str, place: Place) -> String {
@@ -85,6 +149,10 @@ fn limit_hint(ending: &Ending) -> Option<String> {
 
 /// Words of a message, and what helps.
 const ADVICE: &[(&str, &str)] = &[
+    ("Data race detected", OWN_VALUE_ADVICE),
+    ("The comment that begins here is not closed", "end it with `*/`; comments may stand in each other"),
+    ("A script has at most 65535 lines", "join lines, or read data from a file"),
+    ("Cannot assign to a part of the constant", "declare it with `let`"),
     ("reserved keyword 'print' is disabled", "use info(…), whose text goes to the logs"),
     ("reserved keyword 'eval' is disabled", "text cannot be run as a script; call a function instead"),
     ("Module not found: ", "modules are not available: put everything that the script needs into one file"),
@@ -153,6 +221,27 @@ mod tests {
         }
         assert!(hint("Syntax error: reserved keyword 'print' is disabled (…)").unwrap().contains("info("));
         assert_eq!(hint("Runtime error: x"), None);
+    }
+
+    #[test]
+    fn an_operator_is_nothing_to_search_for() {
+        for operator in ["*", "-", "[]", "<", "||", "$x"] {
+            let message = format!("Function not found: {operator} (i64, map) (line 1, position 1)");
+            let hint = diagnosed(&message, 1, 1).hint.unwrap();
+
+            assert!(hint.contains("types") && !hint.contains("search"), "{hint}");
+        }
+    }
+
+    #[test]
+    fn every_doubt_is_told_as_a_warning_with_a_remedy() {
+        let remark = Remark { place: Place { line: 2, column: 3 }, doubt: Doubt::InPlace };
+
+        let finding = doubt(&remark, "s.rhai", SCRIPT);
+
+        assert_eq!((finding.severity, finding.line, finding.column), (Severity::Warning, 2, 3));
+        assert_eq!(finding.length, "undeclared_name".len());
+        assert!(finding.hint.unwrap().contains("statement of its own"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod tests;
 mod write;
 
 pub use denials::DenialObject;
-pub use diagnose::diagnose;
+pub use diagnose::{diagnose, doubt};
 pub use document::{AlarmObject, Document, ErrorObject, JailObject, Status};
 pub use ending::{Crash, Ending, ErrorClass, ErrorType, NotStarted, termination_text};
 pub use logs::{Attributes, LogObject};

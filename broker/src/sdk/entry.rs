@@ -27,6 +27,9 @@ pub struct Chapter {
 /// One overload, or several that differ in nothing but their name.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Section {
+    /// What a section is about that is about no entry; else empty.
+    #[serde(default)]
+    pub title: String,
     /// What was registered.
     pub entries: Vec<Entry>,
     /// What there is to know beyond the entry's own sentence, as Markdown; it may be empty.

@@ -48,6 +48,11 @@ pub(super) fn body(section: &Section) -> String {
 }
 
 fn write_section(text: &mut String, section: &Section) {
+    if section.entries.is_empty() {
+        line(text, format_args!("\n## {}", section.title));
+        text.push_str(&body(section));
+        return;
+    }
     let calls: Vec<String> = section.entries.iter().map(|entry| format!("`{}`", entry.call())).collect();
     line(text, format_args!("\n## {}\n", calls.join(", ")));
     let signatures: Vec<String> = section.entries.iter().map(signature).collect();

@@ -7,7 +7,7 @@ use crate::registry::{Entry, NOTHING, Registrar};
 use crate::session::Session;
 use crate::text::string_limit;
 
-/// Registers the one function. `parse_json` is the language's own, see [`crate::natives`].
+/// Registers the one function. `parse_json` replaces one of the language, see [`crate::natives`].
 pub fn register(registrar: &mut Registrar<'_>) {
     registrar.function(
         Entry {

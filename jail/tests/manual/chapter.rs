@@ -20,7 +20,8 @@
 /// ~~~rhai, a script, and ~~~output with its output, both fenced by three backticks
 /// ```
 ///
-/// Headings that follow each other without a blank line between share a section.
+/// Headings that follow each other without a blank line between share a section. A heading that names no entry is the
+/// title of a section about something else.
 pub(crate) struct Chapter {
     pub(crate) name: String,
     pub(crate) title: String,
@@ -32,6 +33,7 @@ pub(crate) struct Chapter {
 #[derive(Default)]
 pub(crate) struct Section {
     pub(crate) headings: Vec<Heading>,
+    pub(crate) title: String,
     pub(crate) text: String,
     pub(crate) arguments: Vec<(String, String)>,
     pub(crate) errors: Vec<(String, String)>,
@@ -86,7 +88,11 @@ impl Section {
             let wrong = || -> ! { panic!("{chapter}.md: {:?}: {line}", section.headings.last()) };
             place = match (place, line) {
                 (Place::Headings, _) if line.starts_with("## ") => {
-                    section.headings.push(Heading::parse(line).unwrap_or_else(|| wrong()));
+                    match Heading::parse(line) {
+                        Some(heading) => section.headings.push(heading),
+                        None if section.title.is_empty() => section.title = line[3..].into(),
+                        None => wrong(),
+                    }
                     Place::Headings
                 }
                 (Place::Headings | Place::Text | Place::Arguments | Place::Errors, "```rhai") => {
@@ -116,6 +122,7 @@ impl Section {
         section.example = section.example.trim_end().into();
         section.output = section.output.strip_suffix('\n').unwrap_or(&section.output).into();
         assert!(!section.example.is_empty(), "{chapter}.md: {:?} has no example", section.headings);
+        assert_ne!(section.title.is_empty(), section.headings.is_empty(), "{chapter}.md: {}", section.title);
         section
     }
 }
@@ -123,11 +130,9 @@ impl Section {
 impl Heading {
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix("## ")?.splitn(3, ' ');
-        Some(Self {
-            module: words.next()?.into(),
-            name: words.next()?.into(),
-            signature: words.next()?.into(),
-        })
+        let (module, name, signature) = (words.next()?, words.next()?, words.next()?);
+        let is_entry = signature.starts_with('(') || signature == "constant";
+        is_entry.then(|| Self { module: module.into(), name: name.into(), signature: signature.into() })
     }
 
     /// The heading as it stands in a file.

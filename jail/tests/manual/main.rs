@@ -131,14 +131,18 @@ fn reference() -> Value {
     let section = |section: &Section| {
         let members: Vec<Value> =
             section.headings.iter().filter_map(|heading| find(&entries, heading)).map(row).collect();
-        json!({
+        let mut written = json!({
             "entries": members,
             "text": section.text,
             "arguments": remarks(&section.arguments),
             "errors": remarks(&section.errors),
             "example": section.example,
             "output": section.output,
-        })
+        });
+        if !section.title.is_empty() {
+            written["title"] = json!(section.title);
+        }
+        written
     };
     let chapters: Vec<Value> = chapters()
         .iter()

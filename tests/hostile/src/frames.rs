@@ -2,7 +2,7 @@
 
 use rex_hardening::SelfReport;
 use rex_hardening::channel::Channel;
-use rex_ipc::bounded::{Bytes, Text};
+use rex_ipc::bounded::{Bytes, List, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{Fatal, FatalCause, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready, ScriptEnd};
 use rex_ipc::frame::{Header, Kind};
@@ -64,7 +64,10 @@ impl Frames {
         self.receive()?;
         self.send_body(Kind::OutputEnd, 0);
         self.receive()?;
-        self.send(Kind::Result, &Outcome { end: ScriptEnd::Value, ended_by: None, place: None });
+        self.send(
+            Kind::Result,
+            &Outcome { end: ScriptEnd::Value, ended_by: None, place: None, remarks: List::default() },
+        );
         Some(())
     }
 
