@@ -171,10 +171,12 @@ fn without_negative_zero(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     for (at, character) in json.char_indices() {
         let rest = json.get(at..).unwrap_or_default();
+        let is_exponent = json.get(..at).is_some_and(|before| before.ends_with(['e', 'E']));
         let is_zero = |rest: &str| {
-            rest.strip_prefix("-0").is_some_and(|behind| {
-                !behind.starts_with(|c: char| c.is_ascii_digit() || "+-.eE".contains(c))
-            })
+            !is_exponent
+                && rest.strip_prefix("-0").is_some_and(|behind| {
+                    !behind.starts_with(|c: char| c.is_ascii_digit() || "+-.eE".contains(c))
+                })
         };
         match (in_string, character) {
             _ if escaped => escaped = false,
@@ -264,6 +266,7 @@ mod tests {
             assert_eq!(parsed(&format!("a:int={number}")), Argument::Integer(number));
         }
         assert_eq!(parsed("a:json=-0"), Argument::Integer(0));
+        assert_eq!(parsed("a:json=5e-0"), Argument::Float(5.0));
         assert_eq!(
             parsed(r#"a:json=["-0", -0, -0.0, "18446744073709551615 \" 1", 1e20]"#),
             Argument::List(vec![
