@@ -256,11 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_keep_their_last_bit() {
-        for number in (1..1_000).map(|number| f64::from(number) / 3.0).chain([0.1 + 0.2, f64::MAX, 5e-324]) {
-            assert_eq!(parsed(&format!("a:json={number:?}")), Argument::Float(number));
-            assert_eq!(parsed(&format!("a:float={number:?}")), Argument::Float(number));
-        }
+    fn whole_numbers_have_64_bits() {
         for number in [i64::MIN, i64::MAX, 0, -1, 9_007_199_254_740_993] {
             assert_eq!(parsed(&format!("a:json={number}")), Argument::Integer(number));
             assert_eq!(parsed(&format!("a:int={number}")), Argument::Integer(number));

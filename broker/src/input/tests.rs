@@ -186,9 +186,6 @@ fn numbers_are_read_whole() {
         assert_eq!(value("long", &format!("{{\"longValue\":{text}}}")), Argument::Integer(number));
     }
     assert_eq!(value("int", r#"{"integerValue":-0}"#), Argument::Integer(0));
-    for third in (1..300).map(|number| f64::from(number) / 3.0).chain([0.1 + 0.2, 5e-324, f64::MAX, -0.0]) {
-        assert_eq!(value("double", &format!("{{\"doubleValue\":{third:?}}}")), Argument::Float(third));
-    }
     for text in ["1.0", "1e2", "9223372036854775808", "-9223372036854775809", "100000000000000000000"] {
         reason("wrong-long", &format!("{{\"x\":{{\"longValue\":{text}}}}}"));
         reason("wrong-int", &format!("{{\"x\":{{\"integerValue\":{text}}}}}"));
