@@ -16,6 +16,7 @@ use rex_ipc::file_system::Chunk;
 use rex_ipc::interface::Needs;
 
 use crate::error::{Error, LimitReached};
+use crate::input::{Believed, Opened};
 use crate::object::File;
 use crate::policy::Gate;
 use crate::sys;
@@ -41,8 +42,10 @@ impl Dictionary {
             Error::invalid(ErrorKind::FileError, message)
         };
         let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-        file.take(MAX_DICTIONARY_BYTES)
+        let opened = believed_dictionary(path).map_err(|error| failed(error.to_string()))?;
+        opened
+            .file
+            .take(MAX_DICTIONARY_BYTES)
             .read_to_string(&mut text)
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self::parse(&text))
@@ -74,6 +77,14 @@ impl Dictionary {
         }
         Some(redacted)
     }
+}
+
+/// Opens the dictionary, if nobody else could have written it: who writes it decides what is seen of every file.
+fn believed_dictionary(path: &Path) -> std::io::Result<Opened> {
+    let believed = Believed::usual();
+    let opened = believed.open(path)?;
+    believed.judge(&opened.metadata)?;
+    Ok(opened)
 }
 
 /// Part of the redacted content of an open file.

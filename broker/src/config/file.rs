@@ -1,11 +1,13 @@
 //! One configuration file: whose it is, and what it says at which line.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::dir::Dir;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,10 +15,18 @@ use super::error::{ConfigError, Origin};
 use super::layers::Value;
 use super::setting::{Kind, Setting};
 use crate::cli::Unit;
+use crate::input::{Believed, Opened};
 
 /// Whose a file has to be, so that nobody else decides.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owners<'a>(pub(super) &'a [u32]);
+
+impl Owners<'_> {
+    /// Opens what nobody else could have put there.
+    fn open(self, path: &Path) -> io::Result<Opened> {
+        Believed::of(self.0).open(path)
+    }
+}
 
 /// The settings of the file, in its order; nothing when there is no such file.
 pub(super) fn read(
@@ -65,15 +75,16 @@ pub(super) fn read(
 pub(super) fn list(directory: &Path, owners: Owners<'_>) -> Result<Vec<PathBuf>, ConfigError> {
     let refused =
         |reason: String| ConfigError::new(&Origin::File { path: directory.to_owned(), line: 0 }, reason);
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
+    let opened = match owners.open(directory) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(refused(format!("cannot be listed: {error}"))),
+        Err(error) => return Err(refused(in_words("listed", &error))),
     };
-    trusted_directory(directory, owners)?;
+    judge(&opened.metadata, owners).map_err(refused)?;
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| refused(format!("cannot be listed: {error}")))?.path();
+    let listed = |error: nix::Error| refused(format!("cannot be listed: {error}"));
+    for entry in Dir::from_fd(opened.file.into()).map_err(listed)?.iter() {
+        let path = directory.join(OsStr::from_bytes(entry.map_err(listed)?.file_name().to_bytes()));
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
             files.push(path);
@@ -86,23 +97,20 @@ pub(super) fn list(directory: &Path, owners: Owners<'_>) -> Result<Vec<PathBuf>,
 /// Refuses a directory in which others could exchange the files. One that is missing is no danger.
 pub(super) fn trusted_directory(directory: &Path, owners: Owners<'_>) -> Result<(), ConfigError> {
     let origin = Origin::File { path: directory.to_owned(), line: 0 };
-    match std::fs::metadata(directory) {
-        Ok(metadata) => judge(&metadata, owners).map_err(|reason| ConfigError::new(&origin, reason)),
+    match owners.open(directory) {
+        Ok(opened) => judge(&opened.metadata, owners).map_err(|reason| ConfigError::new(&origin, reason)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(ConfigError::new(&origin, format!("cannot be looked at: {error}"))),
+        Err(error) => Err(ConfigError::new(&origin, in_words("looked at", &error))),
     }
 }
 
 fn text_of(path: &Path, owners: Owners<'_>) -> Result<Option<String>, ConfigError> {
     let refused = |reason: String| ConfigError::new(&Origin::File { path: path.to_owned(), line: 0 }, reason);
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
-        Ok(file) => file,
+    let Opened { file, metadata, .. } = match owners.open(path) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refused(format!("cannot be opened: {error}"))),
+        Err(error) => return Err(refused(in_words("opened", &error))),
     };
-    let metadata = file.metadata().map_err(|error| refused(format!("cannot be looked at: {error}")))?;
     if !metadata.is_file() {
         return Err(refused("is not a regular file".to_owned()));
     }
@@ -112,6 +120,11 @@ fn text_of(path: &Path, owners: Owners<'_>) -> Result<Option<String>, ConfigErro
         return Err(refused(format!("is larger than {MAX_BYTES} bytes")));
     }
     String::from_utf8(bytes).map(Some).map_err(|_| refused("is not UTF-8".to_owned()))
+}
+
+/// What the system says is told as such; a refusal of ours speaks for itself.
+fn in_words(what: &str, error: &io::Error) -> String {
+    if error.raw_os_error().is_some() { format!("cannot be {what}: {error}") } else { error.to_string() }
 }
 
 fn bounded(file: File) -> io::Result<Vec<u8>> {

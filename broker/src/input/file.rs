@@ -14,29 +14,28 @@ use nix::sys::statfs::{FsType, fstatfs};
 
 /// The text of the file. Pipes and devices are read until their end, as `-p <(command)` needs it.
 pub(super) fn read(path: &Path, limit_bytes: usize, deadline: Instant) -> io::Result<String> {
-    read_inspected(path, limit_bytes, deadline, |_, _| Ok(()))
-}
-
-/// The same, when `inspect` has nothing against the file that was opened.
-pub(super) fn read_inspected(
-    path: &Path,
-    limit_bytes: usize,
-    deadline: Instant,
-    inspect: impl FnOnce(&Path, &Metadata) -> io::Result<()>,
-) -> io::Result<String> {
     // Without O_NONBLOCK, opening a FIFO waits for a writer, and no deadline would end that.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let mut file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let metadata = file.metadata()?;
+    read_opened(file, &metadata, limit_bytes, deadline)
+}
+
+/// The same of a file that is open, and does not wait.
+pub(super) fn read_opened(
+    mut file: File,
+    metadata: &Metadata,
+    limit_bytes: usize,
+    deadline: Instant,
+) -> io::Result<String> {
     if metadata.is_dir() {
         return Err(Errno::EISDIR.into());
     }
-    inspect(path, &metadata)?;
     if metadata.file_type().is_fifo() && !is_anonymous(&file) {
         // A FIFO that nobody has opened for writing yet reads as if it were at its end.
         wait(&file, deadline)?;
     }
-    text_of(&mut file, &metadata, limit_bytes, deadline, false)
+    text_of(&mut file, metadata, limit_bytes, deadline, false)
 }
 
 /// The text that standard input has, up to its end.

@@ -1,16 +1,15 @@
 //! Which policy files are meant, and their texts.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nix::dir::Dir;
-use nix::fcntl::OFlag;
 
+use super::way::Opened;
 use super::{InputError, MAX_POLICY_BYTES, file, trust};
 
 /// One policy file.
@@ -39,9 +38,16 @@ pub fn read_policies<P: AsRef<Path>>(
     for given in paths {
         let given = given.as_ref();
         let failed = |path: &Path, source| InputError::Policy { path: path.display().to_string(), source };
-        for path in files(given).map_err(|error| failed(given, error))? {
-            let text = file::read_inspected(&path, room, deadline, trust::inspect)
-                .map_err(|error| failed(&path, error))?;
+        // A pipe can be opened only once.
+        let opened = trust::open(given).map_err(|error| failed(given, error))?;
+        let files = if opened.metadata.is_dir() {
+            in_directory(given, opened.file)?
+        } else {
+            vec![(given.to_owned(), opened)]
+        };
+        for (path, Opened { file, metadata, .. }) in files {
+            let text =
+                file::read_opened(file, &metadata, room, deadline).map_err(|error| failed(&path, error))?;
             room = room.saturating_sub(text.len());
             sources.push(PolicySource { name: path.display().to_string(), text });
         }
@@ -49,19 +55,24 @@ pub fn read_policies<P: AsRef<Path>>(
     Ok(sources)
 }
 
-/// The file itself, or the files of a directory.
-fn files(given: &Path) -> io::Result<Vec<PathBuf>> {
-    // Only a directory opens this way: a pipe must be opened once, where it is read.
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    match OpenOptions::new().read(true).custom_flags(flags.bits()).open(given) {
-        Ok(directory) => listed(given, directory),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(vec![given.to_owned()]),
-        Err(error) => Err(error),
+/// The files of a directory; those of directories in it are left out.
+fn in_directory(given: &Path, directory: File) -> Result<Vec<(PathBuf, Opened)>, InputError> {
+    let failed = |path: &Path, source| InputError::Policy { path: path.display().to_string(), source };
+    let mut files = Vec::new();
+    for path in listed(given, directory).map_err(|error| failed(given, error))? {
+        let opened = trust::open(&path).map_err(|error| failed(&path, error))?;
+        if !opened.metadata.is_dir() {
+            files.push((path, opened));
+        }
     }
+    if files.is_empty() {
+        let none = io::Error::new(ErrorKind::InvalidData, "there is no file *.cedar in this directory");
+        return Err(failed(given, none));
+    }
+    Ok(files)
 }
 
 fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
-    trust::inspect(path, &directory.metadata()?)?;
     let mut names = Vec::new();
     for entry in Dir::from_fd(directory.into())?.iter() {
         let entry = entry?;
@@ -74,9 +85,6 @@ fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
             let message = format!("there are more than {MAX_FILES} policy files");
             return Err(io::Error::new(ErrorKind::FileTooLarge, message));
         }
-    }
-    if names.is_empty() {
-        return Err(io::Error::new(ErrorKind::InvalidData, "there is no file *.cedar in this directory"));
     }
     names.sort_unstable();
     Ok(names.iter().map(|name| path.join(OsStr::from_bytes(name))).collect())

@@ -1,31 +1,45 @@
 //! Who else could have written a policy file: whoever can write the policy decides what every script may do.
 
 use std::fs::Metadata;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::way::{Believed, Opened, refused};
 use crate::cli::terminal::printable_line;
 
-/// Refuses a file that everybody may write, and one that its group may write when the broker is root; warns of the
-/// latter otherwise.
+/// Opens a policy file or a directory of them, if nobody else could have written it.
 ///
-/// The metadata are those of the file that is already open, so that what was looked at is what is read.
+/// Refused are what belongs to somebody else, what everybody may write, and what its group may write when the broker is
+/// root; the latter is warned of otherwise. The same holds for each directory and link on the way. What was looked at is
+/// what is read.
 ///
 /// # Errors
-/// When the file is refused. A device is not judged: what it gives does not depend on who may write to it.
-pub(super) fn inspect(path: &Path, metadata: &Metadata) -> io::Result<()> {
-    let is_device = matches!(metadata.mode() & KIND_BITS, CHARACTER_DEVICE | BLOCK_DEVICE);
-    let is_root = nix::unistd::geteuid().is_root();
-    match judge(metadata.mode(), is_root) {
-        _ if is_device => Ok(()),
+/// When it is refused, or cannot be opened. A device is not judged: what it gives does not depend on who may write to
+/// it. Neither is a pipe that has no name, which only the caller can have given.
+pub(super) fn open(path: &Path) -> io::Result<Opened> {
+    let believed = Believed::usual();
+    let opened = believed.open(path)?;
+    let kind = opened.metadata.mode() & KIND_BITS;
+    let is_own_pipe = opened.is_handed_over && kind == FIFO;
+    if !is_own_pipe && !matches!(kind, CHARACTER_DEVICE | BLOCK_DEVICE) {
+        inspect(path, &opened.metadata, &believed)?;
+    }
+    Ok(opened)
+}
+
+fn inspect(path: &Path, metadata: &Metadata, believed: &Believed) -> io::Result<()> {
+    if !believed.is_owner(metadata.uid()) {
+        let (owner, names) = (metadata.uid(), believed.names());
+        return Err(refused(format!("this policy belongs to user {owner} and has to belong to {names}")));
+    }
+    match judge(metadata.mode(), !believed.groups_may_write) {
         Trust::Sound => Ok(()),
         Trust::Doubtful => {
             tracing::warn!("{}: its group may write this policy", printable_line(&path.to_string_lossy()));
             Ok(())
         }
-        // Not one of the kernel's, which is how `InputError` tells it from a file that may not be read.
-        Trust::Refused(reason) => Err(io::Error::new(ErrorKind::PermissionDenied, reason)),
+        Trust::Refused(reason) => Err(refused(reason.to_owned())),
     }
 }
 
@@ -52,8 +66,9 @@ fn judge(mode: u32, is_root: bool) -> Trust {
 
 const WRITABLE_BY_GROUP: u32 = 0o020;
 const WRITABLE_BY_OTHERS: u32 = 0o002;
-/// `S_IFMT`, `S_IFCHR` and `S_IFBLK` of inode(7).
+/// `S_IFMT`, `S_IFIFO`, `S_IFCHR` and `S_IFBLK` of inode(7).
 const KIND_BITS: u32 = 0o170_000;
+const FIFO: u32 = 0o010_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 const BLOCK_DEVICE: u32 = 0o060_000;
 
