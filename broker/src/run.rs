@@ -28,13 +28,13 @@ use crate::input::{self, Inputs, Wanted};
 use crate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
 use crate::ops::lacking::Explaining;
 use crate::policy::{Engine, Policies};
+use crate::principal;
 use crate::processor::Processor;
 use crate::resources;
 use crate::result::{self, Crash, Document, Ending, ErrorClass, Measured, NotStarted, Recorder};
 use crate::services::{Places, Services};
 use crate::session::{RunEnd, Session, send_hello};
 use crate::stream::{Started, TICK};
-use crate::sys;
 use crate::wait::{Event, Waiter};
 use crate::watchdog::Watched;
 
@@ -185,7 +185,7 @@ impl Run<'_> {
         let policies = policies::load(options, inputs, recorder)?;
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let euid = nix::unistd::geteuid().as_raw();
-        let principal = sys::unguarded::user_name(euid).unwrap_or_else(|| "unknown".to_owned());
+        let principal = if options.compat { principal::of_rex(euid) } else { principal::of(euid) };
         let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;
         let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
         recorder.jail.run.clone_from(&run_id);
@@ -277,6 +277,7 @@ impl Run<'_> {
             services.waiter.set_tick(TICK, Box::new(move || progress.show()));
         }
         services.hard_links = self.options.hard_links == cli::HardLinks::Allow;
+        services.rex_compat = self.options.compat;
         // The jail is still getting ready, so this holds up nothing.
         services.temporaries.clean_up();
         services.watched = Some(self.watched.clone());

@@ -17,6 +17,7 @@ use crate::error::{Error, LimitReached};
 use crate::forbidden::Forbidden;
 use crate::handles::Handles;
 use crate::limits::{Limits, Usage, within};
+use crate::moved::Moved;
 use crate::ops::lacking::{self, Explaining};
 use crate::policy::explain::{Lacking, Need};
 use crate::policy::{Engine, Question, resource_text};
@@ -42,6 +43,12 @@ pub struct Services {
     pub limits: Limits,
     /// Whether a file with several hard links may be opened wherever it lies.
     pub hard_links: bool,
+    /// Whether scripts of Rex are run: of what Rex does not ask, only a forbid counts.
+    pub rex_compat: bool,
+    /// The bits of a mode that nothing gets which the broker makes.
+    pub umask: u32,
+    /// What was moved, and from where.
+    pub moved: Moved,
     /// What it has used.
     pub usage: Usage,
     /// Waits for whatever comes next.
@@ -102,6 +109,7 @@ pub struct Decision<'a> {
 pub struct Places {
     root: OwnedFd,
     own_fds: OwnedFd,
+    umask: u32,
 }
 
 impl Places {
@@ -110,7 +118,11 @@ impl Places {
     /// # Errors
     /// Those of open(2); without `/proc` no object can be opened for use.
     pub fn open() -> std::io::Result<Self> {
-        Ok(Self { root: sys::unguarded::root()?, own_fds: sys::unguarded::own_fds()? })
+        Ok(Self {
+            root: sys::unguarded::root()?,
+            own_fds: sys::unguarded::own_fds()?,
+            umask: sys::unguarded::umask(),
+        })
     }
 }
 
@@ -135,6 +147,9 @@ impl Services {
             forbidden,
             handles: Handles::new(usize::try_from(limits.max_open_handles).unwrap_or(usize::MAX)),
             hard_links: false,
+            rex_compat: false,
+            umask: places.umask,
+            moved: Moved::default(),
             limits,
             usage: Usage::default(),
             waiter,

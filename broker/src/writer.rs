@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rex_ipc::action::file_system::{Chmod, Chown, Create, Write};
 use rex_ipc::file_system::WriteHow;
 
+use crate::moved::Held;
 use crate::object::{Directory, File, Inode};
 use crate::path::PathName;
 use crate::policy::{Allows, Resource, ResourceRef};
@@ -86,6 +87,13 @@ impl Resource for Rc<Writer> {
         match &self.target {
             Target::File(file, _) => Some(file.inode),
             Target::New(_) => None,
+        }
+    }
+
+    fn held(&self) -> Held<'_> {
+        match &self.target {
+            Target::File(file, _) => file.held(),
+            Target::New(_) => Held::Nothing,
         }
     }
 }

@@ -59,6 +59,11 @@ impl Engine {
         &self.policies
     }
 
+    /// The policies, given back.
+    pub(super) fn into_policies(self) -> Policies {
+        self.policies
+    }
+
     /// Answers a question: permitted if a permit matches, and no forbid matches or fails.
     pub fn decide(&mut self, question: &Question<'_>) -> Rc<Verdict> {
         if let Some(known) = self.cache.find(question) {

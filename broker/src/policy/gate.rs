@@ -1,14 +1,18 @@
 //! The only place that turns a question into a permit: built-in forbids, policy, record, in this order.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use rex_ipc::action::{Action, ActionId, ResourceKind};
 use rex_ipc::interface::Needs;
 
+use super::engine::Verdict;
 use super::permit::{Allows, Permit, Resource};
 use super::question::{Question, ResourceRef};
 use crate::error::{Denial, Error};
 use crate::limits::within_depth;
+use crate::object::Inode;
+use crate::path::PathName;
 use crate::services::{Decision, Services};
 
 /// What one request may use: the state of the run, and the way to a permit.
@@ -79,6 +83,24 @@ impl<'req, O> Gate<'req, O> {
         Ok(Permit::granted(resource))
     }
 
+    /// Asks for what Rex does not ask. Its scripts go on where nothing permits it, but not where something forbids it.
+    ///
+    /// # Errors
+    /// As [`Gate::authorize`].
+    pub fn authorize_beyond_rex<A, R>(&mut self, resource: R) -> Result<(), Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        if self.services.rex_compat && self.lacks_only_a_permit(&question(A::ID, &resource), resource.inode())
+        {
+            self.decide_earlier(A::ID, &resource)
+        } else {
+            self.authorize::<A, R>(resource).map(drop)
+        }
+    }
+
     /// Asks for `A` on `resource` without recording a refusal: for a command whose first question depends on what
     /// is there, so that it has to know both answers before it may look. The answer that counts is asked for again
     /// with [`Gate::authorize`].
@@ -91,6 +113,7 @@ impl<'req, O> Gate<'req, O> {
         let question = question(A::ID, resource);
         self.services.forbidden.reason(&question, resource.inode()).is_none()
             && self.services.engine.decide(&question).permitted
+            && self.refusal_by_earlier_name(A::ID, resource).is_none()
     }
 
     /// Refuses an object that its name would permit, for a reason of our own; recorded like any denial.
@@ -118,6 +141,7 @@ impl<'req, O> Gate<'req, O> {
         if !verdict.permitted {
             return Err(self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed));
         }
+        self.decide_earlier(action, resource)?;
         // For an act that changes the host, this returns only when the record is written.
         self.services.record(Decision {
             question: &question,
@@ -127,6 +151,49 @@ impl<'req, O> Gate<'req, O> {
             line: self.line,
             effect: changes_host(action),
         })
+    }
+
+    /// Refuses what is forbidden, or not permitted, under a name that the object had before this run moved it.
+    ///
+    /// On record only when it is refused: what is carried out is what was asked for under its present name.
+    fn decide_earlier<R: Resource>(&mut self, action: ActionId, resource: &R) -> Result<(), Error> {
+        let Some((name, refusal)) = self.refusal_by_earlier_name(action, resource) else { return Ok(()) };
+        let question = renamed(action, resource, name.as_str());
+        Err(match refusal {
+            Refusal::BuiltIn(reason) => self.refused(&question, &[reason.to_owned()], &[], false),
+            Refusal::Policy(verdict) => {
+                self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed)
+            }
+        })
+    }
+
+    fn refusal_by_earlier_name<R: Resource>(
+        &mut self,
+        action: ActionId,
+        resource: &R,
+    ) -> Option<(PathName, Refusal)> {
+        let (ResourceRef::File(path) | ResourceRef::Dir(path)) = resource.as_question() else { return None };
+        for name in self.services.moved.earlier(path, resource.held()) {
+            let question = renamed(action, resource, name.as_str());
+            if let Some(reason) = self.services.forbidden.reason(&question, None) {
+                return Some((name, Refusal::BuiltIn(reason)));
+            }
+            let verdict = self.services.engine.decide(&question);
+            // Rex does not ask this, so for its scripts a missing permit is none.
+            let is_fine = verdict.permitted || (self.services.rex_compat && verdict.determining.is_empty());
+            if !is_fine {
+                return Some((name, Refusal::Policy(verdict)));
+            }
+        }
+        None
+    }
+
+    /// Whether nothing forbids it, and nothing permits it.
+    fn lacks_only_a_permit(&mut self, question: &Question<'_>, inode: Option<Inode>) -> bool {
+        let verdict = self.services.engine.decide(question);
+        !verdict.permitted
+            && verdict.determining.is_empty()
+            && self.services.forbidden.reason(question, inode).is_none()
     }
 
     fn refused(
@@ -155,6 +222,21 @@ impl<'req, O> Gate<'req, O> {
             })),
         }
     }
+}
+
+/// Why something is refused under an earlier name.
+enum Refusal {
+    BuiltIn(&'static str),
+    Policy(Rc<Verdict>),
+}
+
+/// The question about a resource under another name.
+fn renamed<'a, R: Resource>(action: ActionId, resource: &'a R, name: &'a str) -> Question<'a> {
+    let renamed = match resource.as_question() {
+        ResourceRef::Dir(_) => ResourceRef::Dir(name),
+        _ => ResourceRef::File(name),
+    };
+    Question { context: resource.context(), ..Question::new(action, renamed) }
 }
 
 fn question<R: Resource>(action: ActionId, resource: &R) -> Question<'_> {

@@ -1,11 +1,13 @@
 //! The value that proves a verdict, holding the resource that was judged.
 
 use std::marker::PhantomData;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use rex_ipc::action::{Action, file_system};
 
 use super::question::{ContextRef, ResourceRef};
+use crate::moved::Held;
 use crate::object::{DirAt, DirPath, Directory, File, FileAt, FilePath, Inode, Labelled, Moving};
 
 /// Proof that the policy permitted `A` on the resource inside, within one request.
@@ -64,6 +66,11 @@ pub trait Resource {
     fn inode(&self) -> Option<Inode> {
         None
     }
+
+    /// What is held of it, by which it is known after a move.
+    fn held(&self) -> Held<'_> {
+        Held::Nothing
+    }
 }
 
 /// Says that the schema allows the action `A` on this type of resource.
@@ -89,11 +96,19 @@ impl Resource for DirAt {
     fn as_question(&self) -> ResourceRef<'_> {
         ResourceRef::Dir(self.path.as_str())
     }
+
+    fn held(&self) -> Held<'_> {
+        Held::Entry(&self.parent, &self.entry)
+    }
 }
 
 impl Resource for FileAt {
     fn as_question(&self) -> ResourceRef<'_> {
         ResourceRef::File(self.path.as_str())
+    }
+
+    fn held(&self) -> Held<'_> {
+        Held::Entry(&self.parent, &self.entry)
     }
 }
 
@@ -105,6 +120,10 @@ impl Resource for Rc<Directory> {
     fn inode(&self) -> Option<Inode> {
         Some(self.inode)
     }
+
+    fn held(&self) -> Held<'_> {
+        Held::Object(self.fd.as_fd(), None)
+    }
 }
 
 impl Resource for Rc<File> {
@@ -114,6 +133,10 @@ impl Resource for Rc<File> {
 
     fn inode(&self) -> Option<Inode> {
         Some(self.inode)
+    }
+
+    fn held(&self) -> Held<'_> {
+        Held::Object(self.fd.as_fd(), self.origin.real.as_ref().map(|place| &*place.parent))
     }
 }
 
@@ -129,6 +152,10 @@ impl<R: Resource> Resource for Moving<R> {
     fn inode(&self) -> Option<Inode> {
         self.what.inode()
     }
+
+    fn held(&self) -> Held<'_> {
+        self.what.held()
+    }
 }
 
 impl<R: Resource> Resource for Labelled<R> {
@@ -142,6 +169,10 @@ impl<R: Resource> Resource for Labelled<R> {
 
     fn inode(&self) -> Option<Inode> {
         self.what.inode()
+    }
+
+    fn held(&self) -> Held<'_> {
+        self.what.held()
     }
 }
 

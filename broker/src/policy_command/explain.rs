@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{Asked, ExplainArguments, complain, mode, print, read, show, texts};
-use crate::cli::Exit;
 use crate::cli::terminal::printable_line;
+use crate::cli::{Exit, PolicyMode};
 use crate::policy::explain::{Explanation, Ground, Nearest, explain};
 use crate::policy::{Engine, Policies, entity};
-use crate::sys;
+use crate::principal;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Exit {
     let asked = match Asked::parse(arguments) {
@@ -31,7 +31,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
     };
     show(&loaded.warnings, &texts);
     let principal = asked.principal.clone().unwrap_or_else(|| {
-        sys::unguarded::user_name(nix::unistd::geteuid().as_raw()).unwrap_or_else(|| "unknown".to_owned())
+        let uid = nix::unistd::geteuid().as_raw();
+        if arguments.policy_mode == PolicyMode::Rex { principal::of_rex(uid) } else { principal::of(uid) }
     });
     let mut engine = Engine::new(loaded.policies, &principal);
     let explanation = asked.with(|question| explain(&mut engine, question));

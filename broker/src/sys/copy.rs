@@ -30,12 +30,9 @@ pub enum NotCopied {
     Stopped(Error),
 }
 
-/// What both files are like before the copy.
-pub fn describe(
-    read: &Permit<'_, Read, Rc<File>>,
-    write: &Permit<'_, Write, Rc<File>>,
-) -> io::Result<(FileStat, FileStat)> {
-    Ok((fstat(&read.resource().fd)?, fstat(&write.resource().fd)?))
+/// What the destination is like before the copy.
+pub fn describe(write: &Permit<'_, Write, Rc<File>>) -> io::Result<FileStat> {
+    Ok(fstat(&write.resource().fd)?)
 }
 
 /// Whether another file can take the place of this one without anybody seeing a difference but in its content: it

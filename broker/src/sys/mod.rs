@@ -3,12 +3,14 @@
 //! A function here reads the resource out of the permit, so it acts on what was judged and on nothing else. The few
 //! calls that need no permit live in [`unguarded`], each with the reason. No state that outlives a request is kept.
 
+mod access_list;
 pub mod attributes;
 pub mod below;
 pub mod copy;
 pub mod links;
 pub mod list;
 pub mod make;
+mod moment;
 pub mod moves;
 pub mod open;
 pub mod place;

@@ -11,57 +11,68 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, ResolveFlag, renameat, renameat2};
-use nix::sys::stat::{
-    FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, futimens, mkdirat, mknodat, utimensat,
-};
+use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstat, futimens, mkdirat, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, syncfs, unlinkat};
 use rex_hardening::sys::statx;
 use rex_ipc::action::Action;
 use rex_ipc::action::file_system::{Create, Move, Open, Read, Write};
 
-use super::attributes::set_owner_of;
 use super::copy::{self, NotCopied};
+use super::moment::{self, Moment};
 use super::open::{self, Access};
 use super::staged::Staged;
 use super::tree::{Step as TreeStep, Tree};
 use super::walk::Reached;
 use super::write::Step;
 use super::{openat2, succession, walk};
+use crate::moved::Identity;
 use crate::object::{DirAt, Directory, File, FileAt, Inode, Moving, Origin};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Permit, Resource};
 use crate::temporaries::{Temporaries, TemporaryName};
 
-/// Gives a file another name; what has it is replaced.
+/// Whether what has the new name may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onto {
+    /// Nothing had the name, so nothing was asked for: what has come to it since stays.
+    NothingThere,
+    /// What has the name was asked for.
+    WhatIsThere,
+}
+
+/// Gives a file another name.
 ///
 /// # Errors
-/// `ENOENT` also when something else has the old name; `EXDEV` between file systems.
+/// `ENOENT` also when something else has the old name; `EXDEV` between file systems; `EEXIST` when something has the
+/// new name that was not asked for.
 pub fn file(
     permit: &Permit<'_, Move, Moving<FileAt>>,
     create: &Permit<'_, Create, FileAt>,
     opened: &File,
+    onto: Onto,
 ) -> io::Result<()> {
     let Moving { what, path, .. } = permit.resource();
     let FileAt { parent, entry, path: created } = create.resource();
     same(path, created)?;
-    rename((&what.parent, &what.entry), (parent, entry), opened.at_named(), opened.fd.as_fd())
+    rename((&what.parent, &what.entry), (parent, entry), opened.at_named(), opened.fd.as_fd(), onto)
 }
 
-/// Gives a directory another name; an empty directory that has it is replaced.
+/// Gives a directory another name.
 ///
 /// # Errors
 /// `ENOENT` also when something else has the old name; `EXDEV` between file systems; `ENOTEMPTY` or
-/// `EEXIST` when a directory with entries has the new one.
+/// `EEXIST` when a directory with entries, or what was not asked for, has the new one.
 pub fn directory(
     permit: &Permit<'_, Move, Moving<DirAt>>,
     create: &Permit<'_, Create, DirAt>,
     opened: &Directory,
+    onto: Onto,
 ) -> io::Result<()> {
     let Moving { what, path, .. } = permit.resource();
     let DirAt { parent, entry, path: created } = create.resource();
     same(path, created)?;
-    rename((&what.parent, &what.entry), (parent, entry), opened.inode, opened.fd.as_fd())
+    rename((&what.parent, &what.entry), (parent, entry), opened.inode, opened.fd.as_fd(), onto)
 }
 
 /// The same file open once more, as it will be known at the place of the permit.
@@ -86,6 +97,27 @@ pub fn renamed(permit: &Permit<'_, Open, DirAt>, directory: &Directory) -> io::R
     Ok(Directory { fd: directory.fd.try_clone()?, name, inode: directory.inode, listing: Default::default() })
 }
 
+/// What a file is that has arrived at the place of the permit; where a link was followed, the link.
+pub fn arrived_file(
+    permit: &Permit<'_, Move, Moving<FileAt>>,
+    create: &Permit<'_, Create, FileAt>,
+    moved: &File,
+) -> io::Result<Identity> {
+    // The permits are the proof that it may be known there.
+    let FileAt { parent, entry, path } = create.resource();
+    same(&permit.resource().path, path)?;
+    if moved.at_named() == moved.inode {
+        super::unguarded::identity(moved.fd.as_fd())
+    } else {
+        super::unguarded::identity_at(parent, entry)
+    }
+}
+
+/// The same for a directory, which was opened at its place.
+pub fn arrived_directory(moved: &Directory) -> io::Result<Identity> {
+    super::unguarded::identity_of(moved)
+}
+
 /// What has the name that something is to get. Who may make something there may know.
 pub fn occupant<R: Resource>(
     permit: &Permit<'_, Create, R>,
@@ -97,6 +129,13 @@ pub fn occupant<R: Resource>(
         Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the directory that has the name is empty, so that a rename would replace it.
+pub fn is_empty(permit: &Permit<'_, Create, DirAt>) -> io::Result<bool> {
+    let DirAt { parent, entry, path } = permit.resource();
+    let directory = Rc::new(enter(parent, entry, path.clone())?);
+    Ok(Tree::new(permit, &directory)?.advance()?.is_none())
 }
 
 /// Whether something is mounted on a directory that is to move, so that it cannot.
@@ -119,18 +158,22 @@ pub fn is_unchanged(permit: &Permit<'_, Read, Rc<File>>, before: &FileStat) -> i
     Ok(version(&now) == version(before))
 }
 
-/// Gives a staged copy the mode of any new file, or mode, owner and attributes of the original, and the times that it
-/// had before it was read.
+/// Gives a staged copy owner, attributes and mode of the original, and the times that it had before it was read.
+///
+/// `strictly` has it fail where something of that cannot be kept; else it is left out, as mv(1) does, and nothing is
+/// opened by that to anybody.
 pub fn dress(
     write: &Permit<'_, Write, FileAt>,
     staged: &Staged,
     original: &Rc<File>,
-    like: Option<&FileStat>,
+    like: &FileStat,
+    strictly: bool,
 ) -> Result<(), succession::NotLike> {
-    let fd = staged.file()?;
-    let Some(like) = like else { return Ok(fchmod(fd, Mode::from_bits_truncate(staged.usual_mode))?) };
-    succession::take_over(write, original, staged, true, None)?;
-    Ok(futimens(fd, &accessed(like), &modified(like))?)
+    // The permit is the proof that the copy may come to stand there.
+    let _ = write;
+    let copy = staged.file()?;
+    succession::move_along(original.fd.as_fd(), copy, like, strictly)?;
+    Ok(futimens(copy, &accessed(like), &modified(like))?)
 }
 
 /// A copy that has taken its name, open as the original was.
@@ -200,12 +243,12 @@ impl Hidden {
         enter(parent, entry, parent.name.join(entry.as_bytes()))
     }
 
-    /// Puts everything on disk, and then in its place; an empty directory that is there is replaced.
-    pub fn appear(&self, permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
+    /// Puts everything on disk, and then in its place.
+    pub fn appear(&self, permit: &Permit<'_, Create, DirAt>, onto: Onto) -> io::Result<()> {
         let DirAt { parent, entry, .. } = permit.resource();
         syncfs(for_use(&self.directory)?)?;
         let hidden = (self.name.parent(), self.name.entry());
-        rename(hidden, (parent, entry), self.directory.inode, self.directory.fd.as_fd())?;
+        rename(hidden, (parent, entry), self.directory.inode, self.directory.fd.as_fd(), onto)?;
         self.name.release();
         // What is removed afterwards must not be on disk before what takes its place.
         Ok(syncfs(for_use(&self.directory)?)?)
@@ -312,12 +355,7 @@ fn dress_entry(place: &FileAt, like: &FileStat) -> io::Result<()> {
 
 /// Owner first, because a change of it takes bits of the mode away; times last.
 fn make_like(from: BorrowedFd<'_>, to: BorrowedFd<'_>, like: &FileStat) -> Result<(), succession::NotLike> {
-    let made = fstat(to)?;
-    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) {
-        set_owner_of(to, Some(like.st_uid), Some(like.st_gid)).map_err(succession::NotLike::Owner)?;
-    }
-    succession::copy_attributes(from, to)?;
-    fchmod(to, Mode::from_bits_truncate(like.st_mode & 0o7777))?;
+    succession::move_along(from, to, like, true)?;
     Ok(futimens(to, &accessed(like), &modified(like))?)
 }
 
@@ -326,11 +364,30 @@ fn rename(
     (to, name): (&Rc<Directory>, &EntryName),
     expected: Inode,
     held: BorrowedFd<'_>,
+    onto: Onto,
 ) -> io::Result<()> {
     if walk::inode(&walk::stat_entry(parent.fd.as_fd(), entry)?) != expected {
         return Err(Errno::ENOENT.into());
     }
-    renameat(&parent.fd, entry.as_c_str(), &to.fd, name.as_c_str())?;
+    moment::pass(Moment::BeforeRename);
+    let by_name = || renameat(&parent.fd, entry.as_c_str(), &to.fd, name.as_c_str());
+    match onto {
+        Onto::WhatIsThere => by_name()?,
+        Onto::NothingThere => {
+            let free = RenameFlags::RENAME_NOREPLACE;
+            match renameat2(&parent.fd, entry.as_c_str(), &to.fd, name.as_c_str(), free) {
+                // Not every file system can refuse a name that is taken. There, what comes to it at the last moment is
+                // replaced unasked.
+                Err(Errno::EINVAL | Errno::ENOSYS)
+                    if walk::stat_entry(to.fd.as_fd(), name)
+                        .is_err_and(|error| error.raw_os_error() == Some(Errno::ENOENT as i32)) =>
+                {
+                    by_name()?;
+                }
+                result => result?,
+            }
+        }
+    }
     // Renaming again, or removing, by somebody else is no mistake of ours.
     let Ok(got) = walk::stat_entry(to.fd.as_fd(), name) else { return Ok(()) };
     // On some layered file systems an inode gets another number when it is renamed for the first time.
@@ -369,4 +426,64 @@ fn modified(like: &FileStat) -> TimeSpec {
 fn same(one: &PathName, other: &PathName) -> io::Result<()> {
     // Only a mistake of ours could bring two permits for different places.
     if one == other { Ok(()) } else { Err(Errno::EINVAL.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::DirBuilderExt;
+
+    use super::*;
+
+    fn directory(name: &str) -> Rc<Directory> {
+        let path = std::env::temp_dir().join(format!("rex-moves-{}-{name}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+        let fd = nix::fcntl::open(&path, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        let inode = walk::inode(&fstat(&fd).unwrap());
+        Rc::new(Directory { fd, name: PathName::from_os(&path), inode, listing: Default::default() })
+    }
+
+    fn entry(name: &str) -> EntryName {
+        EntryName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn what_was_exchanged_between_the_look_and_the_rename_goes_back() {
+        for onto in [Onto::NothingThere, Onto::WhatIsThere] {
+            let parent = directory(&format!("rename-{onto:?}"));
+            let path = parent.name.to_os();
+            std::fs::write(path.join("a"), "judged").unwrap();
+            std::fs::write(path.join("other"), "other").unwrap();
+            let held = std::fs::File::open(path.join("a")).unwrap();
+            let expected = walk::inode(&fstat(&held).unwrap());
+            let (from, to) = (path.join("other"), path.join("a"));
+            moment::at(Moment::BeforeRename, move || std::fs::rename(from, to).unwrap());
+
+            let moved = rename((&parent, &entry("a")), (&parent, &entry("b")), expected, held.as_fd(), onto);
+
+            assert_eq!(moved.unwrap_err().raw_os_error(), Some(Errno::ENOENT as i32));
+            assert_eq!(std::fs::read(path.join("a")).unwrap(), b"other");
+            assert!(!path.join("b").exists());
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_came_to_a_free_name_after_the_look_stays() {
+        let parent = directory("free");
+        let path = parent.name.to_os();
+        std::fs::write(path.join("a"), "judged").unwrap();
+        let held = std::fs::File::open(path.join("a")).unwrap();
+        let expected = walk::inode(&fstat(&held).unwrap());
+        let taken = path.join("b");
+        moment::at(Moment::BeforeRename, move || std::fs::write(taken, "mine").unwrap());
+
+        let onto = Onto::NothingThere;
+        let moved = rename((&parent, &entry("a")), (&parent, &entry("b")), expected, held.as_fd(), onto);
+
+        assert_eq!(moved.unwrap_err().raw_os_error(), Some(Errno::EEXIST as i32));
+        assert_eq!(std::fs::read(path.join("a")).unwrap(), b"judged");
+        assert_eq!(std::fs::read(path.join("b")).unwrap(), b"mine");
+        std::fs::remove_dir_all(path).unwrap();
+    }
 }

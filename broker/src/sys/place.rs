@@ -11,6 +11,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{fsync, linkat};
 use rex_ipc::action::file_system::Write;
 
+use super::moment::{self, Moment};
 use super::openat2;
 use super::staged::Staged;
 use super::walk::{file_type, inode};
@@ -168,6 +169,7 @@ fn exchange(
 ) -> Result<(), NotPlaced> {
     let (from, temporary) = (&name.parent().fd, name.entry().as_c_str());
     let swap = || renameat2(from, temporary, &parent.fd, entry.as_c_str(), RenameFlags::RENAME_EXCHANGE);
+    moment::pass(Moment::BeforeExchange);
     match swap() {
         Ok(()) => {}
         // Not every file system can exchange. Between the look at the old file and this call somebody could have put
@@ -245,3 +247,37 @@ fn is(error: &io::Error, errno: Errno) -> bool {
 }
 
 const MAX_TRIES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::PathName;
+
+    #[test]
+    fn what_was_exchanged_between_the_look_and_the_exchange_goes_back() {
+        let path = std::env::temp_dir().join(format!("rex-place-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::create_dir_all(path.join("journal")).unwrap();
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        let fd = nix::fcntl::open(&path, flags, Mode::empty()).unwrap();
+        let number = inode(&fstat(&fd).unwrap());
+        let name = PathName::from_os(&path);
+        let parent = Rc::new(Directory { fd, name, inode: number, listing: Default::default() });
+        let mut temporaries = Temporaries::noted_in(Some(path.join("journal")));
+        let temporary = temporaries.name_in(&parent).unwrap();
+        std::fs::write(path.join(entry_text(temporary.entry())), "new").unwrap();
+        std::fs::write(path.join("a"), "judged").unwrap();
+        std::fs::write(path.join("other"), "other").unwrap();
+        let expected = inode(&nix::sys::stat::stat(&path.join("a")).unwrap());
+        let (from, to) = (path.join("other"), path.join("a"));
+        moment::at(Moment::BeforeExchange, move || std::fs::rename(from, to).unwrap());
+
+        let entry = EntryName::parse("a").unwrap();
+        let exchanged = exchange(&temporary, &parent, &entry, expected, &|_| false);
+
+        assert!(matches!(exchanged, Err(NotPlaced::InTheWay { is_directory: false, .. })));
+        assert_eq!(std::fs::read(path.join("a")).unwrap(), b"other");
+        drop(temporary);
+        std::fs::remove_dir_all(path).unwrap();
+    }
+}

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
 use rex_hardening::sys::{fgetxattr, flistxattr, fremovexattr, fsetxattr};
-use rex_ipc::action::file_system::Write;
+use rex_ipc::action::file_system::{Read, Write};
 
+use super::access_list::{self, ACCESS_LIST};
 use super::attributes::set_owner_of;
 use super::staged::Staged;
 use crate::object::File;
@@ -64,7 +65,7 @@ pub fn take_over<R: Resource>(
             Ok(()) => {}
         }
     }
-    copy_attributes(old, new)?;
+    copy_attributes(old, new, MADE_FOR_CONTENT, true)?;
     let made = fstat(new)?;
     let (bits, giver) = mode.unwrap_or((like.st_mode, &like));
     let bits = inherited_mode(bits, giver, &made);
@@ -72,21 +73,92 @@ pub fn take_over<R: Resource>(
     Ok(())
 }
 
-/// Gives the file of the permit the mode of another one, as far as it opens nothing to another owner.
-pub fn set_mode(permit: &Permit<'_, Write, Rc<File>>, giver: &FileStat) -> io::Result<()> {
+/// Makes staged content as readable as the file it is copied from, and no more: that file's mode, without the bits that
+/// the broker's umask takes from whatever it makes, and without any access list.
+///
+/// cp(1) does the same, but leaves a directory's default list on what it makes.
+pub fn close_like_source(
+    write: &Permit<'_, Write, Rc<File>>,
+    staged: &Staged,
+    source: &Source,
+    umask: u32,
+) -> io::Result<()> {
+    // The permit is the proof that something may come to stand there.
+    let _ = write;
+    let new = staged.file()?;
+    drop_access_list(new)?;
+    let bits = inherited_mode(source.bits & !umask, &source.stat, &fstat(new)?);
+    Ok(fchmod(new, Mode::from_bits_truncate(bits))?)
+}
+
+/// Gives the file of the permit a mode of the source, as far as it opens nothing to anybody.
+pub fn set_mode(permit: &Permit<'_, Write, Rc<File>>, source: &Source, umask: u32) -> io::Result<()> {
     let file = &permit.resource().fd;
-    let bits = inherited_mode(giver.st_mode, giver, &fstat(file)?);
+    let bits = inherited_mode(source.bits & !umask, &source.stat, &fstat(file)?);
     Ok(fchmod(file, Mode::from_bits_truncate(bits))?)
 }
 
+/// What a copy may get of its source.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// What the source is like.
+    pub stat: FileStat,
+    /// Its mode, as far as no access list is needed to keep anybody out.
+    pub bits: u32,
+}
+
+/// What the file of the permit is like, as the source of a copy.
+pub fn source_of(read: &Permit<'_, Read, Rc<File>>) -> io::Result<Source> {
+    let file = read.resource().fd.as_fd();
+    let stat = fstat(file)?;
+    Ok(Source { stat, bits: access_list::bits_without(file, stat.st_mode)? })
+}
+
 /// The bits of a mode that may pass from `giver`'s file to one that belongs to `made`'s owner and group.
+///
+/// Where the group is another one, those who had less than everybody as members of the old group are among everybody
+/// now, and the members of the new group were: both may do what both classes could.
 fn inherited_mode(bits: u32, giver: &FileStat, made: &FileStat) -> u32 {
-    let mut bits = bits & WITHOUT_SET_ID;
-    if giver.st_gid != made.st_gid {
-        let everybody = bits & 0o007;
-        bits &= 0o1707 | (everybody << 3);
+    let bits = bits & WITHOUT_SET_ID;
+    if giver.st_gid == made.st_gid {
+        return bits;
     }
-    bits
+    let both = (bits >> 3) & bits & 0o007;
+    (bits & 0o1700) | (both << 3) | both
+}
+
+/// Makes the copy of a file that moves like the original: owner, attributes with access list and label, mode.
+///
+/// `strictly` has it fail where something cannot be kept. Else, as mv(1) does, what cannot be kept is left out: then
+/// nothing is opened by that to anybody, and no program runs as another user than before.
+pub(super) fn move_along(
+    original: BorrowedFd<'_>,
+    copy: BorrowedFd<'_>,
+    like: &FileStat,
+    strictly: bool,
+) -> Result<(), NotLike> {
+    let made = fstat(copy)?;
+    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) {
+        match set_owner_of(copy, Some(like.st_uid), Some(like.st_gid)) {
+            Err(error) if strictly => return Err(NotLike::Owner(error)),
+            // A user cannot give files away, but perhaps to a group of theirs.
+            Err(_) => drop(set_owner_of(copy, None, Some(like.st_gid))),
+            Ok(()) => {}
+        }
+    }
+    let kept_list = match copy_attributes(original, copy, &[], strictly) {
+        Ok(left_out) => !left_out.iter().any(|name| name.as_c_str() == ACCESS_LIST),
+        Err(error) => return Err(error),
+    };
+    let made = fstat(copy)?;
+    let same_owner = (made.st_uid, made.st_gid) == (like.st_uid, like.st_gid);
+    let bits = match kept_list {
+        true => like.st_mode & 0o7777,
+        false => access_list::bits_without(original, like.st_mode)? & 0o7777,
+    };
+    let bits = if same_owner { bits } else { inherited_mode(bits, like, &made) };
+    fchmod(copy, Mode::from_bits_truncate(bits))?;
+    Ok(())
 }
 
 /// Takes set-user-ID and set-group-ID from a file that is about to get other content.
@@ -104,11 +176,18 @@ pub(super) fn drop_set_id(file: BorrowedFd<'_>) -> io::Result<()> {
 /// The bits of a mode but those with which a program runs as somebody else.
 const WITHOUT_SET_ID: u32 = 0o1777;
 
-pub(super) fn copy_attributes(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> Result<(), NotLike> {
+/// Copies the extended attributes but some. Gives those that could not be copied, unless that is to be a failure.
+pub(super) fn copy_attributes(
+    old: BorrowedFd<'_>,
+    new: BorrowedFd<'_>,
+    without: &[&CStr],
+    strictly: bool,
+) -> Result<Vec<CString>, NotLike> {
+    let mut left_out = Vec::new();
     let names = attribute_names(old)?;
     let mut value = if names.is_empty() { Vec::new() } else { vec![0; MAX_ATTRIBUTE_BYTES] };
     for name in &names {
-        if MADE_FOR_CONTENT.contains(&name.as_c_str()) {
+        if without.contains(&name.as_c_str()) {
             continue;
         }
         let length = match fgetxattr(old, name, &mut value) {
@@ -117,18 +196,29 @@ pub(super) fn copy_attributes(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> Resul
             length => length.map_err(|error| NotLike::Attribute(name.clone(), error))?,
         };
         let value = value.get(..length).unwrap_or_default();
-        fsetxattr(new, name, value, 0).map_err(|error| NotLike::Attribute(name.clone(), error))?;
-    }
-    // acl(5): a directory's default list is every new file's; this one has that of the file it replaces.
-    if !names.iter().any(|name| name.as_c_str() == ACCESS_LIST) {
-        match fremovexattr(new, ACCESS_LIST) {
-            Err(error) if !is(&error, Errno::ENODATA) && !is(&error, Errno::EOPNOTSUPP) => {
-                return Err(NotLike::Attribute(ACCESS_LIST.to_owned(), error));
+        match fsetxattr(new, name, value, 0) {
+            Ok(()) => {}
+            Err(error) if strictly => return Err(NotLike::Attribute(name.clone(), error)),
+            Err(error) => {
+                tracing::debug!("cannot keep the attribute {}: {error}", name.to_string_lossy());
+                left_out.push(name.clone());
             }
-            _ => {}
         }
     }
-    Ok(())
+    // acl(5): a directory's default list is every new file's; this one has that of the file it replaces.
+    if !names.iter().any(|name| name.as_c_str() == ACCESS_LIST)
+        || left_out.iter().any(|name| name.as_c_str() == ACCESS_LIST)
+    {
+        drop_access_list(new).map_err(|error| NotLike::Attribute(ACCESS_LIST.to_owned(), error))?;
+    }
+    Ok(left_out)
+}
+
+fn drop_access_list(file: BorrowedFd<'_>) -> io::Result<()> {
+    match fremovexattr(file, ACCESS_LIST) {
+        Err(error) if !is(&error, Errno::ENODATA) && !is(&error, Errno::EOPNOTSUPP) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn attribute_names(file: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
@@ -158,7 +248,6 @@ fn is(error: &io::Error, errno: Errno) -> bool {
 /// What says something of the content that was: capabilities of a program, which the kernel takes away when it is
 /// written, and signatures.
 const MADE_FOR_CONTENT: &[&CStr] = &[c"security.capability", c"security.ima", c"security.evm"];
-const ACCESS_LIST: &CStr = c"system.posix_acl_access";
 /// xattr(7): names and values have at most 64 KiB.
 const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024;
 
@@ -180,5 +269,9 @@ mod tests {
         assert_eq!(inherited_mode(0o104_775, &giver, &stat(2, 1)), 0o775);
         assert_eq!(inherited_mode(0o102_770, &giver, &stat(1, 2)), 0o700);
         assert_eq!(inherited_mode(0o100_664, &giver, &stat(0, 0)), 0o644);
+        assert_eq!(inherited_mode(0o100_640, &giver, &stat(0, 0)), 0o600);
+        // Members of the old group could not read it, and are everybody for the new one.
+        assert_eq!(inherited_mode(0o100_604, &giver, &stat(0, 0)), 0o600);
+        assert_eq!(inherited_mode(0o100_604, &giver, &stat(0, 1)), 0o604);
     }
 }

@@ -1,19 +1,22 @@
 //! The system calls that need no permit, each with the reason.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::libc::{STATX_BTIME, STATX_INO, makedev};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use rex_hardening::sys::{statx, statx_entry};
 use rex_ipc::file_system::Instant;
 use rex_ipc::runtime::Clocks;
 
 use super::tree::{Step, Tree};
 use super::walk;
+use crate::moved::Identity;
 use crate::object::{Directory, FileAt, Inode};
 use crate::path::{EntryName, PathName};
 
@@ -35,6 +38,31 @@ pub fn status_of(directory: &Directory) -> io::Result<FileStat> {
     Ok(nix::sys::stat::fstat(&directory.fd)?)
 }
 
+/// What an open object is. Only what this run has moved is looked for by it, and that can only be denied more.
+pub fn identity(object: BorrowedFd<'_>) -> io::Result<Identity> {
+    Ok(identity_in(&statx(object, STATX_INO | STATX_BTIME)?))
+}
+
+/// The same for a directory.
+pub fn identity_of(directory: &Directory) -> io::Result<Identity> {
+    identity(directory.fd.as_fd())
+}
+
+/// The same for what has a name in a directory.
+pub fn identity_at(directory: &Directory, entry: &EntryName) -> io::Result<Identity> {
+    let found = statx_entry(directory.fd.as_fd(), entry.as_c_str(), STATX_INO | STATX_BTIME)?;
+    Ok(identity_in(&found))
+}
+
+fn identity_in(found: &nix::libc::statx) -> Identity {
+    let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+    let born = found.stx_mask & STATX_BTIME != 0;
+    Identity {
+        inode: Inode { device, number: found.stx_ino },
+        born: born.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
+    }
+}
+
 /// The time. Row `now` needs no permission: it says nothing about the host's data.
 pub fn clocks() -> io::Result<Clocks> {
     let realtime = clock_gettime(ClockId::CLOCK_REALTIME)?;
@@ -47,6 +75,16 @@ pub fn clocks() -> io::Result<Clocks> {
         },
         monotonic_ns: nanoseconds.saturating_add(u64::try_from(monotonic.tv_nsec()).unwrap_or(0)),
     })
+}
+
+/// The bits that the broker's own umask takes from the mode of what it makes.
+///
+/// It can only be read by setting it. In between it takes everything from everybody else, so that whatever another
+/// thread makes is closed rather than open.
+pub fn umask() -> u32 {
+    let umask = nix::sys::stat::umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    nix::sys::stat::umask(umask);
+    umask.bits()
 }
 
 /// Bytes from the kernel's generator. Row `random_bytes` needs no permission: they belong to nobody.

@@ -14,7 +14,7 @@ use crate::value;
 /// A flag of `mv`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MvFlag {
-    /// On another file system the file keeps mode, owner and times.
+    /// It is a failure if the file cannot keep owner, mode and times on another file system.
     Backup,
     /// A line is written to the log.
     Verbose,

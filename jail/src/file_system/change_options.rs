@@ -49,7 +49,7 @@ pub struct CopyFileOptions {
 /// How something is moved.
 #[derive(Clone, Debug, Default)]
 pub struct MoveOptions {
-    /// A file that goes to another file system keeps mode, owner and times.
+    /// It is a failure if a file that goes to another file system cannot keep owner, mode and times.
     pub backup: bool,
     /// Write a line to the log.
     pub verbose: bool,

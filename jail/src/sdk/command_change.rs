@@ -140,7 +140,11 @@ fn register_mv(registrar: &mut Registrar<'_>) {
         registrar,
         "mv",
         &["backup", "b"],
-        (MvFlag::Backup, "MvFlag", "Keeps mode, owner and times of a file that goes to another file system."),
+        (
+            MvFlag::Backup,
+            "MvFlag",
+            "Fails if a file that goes to another file system cannot keep owner, mode and times.",
+        ),
     );
     flag(registrar, "mv", &["verbose", "v"], (MvFlag::Verbose, "MvFlag", "Writes a line to the log."));
     registrar.function(

@@ -82,7 +82,7 @@ fn register_move(registrar: &mut Registrar<'_>) {
         kind.setter(
             "backup",
             kind.bool,
-            "A file that goes to another file system keeps mode, owner and times.",
+            "Fails if a file that goes to another file system cannot keep owner, mode and times.",
         ),
         |builder: &mut Builder<MoveOptions>, wanted: bool| builder.0.backup = wanted,
     );

@@ -21,7 +21,7 @@ use crate::services::Services;
 use crate::sys::copy::{self, NotCopied};
 use crate::sys::place::{self, NotPlaced};
 use crate::sys::staged::{self, Staged};
-use crate::sys::succession;
+use crate::sys::succession::{self, Source};
 use crate::sys::walk::inode;
 use crate::sys::write;
 
@@ -37,15 +37,21 @@ impl Perform for Copy {
         if !to.writable {
             return Err(not_writable(&to));
         }
-        let (source, target) = copy::describe(&read, &write)?;
+        let (source, target) = (succession::source_of(&read)?, copy::describe(&write)?);
         if !self.force && target.st_size > 0 {
             return Err(not_empty(&to, target.st_size));
         }
-        if inode(&source) == inode(&target) {
+        if inode(&source.stat) == inode(&target) {
             let message = format!("Invalid arguments: source and destination are the same file: {}", to.name);
             return Err(Error::invalid(ErrorKind::InvalidArguments, message));
         }
-        let copying = Copying { read, write, source, preserve: self.preserve };
+        let is_new = to.fresh.borrow().is_some();
+        let mode = match (self.preserve, is_new) {
+            (true, _) => NewMode::OfSource,
+            (false, true) => NewMode::OfSourceWithout(gate.services.umask),
+            (false, false) => NewMode::AsItWas,
+        };
+        let copying = Copying { read, write, source, mode };
         let bytes = copying.run(gate.services, &target, self.to).inspect_err(|_| to.was_for_nothing())?;
         to.stays();
         Ok(Copied { bytes })
@@ -56,8 +62,19 @@ impl Perform for Copy {
 struct Copying<'req> {
     read: Permit<'req, Read, Rc<File>>,
     write: Permit<'req, Write, Rc<File>>,
-    source: FileStat,
-    preserve: bool,
+    source: Source,
+    mode: NewMode,
+}
+
+/// What mode the destination gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NewMode {
+    /// cp(1): "the existing file's mode" stays; whoever could read what was there is known to the script.
+    AsItWas,
+    /// `preserve`.
+    OfSource,
+    /// A file that was made for the copy is no more readable than the source; nothing but the umask.
+    OfSourceWithout(u32),
 }
 
 impl Copying<'_> {
@@ -102,19 +119,32 @@ impl Copying<'_> {
 
     /// Makes the new file like the destination, and like the source in what is to be preserved.
     fn dress(&self, staged: &Staged) -> Result<(), succession::NotLike> {
-        let mode = self.preserve.then_some((self.source.st_mode, &self.source));
+        let mode = (self.mode == NewMode::OfSource).then_some((self.source.bits, &self.source.stat));
         succession::take_over(&self.write, self.write.resource(), staged, true, mode)?;
-        if self.preserve {
-            copy::keep_times(&self.write, Some(staged), &self.source)?;
+        match self.mode {
+            NewMode::AsItWas => {}
+            NewMode::OfSource => copy::keep_times(&self.write, Some(staged), &self.source.stat)?,
+            NewMode::OfSourceWithout(umask) => {
+                succession::close_like_source(&self.write, staged, &self.source, umask)?;
+            }
         }
         Ok(())
     }
 
     fn write_into(&self, to: &File, staged: &Staged) -> Result<(), Error> {
+        // Before the content comes, so that nobody can open it meanwhile who may not read it afterwards.
+        match self.mode {
+            NewMode::AsItWas => {}
+            NewMode::OfSource => {
+                succession::set_mode(&self.write, &self.source, 0).map_err(|error| failed(&error))?;
+            }
+            NewMode::OfSourceWithout(umask) => {
+                succession::set_mode(&self.write, &self.source, umask).map_err(|error| failed(&error))?;
+            }
+        }
         write::overwrite(&self.write, to, staged).map_err(as_copy)?;
-        if self.preserve {
-            succession::set_mode(&self.write, &self.source).map_err(|error| failed(&error))?;
-            copy::keep_times(&self.write, None, &self.source).map_err(|error| failed(&error))?;
+        if self.mode == NewMode::OfSource {
+            copy::keep_times(&self.write, None, &self.source.stat).map_err(|error| failed(&error))?;
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ impl Perform for DeleteDir {
         }
         let (parent, entry) = &found;
         remove::open_directory(&delete, (parent, entry))
-            .map_err(|error| removal::refused(&error, &directory.name))
+            .map_err(|error| removal::refused(&error, &directory.name))?;
+        gate.services.moved.directory_is_gone(&directory.name);
+        Ok(())
     }
 }

@@ -70,7 +70,9 @@ fn remove_directory(
     if request.recursive {
         removal::empty(gate, &delete, &directory)?;
     }
-    remove::open_directory(&delete, (&parent, &entry)).map_err(failed)
+    remove::open_directory(&delete, (&parent, &entry)).map_err(failed)?;
+    gate.services.moved.directory_is_gone(&directory.name);
+    Ok(())
 }
 
 /// Removes what has the name, unless that is a directory; says whether it was not.

@@ -26,6 +26,7 @@ mod read_end;
 mod read_link;
 mod relocation;
 mod removal;
+mod replacing;
 mod set_mode;
 mod set_owner;
 mod set_times;

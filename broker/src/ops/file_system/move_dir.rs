@@ -11,12 +11,13 @@ use rex_ipc::file_system::{MoveDir, Opened};
 
 use super::relocation;
 use super::removal::{is_not_empty, not_empty_text};
+use super::replacing::{self, Found};
 use super::{entry_name, not_a_file, object_refusal, opened, spelled};
 use crate::error::Error;
 use crate::object::{DirAt, DirPath, Directory, Moving};
 use crate::ops::Perform;
 use crate::path::{EntryName, PathName};
-use crate::policy::{Gate, Permit};
+use crate::policy::{Gate, Permit, Resource};
 use crate::sys::moves;
 use crate::sys::walk::{self, file_type};
 
@@ -62,19 +63,43 @@ impl Source {
     fn go(&self, gate: &mut Gate<'_, MoveDir>, place: DirAt) -> Result<Directory, Error> {
         let mut way = self.ask(gate, place)?;
         let mut into = false;
-        loop {
-            match moves::directory(&way.moving, &way.create, &self.directory) {
-                Ok(()) => return Ok(moves::renamed(&way.open, &self.directory)?),
-                Err(error) if error.raw_os_error() == Some(Errno::EXDEV as i32) => {
-                    return relocation::relocate(gate, self, way, into);
-                }
-                Err(error) if is_not_empty(&error) && into => return Err(not_empty(way.place())),
+        // Entries may come and go between two looks; after a few rounds that is somebody's doing.
+        for _ in 0..MAX_ROUNDS {
+            let found = replacing::directory(gate, &way.create, self.directory.inode)
+                .map_err(|error| self.told(error, way.place()))?;
+            let departure = gate.services.moved.depart(&self.what.path, self.what.held())?;
+            let moved = match moves::directory(&way.moving, &way.create, &self.directory, found.onto()) {
+                Ok(()) => moves::renamed(&way.open, &self.directory)?,
+                Err(error) if is(&error, Errno::EXDEV) => relocation::relocate(gate, self, way, into)?,
                 Err(error) if is_not_empty(&error) => {
-                    way = self.ask_inside(gate, &way)?;
-                    into = true;
+                    match found {
+                        Found::Entries if into => return Err(not_empty(way.place())),
+                        Found::Entries => {
+                            way = self.ask_inside(gate, &way)?;
+                            into = true;
+                        }
+                        Found::NoDirectory => {
+                            return Err(self.failed(&Errno::ENOTDIR.into(), way.place()));
+                        }
+                        // Something has come to the name, or into the empty directory that had it.
+                        Found::Nothing | Found::Replaceable => {}
+                    }
+                    continue;
                 }
                 Err(error) => return Err(self.failed(&error, way.place())),
-            }
+            };
+            let what = moves::arrived_directory(&moved)?;
+            gate.services.moved.directory_arrived(departure, &moved.name, what);
+            return Ok(moved);
+        }
+        Err(not_empty(way.place()))
+    }
+
+    /// The system's answer, as that of the move.
+    fn told(&self, error: Error, place: &DirAt) -> Error {
+        match error {
+            Error::Failed { errno: Some(errno), .. } => self.failed(&Errno::from_raw(errno).into(), place),
+            error => error,
         }
     }
 
@@ -139,3 +164,5 @@ pub(super) fn not_empty(place: &DirAt) -> Error {
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno as i32)
 }
+
+const MAX_ROUNDS: u32 = 8;

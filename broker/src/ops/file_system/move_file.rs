@@ -13,18 +13,20 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveFile, Opened};
 
 use super::read_chunk::not_readable;
+use super::replacing;
 use super::set_owner::change_error;
 use super::{entry_name, not_a_file, opened, spelled};
 use crate::error::Error;
 use crate::object::{Directory, File, FileAt, FilePath, Moving, Origin};
 use crate::ops::Perform;
 use crate::path::EntryName;
-use crate::policy::{Gate, Permit};
+use crate::policy::{Gate, Permit, Resource};
 use crate::sys::copy::{self, NotCopied};
+use crate::sys::moves::{self, Onto};
 use crate::sys::place::{self, NotPlaced};
 use crate::sys::succession::NotLike;
 use crate::sys::walk::{file_type, inode};
-use crate::sys::{moves, remove, staged};
+use crate::sys::{remove, staged};
 
 impl Perform for MoveFile {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
@@ -49,19 +51,29 @@ impl Perform for MoveFile {
         if file.origin.create {
             gate.authorize::<Create, _>(place.clone())?;
         }
-        if let Some(occupant) = moves::occupant(&create, |place| (&place.parent, &place.entry))?
-            && let Some(reason) = gate.services.forbidden.inode_reason(inode(&occupant))
-        {
-            return Err(gate.refuse::<Create, _>(&place, reason));
-        }
+        let failed = |error: &io::Error| not_moved(error, moving.resource());
+        let mut onto =
+            replacing::file(gate, &create, file.at_named()).map_err(|error| told(error, &failed))?;
         let renamed = reopened(gate, &open, &file)?;
-        let moved = match moves::file(&moving, &create, &file) {
-            Ok(()) => renamed,
-            Err(error) if error.raw_os_error() == Some(Errno::EXDEV as i32) => {
-                copied(gate, &file, place, self.backup)?
+        let what = &moving.resource().what;
+        let departure = gate.services.moved.depart(&what.path, moving.resource().held())?;
+        let mut rounds = 0..MAX_ROUNDS;
+        let moved = loop {
+            match moves::file(&moving, &create, &file, onto) {
+                Ok(()) => break renamed,
+                Err(error) if is(&error, Errno::EXDEV) => {
+                    break copied(gate, &file, place, onto, self.backup)?;
+                }
+                // Something has come to the free name: it is asked for now.
+                Err(error) if is(&error, Errno::EEXIST) && rounds.next().is_some() => {
+                    onto = replacing::file(gate, &create, file.at_named())
+                        .map_err(|error| told(error, &failed))?;
+                }
+                Err(error) => return Err(failed(&error)),
             }
-            Err(error) => return Err(not_moved(&error, moving.resource())),
         };
+        let arrived = moves::arrived_file(&moving, &create, &moved)?;
+        gate.services.moved.file_arrived(departure, arrived);
         let opened = opened(&moved.name, path.as_str())?;
         gate.services.handles.keep_file(self.id, moved);
         Ok(opened)
@@ -98,12 +110,18 @@ fn reopened(
 }
 
 /// Copies to another file system, out of sight, and removes the source when the copy has its name.
-fn copied(gate: &mut Gate<'_, MoveFile>, file: &Rc<File>, place: FileAt, keep: bool) -> Result<File, Error> {
+fn copied(
+    gate: &mut Gate<'_, MoveFile>,
+    file: &Rc<File>,
+    place: FileAt,
+    onto: Onto,
+    strictly: bool,
+) -> Result<File, Error> {
     let read = gate.authorize::<Read, _>(Rc::clone(file))?;
     if !file.readable {
         return Err(not_readable(file));
     }
-    if keep {
+    if strictly {
         gate.authorize::<Stat, _>(Rc::clone(file))?;
     }
     let write = gate.authorize::<Write, _>(place.clone())?;
@@ -123,19 +141,22 @@ fn copied(gate: &mut Gate<'_, MoveFile>, file: &Rc<File>, place: FileAt, keep: b
     if !moves::is_unchanged(&read, &before)? {
         return Err(failed(Errno::ESTALE.into()));
     }
-    moves::dress(&write, &staged, file, keep.then_some(&before)).map_err(|error| match error {
+    moves::dress(&write, &staged, file, &before, strictly).map_err(|error| match error {
         NotLike::Owner(error) => change_error(&error),
         NotLike::Attribute(_, error) | NotLike::System(error) => failed(error),
     })?;
     let forbidden = &services.forbidden;
     let may_replace = |found: &FileStat| {
-        file_type(found) != SFlag::S_IFDIR && forbidden.inode_reason(inode(found)).is_none()
+        onto == Onto::WhatIsThere
+            && file_type(found) != SFlag::S_IFDIR
+            && forbidden.inode_reason(inode(found)).is_none()
     };
     let own_fds = Rc::clone(&services.own_fds);
     let target = (&place.parent, &place.entry);
     let put = place::put(&write, &staged, target, own_fds.as_fd(), &mut services.temporaries, &may_replace);
     let new = put.map_err(|error| match error {
-        NotPlaced::InTheWay { .. } => failed(Errno::EISDIR.into()),
+        NotPlaced::InTheWay { is_directory: true, .. } => failed(Errno::EISDIR.into()),
+        NotPlaced::InTheWay { .. } => failed(Errno::EEXIST.into()),
         NotPlaced::System(error) => failed(error),
     })?;
     match remove::file(&delete, file.at_named()) {
@@ -143,6 +164,21 @@ fn copied(gate: &mut Gate<'_, MoveFile>, file: &Rc<File>, place: FileAt, keep: b
         _ => Ok(moves::arrived(&write, file, staged, &new)?),
     }
 }
+
+/// The system's answer, as that of the move.
+fn told(error: Error, failed: &dyn Fn(&io::Error) -> Error) -> Error {
+    match error {
+        Error::Failed { errno: Some(errno), .. } => failed(&Errno::from_raw(errno).into()),
+        error => error,
+    }
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
+
+/// A name may be taken and given free again between two looks; after a few rounds that is somebody's doing.
+const MAX_ROUNDS: u32 = 8;
 
 fn not_copied(error: NotCopied) -> Error {
     match error {

@@ -20,6 +20,7 @@ use rex_ipc::interface::Needs;
 use super::move_dir::{Source, Way, not_empty};
 use super::object_refusal;
 use super::removal::{self, Pace, Plan, dir_at, file_at, may_go};
+use super::replacing;
 use super::set_owner::change_error;
 use crate::error::Error;
 use crate::object::{DirAt, DirPath, Directory, FileAt, FilePath, Inode, Origin};
@@ -45,6 +46,7 @@ pub(super) fn relocate<'req>(
     }
     gate.authorize::<Read, _>(Rc::clone(&way.place().parent))?;
     let way = choose(gate, source, way, into)?;
+    let onto = replacing::directory(gate, &way.create, source.directory.inode)?.onto();
     // Called by the name that moves, whatever name it was opened by.
     let named = Rc::new(Directory {
         fd: source.directory.fd.try_clone()?,
@@ -61,7 +63,7 @@ pub(super) fn relocate<'req>(
         .map_err(|error| source.failed(&error, way.place()))?;
     let copied = relocation
         .copy_all(gate, &read, &copy, &plan)
-        .and_then(|()| copy.appear(&way.create).map_err(|error| source.failed(&error, way.place())));
+        .and_then(|()| copy.appear(&way.create, onto).map_err(|error| source.failed(&error, way.place())));
     if let Err(error) = copied {
         // If it cannot be removed now, its name keeps the note that has the next run do it.
         if let Err(left) = copy.discard(&way.create) {

@@ -59,7 +59,10 @@ pub(super) fn remove<O: Needs<Delete>, R: Resource>(
             Step::Leave(item, _) => {
                 let delete = gate.authorize::<Delete, _>(dir_at(&item))?;
                 match gone_is_fine(remove::directory(&delete, item.inode)) {
-                    Ok(()) => again = 0,
+                    Ok(()) => {
+                        again = 0;
+                        gate.services.moved.directory_is_gone(&item.path());
+                    }
                     // readdir(3): whether an entry is still listed while others are being removed is not specified.
                     Err(error) if is_not_empty(&error) && again < MAX_LOOKS => {
                         again += 1;
