@@ -25,6 +25,7 @@ pub mod schema;
 mod scope;
 mod suggest;
 mod typecheck;
+mod undone;
 mod vocabulary;
 
 #[cfg(test)]
@@ -39,4 +40,5 @@ pub use policies::{Place, Policies};
 pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
 pub use render::{MAX_SHOWN, render};
 pub use suggest::nearest;
+pub use undone::undone;
 pub use vocabulary::{KINDS, entity, entity_id};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{CheckArguments, may_be_coloured, mode, print, read, texts};
 use crate::cli::Exit;
-use crate::policy::{Finding, Policies, Severity, render};
+use crate::policy::{Finding, Policies, Severity, render, undone};
 
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let sources = match read(&arguments.paths) {
@@ -12,8 +12,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         Err(exit) => return exit,
     };
     let texts = texts(&sources);
-    let (findings, policies) = match Policies::load(&texts, mode(arguments.policy_mode)) {
-        Ok(loaded) => (loaded.warnings, Some(loaded.policies.len())),
+    let (findings, policies): (Vec<Finding>, _) = match Policies::load(&texts, mode(arguments.policy_mode)) {
+        Ok(loaded) => {
+            let count = loaded.policies.len();
+            // Only here: a run that goes on is not told each time what its author may have meant.
+            (loaded.warnings.into_iter().chain(undone(loaded.policies, &texts)).collect(), Some(count))
+        }
         Err(errors) => (errors.findings().to_vec(), None),
     };
     let written = if arguments.json {
