@@ -74,6 +74,24 @@ impl Error {
         Self::Failed { kind, message: error.to_string(), errno: error.raw_os_error() }
     }
 
+    /// The same failure with its reason and the object it is about, where it does not name them yet.
+    #[must_use]
+    pub fn about(self, object: Option<&str>) -> Self {
+        let Some(object) = object else { return self };
+        let Self::Failed { kind, mut message, errno } = self else { return self };
+        let mut add = |what: &str| {
+            if !message.contains(what) {
+                message.push_str(": ");
+                message.push_str(what);
+            }
+        };
+        if let Some(errno) = errno {
+            add(&io::Error::from_raw_os_error(errno).to_string());
+        }
+        add(object);
+        Self::Failed { kind, message, errno }
+    }
+
     /// What crosses the boundary, when the script may go on after it.
     pub fn to_failure(&self) -> Option<Failure> {
         let (class, kind, message) = match self {
@@ -135,5 +153,33 @@ impl From<AuditError> for Error {
             AuditError::Limit { name, value } => Self::Limit(LimitReached { name, value }),
             error => Self::Audit(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_names_reason_and_object_once() {
+        let text = |error: Error| match error.about(Some("/a/b")) {
+            Error::Failed { message, .. } => message,
+            error => panic!("{error:?}"),
+        };
+        let removing = |message: &str| Error::Failed {
+            kind: ErrorKind::FileError,
+            message: message.to_owned(),
+            errno: Some(Errno::EPERM as i32),
+        };
+
+        assert_eq!(text(Errno::ENOENT.into()), "No such file or directory (os error 2): /a/b");
+        assert_eq!(
+            text(removing("removing: /a")),
+            "removing: /a: Operation not permitted (os error 1): /a/b"
+        );
+        assert_eq!(text(removing("removing: /a/b")), "removing: /a/b: Operation not permitted (os error 1)");
+        assert_eq!(text(Error::invalid(ErrorKind::FileError, "no")), "no: /a/b");
     }
 }

@@ -258,7 +258,11 @@ impl<'j> Session<'j> {
             services.tell_work(Some((services.operation, call.line)));
             let begun = Begun::new(&request, services);
             let kept = services.explaining.enabled.then(|| request.clone());
+            // Scripts of Rex compare its texts.
+            let object =
+                if services.rex_compat { None } else { ops::naming::object(&services.handles, &request) };
             let result = ops::dispatch(request, services, call.line, &mut replies);
+            let result = result.map_err(|error| error.about(object.as_deref()));
             begun.record(services, result.as_ref().err()).map_err(|error| self.end_of(services, error))?;
             let Err(error) = result else { continue };
             let Some(failure) = error.to_failure() else { return Err(self.end_of(services, error)) };

@@ -2,6 +2,7 @@
 
 pub mod file_system;
 pub mod lacking;
+pub mod naming;
 pub mod room;
 pub mod runtime;
 
