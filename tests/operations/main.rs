@@ -3,13 +3,17 @@
 mod aliases;
 mod batches;
 mod built_in;
+mod closed_copies;
 mod denials;
+mod failures;
 mod file_system;
 mod hostile_changes;
 mod hostile_trees;
 mod made_for_nothing;
+mod moved;
 mod redaction;
 mod refusals;
+mod replacing;
 mod rows;
 mod runtime;
 mod temporaries;

@@ -372,6 +372,52 @@ fn what_comes_meanwhile_is_never_removed_unasked() {
     }
 }
 
+// The same where the policy would permit it: what was not part of what was asked stays.
+#[test]
+fn what_comes_meanwhile_stays_although_it_may_go() {
+    let mut came = 0;
+    for _ in 0..10 {
+        let mut session = Session::with_policy(ALLOW_ALL);
+        for index in 0..2000 {
+            session.tree.file(format!("d/s{:02}/f{index}", index % 20), "");
+        }
+        let dir = open(&mut session, "d");
+        let gone = session.path("d");
+        let count = || {
+            fs::read_dir(&gone)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .flat_map(|sub| fs::read_dir(sub.path()).into_iter().flatten())
+                .count()
+        };
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let kept = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                // Only once something has gone is everything asked for.
+                while count() == 2000 && !stop.load(std::sync::atomic::Ordering::Relaxed) {}
+                let mut kept = Vec::new();
+                for sub in 0..20 {
+                    let path = gone.join(format!("s{sub:02}/new"));
+                    if fs::write(&path, "").is_ok() {
+                        kept.push(path);
+                    }
+                }
+                kept
+            });
+            let _ = delete_all(&mut session, dir);
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            writer.join().unwrap()
+        });
+
+        came += kept.len();
+        for path in &kept {
+            assert!(path.exists(), "{}", path.display());
+        }
+    }
+    assert!(came > 0, "nothing came in time");
+}
+
 // A removal of a million entries takes a while; the run must end all the same when it is to end.
 #[test]
 fn the_deadline_ends_a_long_removal_at_once() {

@@ -33,7 +33,7 @@ mod stat;
 mod stat_entry;
 mod truncate;
 mod write_chunk;
-mod writing;
+pub(crate) mod writing;
 
 use rex_ipc::failure::Failure;
 

@@ -275,7 +275,8 @@ fn directories_there_are_replaced_when_empty_and_entered_when_not() {
 
         let failure = move_to(session, "s", "other", "plain").unwrap_err().failure();
         assert_eq!(failure.kind, ErrorKind::InvalidPath);
-        assert_eq!(failure.message.as_str(), "Invalid path: Cannot create directory 'plain': file exists");
+        let expected = "Invalid path: Cannot create directory 'plain': file exists";
+        assert!(failure.message.as_str().starts_with(expected), "{failure:?}");
         move_to(session, "s", "other", "full").unwrap();
         assert!(session.path("other/full/s/sub/deep/file").exists() && session.path("other/full/y").exists());
         session.tree.file("s/again", "");

@@ -13,15 +13,15 @@ use rex_ipc::limits::MAX_CHUNK_BYTES;
 use rex_tests::session::{Refused, Session, path_text};
 
 /// How a script writes by default.
-pub(super) const REPLACE: WriteHow = WriteHow::Replace { keep_owner: true };
+pub(crate) const REPLACE: WriteHow = WriteHow::Replace { keep_owner: true };
 
 /// Opens a file of the tree for reading and writing.
-pub(super) fn open(session: &mut Session, name: &str) -> FileId {
+pub(crate) fn open(session: &mut Session, name: &str) -> FileId {
     open_as(session, name, true, true)
 }
 
 /// Opens a file of the tree.
-pub(super) fn open_as(session: &mut Session, name: &str, read: bool, write: bool) -> FileId {
+pub(crate) fn open_as(session: &mut Session, name: &str, read: bool, write: bool) -> FileId {
     let root = session.root();
     let request = OpenFile { read, write, ..session.opening_file(root, name) };
     let id = request.id;
@@ -31,7 +31,7 @@ pub(super) fn open_as(session: &mut Session, name: &str, read: bool, write: bool
 }
 
 /// Opens the file that a link of the tree leads to.
-pub(super) fn open_through(session: &mut Session, name: &str) -> FileId {
+pub(crate) fn open_through(session: &mut Session, name: &str) -> FileId {
     let root = session.root();
     let request = OpenFile { write: true, follow: true, ..session.opening_file(root, name) };
     let id = request.id;
@@ -40,37 +40,37 @@ pub(super) fn open_through(session: &mut Session, name: &str) -> FileId {
     id
 }
 
-pub(super) fn begin(session: &mut Session, file: FileId, how: WriteHow) -> Result<WriterId, Refused> {
+pub(crate) fn begin(session: &mut Session, file: FileId, how: WriteHow) -> Result<WriterId, Refused> {
     let id = WriterId(session.number());
     session.send(BeginWrite { id, file, how }).map(|()| id)
 }
 
-pub(super) fn begin_file(session: &mut Session, dir: DirId, path: &str) -> Result<WriterId, Refused> {
+pub(crate) fn begin_file(session: &mut Session, dir: DirId, path: &str) -> Result<WriterId, Refused> {
     let id = WriterId(session.number());
     session.send(BeginFile { id, dir, path: path_text(path) }).map(|()| id)
 }
 
-pub(super) fn push(session: &mut Session, writer: WriterId, content: &[u8]) -> Result<(), Refused> {
+pub(crate) fn push(session: &mut Session, writer: WriterId, content: &[u8]) -> Result<(), Refused> {
     for piece in content.chunks(MAX_CHUNK_BYTES) {
         session.send(chunk(writer, piece))?;
     }
     Ok(())
 }
 
-pub(super) fn chunk(writer: WriterId, piece: &[u8]) -> WriteChunk {
+pub(crate) fn chunk(writer: WriterId, piece: &[u8]) -> WriteChunk {
     WriteChunk { writer, bytes: Bytes::new(piece.to_vec()).expect("a piece fits") }
 }
 
-pub(super) fn finish(session: &mut Session, writer: WriterId) -> Result<(), Refused> {
+pub(crate) fn finish(session: &mut Session, writer: WriterId) -> Result<(), Refused> {
     session.send(finishing(writer))
 }
 
-pub(super) fn finishing(writer: WriterId) -> FinishWrite {
+pub(crate) fn finishing(writer: WriterId) -> FinishWrite {
     FinishWrite { writer, reopen: None, attributes: Attributes::default() }
 }
 
 /// Writes all of it.
-pub(super) fn write(
+pub(crate) fn write(
     session: &mut Session,
     file: FileId,
     how: WriteHow,
@@ -81,18 +81,18 @@ pub(super) fn write(
     finish(session, writer)
 }
 
-pub(super) fn copy(session: &mut Session, from: FileId, to: FileId, force: bool) -> Result<Copied, Refused> {
+pub(crate) fn copy(session: &mut Session, from: FileId, to: FileId, force: bool) -> Result<Copied, Refused> {
     session.send(Copy { from, to, force, preserve: false })
 }
 
 /// Mode, owner, group, links.
-pub(super) fn looks(path: &Path) -> (u32, u32, u32, u64) {
+pub(crate) fn looks(path: &Path) -> (u32, u32, u32, u64) {
     let metadata = fs::symlink_metadata(path).expect("it is there");
     (metadata.mode() & 0o7777, metadata.uid(), metadata.gid(), metadata.nlink())
 }
 
 /// The names in a directory of the tree.
-pub(super) fn names(session: &Session, directory: &str) -> Vec<String> {
+pub(crate) fn names(session: &Session, directory: &str) -> Vec<String> {
     let path = if directory.is_empty() { session.tree.root().to_owned() } else { session.path(directory) };
     let mut names: Vec<_> = fs::read_dir(path)
         .expect("the directory can be listed")
