@@ -40,7 +40,7 @@ impl From<Errno> for NotLike {
 }
 
 /// Makes staged content like the file of the permit: its owner, its extended attributes with access list and
-/// security label, its mode, or `mode` in its place.
+/// security label, its mode.
 ///
 /// Without `keep_owner` an owner that cannot be given is no failure. Whoever owns the new file, nothing is opened by
 /// that to anybody: a new group may do no more than everybody, and no set-user-ID or set-group-ID bit passes to new
@@ -50,7 +50,6 @@ pub fn take_over<R: Resource>(
     old: &Rc<File>,
     staged: &Staged,
     keep_owner: bool,
-    mode: Option<(u32, &FileStat)>,
 ) -> Result<(), NotLike> {
     // The permit is the proof that this file may get new content.
     let _ = permit;
@@ -67,8 +66,7 @@ pub fn take_over<R: Resource>(
     }
     copy_attributes(old, new, MADE_FOR_CONTENT, true)?;
     let made = fstat(new)?;
-    let (bits, giver) = mode.unwrap_or((like.st_mode, &like));
-    let bits = inherited_mode(bits, giver, &made);
+    let bits = inherited_mode(like.st_mode, &like, &made);
     fchmod(new, Mode::from_bits_truncate(bits))?;
     Ok(())
 }
@@ -91,9 +89,10 @@ pub fn close_like_source(
     Ok(fchmod(new, Mode::from_bits_truncate(bits))?)
 }
 
-/// Gives the file of the permit a mode of the source, as far as it opens nothing to anybody.
+/// The same for the file of the permit, which gets the content itself.
 pub fn set_mode(permit: &Permit<'_, Write, Rc<File>>, source: &Source, umask: u32) -> io::Result<()> {
-    let file = &permit.resource().fd;
+    let file = permit.resource().fd.as_fd();
+    drop_access_list(file)?;
     let bits = inherited_mode(source.bits & !umask, &source.stat, &fstat(file)?);
     Ok(fchmod(file, Mode::from_bits_truncate(bits))?)
 }

@@ -119,11 +119,13 @@ impl Copying<'_> {
 
     /// Makes the new file like the destination, and like the source in what is to be preserved.
     fn dress(&self, staged: &Staged) -> Result<(), succession::NotLike> {
-        let mode = (self.mode == NewMode::OfSource).then_some((self.source.bits, &self.source.stat));
-        succession::take_over(&self.write, self.write.resource(), staged, true, mode)?;
+        succession::take_over(&self.write, self.write.resource(), staged, true)?;
         match self.mode {
             NewMode::AsItWas => {}
-            NewMode::OfSource => copy::keep_times(&self.write, Some(staged), &self.source.stat)?,
+            NewMode::OfSource => {
+                succession::close_like_source(&self.write, staged, &self.source, 0)?;
+                copy::keep_times(&self.write, Some(staged), &self.source.stat)?;
+            }
             NewMode::OfSourceWithout(umask) => {
                 succession::close_like_source(&self.write, staged, &self.source, umask)?;
             }

@@ -72,7 +72,7 @@ fn replace(
     keep_owner: bool,
 ) -> Result<FileStat, Error> {
     let staged = permit.resource().staged.borrow();
-    succession::take_over(permit, file, &staged, keep_owner, None).map_err(not_like)?;
+    succession::take_over(permit, file, &staged, keep_owner).map_err(not_like)?;
     let at = file.origin.real.as_ref().ok_or(Errno::ENOENT)?;
     take_name(services, permit, file, &staged, at).map_err(|error| match error {
         NotPlaced::InTheWay { .. } => {
