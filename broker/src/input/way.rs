@@ -82,6 +82,9 @@ impl Believed {
     /// Those of the system; and, without a number of the system's, `PermissionDenied` when somebody else could have put
     /// something else there.
     pub(crate) fn open(&self, path: &Path) -> io::Result<Opened> {
+        if path.as_os_str().is_empty() {
+            return Err(Errno::ENOENT.into());
+        }
         let mut way = Way::begin(self, path)?;
         let mut rest = components(path.as_os_str());
         let mut links = 0;
@@ -120,7 +123,8 @@ impl Believed {
                     self.passable(&stat, &way.name)?;
                     way.at = found;
                 }
-                _ if !is_last => return Err(Errno::ENOTDIR.into()),
+                // A slash at the end means a directory.
+                kind if kind != SFlag::S_IFDIR && !rest.is_empty() => return Err(Errno::ENOTDIR.into()),
                 _ => return opened(&way.at, &name, &stat),
             }
         }
