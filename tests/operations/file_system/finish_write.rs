@@ -483,31 +483,6 @@ fn a_new_file_gets_an_owner_by_name_or_number() {
     assert_eq!(names(&session, ""), ["a"]);
 }
 
-#[test]
-fn what_was_said_of_a_new_file_is_asked_for() {
-    use rex_ipc::file_system::NameOrNumber;
-
-    let number = || Some(NameOrNumber::Number(1234));
-    for (action, attributes) in [
-        ("chown", Attributes { user: number(), ..Attributes::default() }),
-        ("chown", Attributes { group: number(), ..Attributes::default() }),
-        ("chmod", Attributes { mode: Permissions::new(0o711), ..Attributes::default() }),
-    ] {
-        let mut session = Session::with_policy(&format!(
-            r#"permit(principal, action, resource) unless {{ action == file_system::Action::"{action}" }};"#
-        ));
-        let root = session.root();
-        let writer = super::writing::begin_file(&mut session, root, "d/f").unwrap();
-        session.records.clear();
-
-        let refused = session.send(FinishWrite { attributes, ..finishing(writer) }).unwrap_err();
-
-        assert!(refused.is_denial(), "{action}");
-        assert_eq!(session.questions().last().unwrap(), &format!("deny {action} File ~/d/f"));
-        assert_eq!(names(&session, ""), [""; 0]);
-    }
-}
-
 // spec, 11: "a link in the way is replaced"; a directory is not.
 #[test]
 fn a_new_file_replaces_files_and_links_and_no_directory() {
