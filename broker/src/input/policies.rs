@@ -38,38 +38,25 @@ pub fn read_policies<P: AsRef<Path>>(
     for given in paths {
         let given = given.as_ref();
         let failed = |path: &Path, source| InputError::Policy { path: path.display().to_string(), source };
-        // A pipe can be opened only once.
-        let opened = trust::open(given).map_err(|error| failed(given, error))?;
-        let files = if opened.metadata.is_dir() {
-            in_directory(given, opened.file)?
-        } else {
-            vec![(given.to_owned(), opened)]
-        };
-        for (path, Opened { file, metadata, .. }) in files {
+        let mut take = |path: &Path, Opened { file, metadata, .. }: Opened| {
             let text =
-                file::read_opened(file, &metadata, room, deadline).map_err(|error| failed(&path, error))?;
+                file::read_opened(file, &metadata, room, deadline).map_err(|error| failed(path, error))?;
             room = room.saturating_sub(text.len());
             sources.push(PolicySource { name: path.display().to_string(), text });
+            Ok(())
+        };
+        // A pipe can be opened only once.
+        let opened = trust::open(given).map_err(|error| failed(given, error))?;
+        if !opened.metadata.is_dir() {
+            take(given, opened)?;
+            continue;
+        }
+        for path in listed(given, opened.file).map_err(|error| failed(given, error))? {
+            let opened = trust::open(&path).map_err(|error| failed(&path, error))?;
+            take(&path, opened)?;
         }
     }
     Ok(sources)
-}
-
-/// The files of a directory; those of directories in it are left out.
-fn in_directory(given: &Path, directory: File) -> Result<Vec<(PathBuf, Opened)>, InputError> {
-    let failed = |path: &Path, source| InputError::Policy { path: path.display().to_string(), source };
-    let mut files = Vec::new();
-    for path in listed(given, directory).map_err(|error| failed(given, error))? {
-        let opened = trust::open(&path).map_err(|error| failed(&path, error))?;
-        if !opened.metadata.is_dir() {
-            files.push((path, opened));
-        }
-    }
-    if files.is_empty() {
-        let none = io::Error::new(ErrorKind::InvalidData, "there is no file *.cedar in this directory");
-        return Err(failed(given, none));
-    }
-    Ok(files)
 }
 
 fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
@@ -85,6 +72,9 @@ fn listed(path: &Path, directory: File) -> io::Result<Vec<PathBuf>> {
             let message = format!("there are more than {MAX_FILES} policy files");
             return Err(io::Error::new(ErrorKind::FileTooLarge, message));
         }
+    }
+    if names.is_empty() {
+        return Err(io::Error::new(ErrorKind::InvalidData, "there is no file *.cedar in this directory"));
     }
     names.sort_unstable();
     Ok(names.iter().map(|name| path.join(OsStr::from_bytes(name))).collect())
