@@ -14,7 +14,9 @@ use std::process::Command;
 /// When the image cannot be built, or is not a static program: a build script has nobody to return an error to.
 pub fn build(package: &str, output_env: &str) -> PathBuf {
     let root = workspace_root();
-    for input in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "ipc", "hardening"] {
+    for input in
+        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "ipc", "hardening/agreed", "hardening/inside"]
+    {
         println!("cargo:rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo:rerun-if-changed={}", root.join(package_folder(package)).display());

@@ -1,6 +1,6 @@
 //! How frames reach the broker: the confined channel, or whatever a test puts in its place.
 
-use rex_hardening::channel::{Channel, ChannelError};
+use rex_inside::channel::{Channel, ChannelError};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::limits::HEADER_BYTES;
 

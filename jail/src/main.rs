@@ -6,10 +6,10 @@
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 
-use rex_hardening::PreparePlan;
-use rex_hardening::arena::{self, Arena};
-use rex_hardening::channel::Channel;
-use rex_hardening::lockdown;
+use rex_agreed::PreparePlan;
+use rex_inside::arena::{self, Arena};
+use rex_inside::channel::Channel;
+use rex_inside::lockdown;
 use rex_ipc::control::{FatalCause, Hello, Purpose};
 use rex_jail::link::Frames;
 use rex_jail::session::Session;
@@ -18,7 +18,7 @@ use rex_jail::{engine, lifecycle, run};
 #[global_allocator]
 static ARENA: Arena = Arena::new();
 
-rex_hardening::jail_main!(start);
+rex_inside::jail_main!(start);
 
 fn start() -> i32 {
     let channel = Channel::take().expect("the channel is taken once, here");

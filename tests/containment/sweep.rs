@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use rex_acts::probe::{Entry, Fate, Probe, pins, probe};
-use rex_hardening::channel::{MAX_FRAME_BYTES, SOCKET_FD};
-use rex_hardening::filter::{self, Filter, Otherwise};
+use rex_agreed::{MAX_FRAME_BYTES, SOCKET_FD};
+use rex_inside::filter::{self, Filter, Otherwise};
 
 #[test]
 fn the_three_calls_survive_as_they_are_pinned() {

@@ -4,8 +4,8 @@ use std::ffi::c_long;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rex_hardening::channel::SOCKET_FD;
-use rex_hardening::filter::{self, Filter, Otherwise};
+use rex_agreed::SOCKET_FD;
+use rex_inside::filter::{self, Filter, Otherwise};
 
 /// How the kernel is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ pub fn probe(filter: Option<&Filter>, socket: BorrowedFd<'_>, probe: &Probe) -> 
 }
 
 /// The addresses that the filter pins in this process.
-pub fn pins() -> rex_hardening::channel::Pins {
-    rex_hardening::channel::Pins::here()
+pub fn pins() -> rex_inside::channel::Pins {
+    rex_inside::channel::Pins::here()
 }
 
 fn victim(filter: Option<&Filter>, socket: i32, probe: &Probe) -> ! {

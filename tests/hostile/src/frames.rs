@@ -1,7 +1,7 @@
 //! The jail's side of the protocol, and the means to break it.
 
-use rex_hardening::SelfReport;
-use rex_hardening::channel::Channel;
+use rex_agreed::SelfReport;
+use rex_inside::channel::Channel;
 use rex_ipc::bounded::{Bytes, List, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{Fatal, FatalCause, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready, ScriptEnd};

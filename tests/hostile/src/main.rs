@@ -7,10 +7,11 @@ mod orders;
 
 use std::panic::PanicHookInfo;
 
-use rex_hardening::arena::{self, Arena};
-use rex_hardening::channel::Channel;
-use rex_hardening::lockdown;
-use rex_hardening::{PreparePlan, jail_main};
+use rex_agreed::PreparePlan;
+use rex_inside::arena::{self, Arena};
+use rex_inside::channel::Channel;
+use rex_inside::jail_main;
+use rex_inside::lockdown;
 use rex_ipc::control::FatalCause;
 
 use crate::frames::Frames;

@@ -1,6 +1,6 @@
 //! New descriptors and inherited ones.
 
-use rex_hardening::channel::SOCKET_FD;
+use rex_agreed::SOCKET_FD;
 
 use super::{Act, Class, act, root_act};
 use crate::call::{Errno, input, length, number, output, succeeds, text};

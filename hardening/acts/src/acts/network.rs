@@ -1,7 +1,7 @@
 //! Sockets of every family, and what can be done with the one the jail has.
 
 use libc::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM};
-use rex_hardening::channel::SOCKET_FD;
+use rex_agreed::SOCKET_FD;
 
 use super::{Act, Class, act, root_act};
 use crate::call::{Errno, Word, call, input, length, number, output, succeeds};

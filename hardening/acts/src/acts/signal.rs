@@ -1,6 +1,6 @@
 //! Signals to others; signal 0 throughout, which asks only whether it could be sent.
 
-use rex_hardening::channel::SOCKET_FD;
+use rex_agreed::SOCKET_FD;
 
 use super::{Act, Class, act};
 use crate::call::{Errno, call, input, number, succeeds};
