@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use rex_hardening::{Layer, Requirement, State};
+use rex_hardening::{Layer, Requirement, State, verify};
 use rex_tests::jailed::{Jailed, full_plan};
 
 use crate::surroundings::{is_root, skipped_in_a_container};
@@ -85,6 +85,32 @@ fn what_is_required_and_missing_is_reported_with_what_to_do() {
     assert_eq!(missing("core,+mdwe"), [("mdwe", false)]);
     assert_eq!(missing("core,+mdwe,+tsc"), [("tsc", false), ("mdwe", false)]);
     assert_eq!(missing("core,+mdwe,-mdwe"), []);
+}
+
+// What `strict` asks for is known from outside, or was done before exec: a jail that says it of itself is not believed.
+#[test]
+fn a_claim_about_what_strict_asks_for_is_not_believed() {
+    if skipped_in_a_container() {
+        return;
+    }
+    if !is_root() {
+        eprintln!("skipped: needs root, because an ordinary broker cannot meet strict anyway");
+        return;
+    }
+    let believed = |layer: Layer, does_it: bool| {
+        let plan = if does_it { full_plan() } else { full_plan().without(layer) };
+        let mut jailed = Jailed::start(&plan);
+        let mut report = jailed.await_ready().unwrap();
+        report.steps.retain(|(number, _)| *number != layer.number());
+        report.record(layer, Ok(()));
+        let posture = verify(&jailed.jail, &report, &full_plan());
+        posture.measure(layer).unwrap().state == State::Enforced
+    };
+
+    for layer in [Layer::Mdwe, Layer::Tsc, Layer::Mseal] {
+        assert!(believed(layer, true), "{layer} is done, so there is nothing to doubt");
+        assert!(!believed(layer, false), "{layer} is only claimed");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! other.
 
 pub mod calls;
+pub mod kept;
 mod layer;
 mod self_report;
 mod steps;

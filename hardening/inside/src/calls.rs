@@ -13,15 +13,6 @@ pub(crate) fn death_signal() -> Result<c_int, Errno> {
     errno(status).map(|_| signal)
 }
 
-/// Whether reading the time stamp counter is allowed (1) or raises SIGSEGV (2).
-pub(crate) fn tsc_mode() -> Result<c_int, Errno> {
-    let mut mode: c_int = 0;
-    // JUSTIFICATION: no crate wraps PR_GET_TSC.
-    // SAFETY: the kernel writes one `int` into a variable of that type.
-    let status = unsafe { libc::syscall(libc::SYS_prctl, libc::PR_GET_TSC, &raw mut mode) };
-    errno(status).map(|_| mode)
-}
-
 /// Whether `fd` is open.
 pub(crate) fn is_open(fd: c_int) -> bool {
     // JUSTIFICATION: asks about numbers, not about descriptors that are known to be open.
@@ -79,5 +70,5 @@ pub(crate) fn mseal(address: usize, length: usize) -> Result<(), Errno> {
     errno(status).map(drop)
 }
 
-/// The same number on every architecture; libc lacks it on some.
+/// One number on every architecture; libc lacks it on some.
 const SYS_MSEAL: c_long = 462;

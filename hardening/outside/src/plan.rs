@@ -47,21 +47,21 @@ impl Plan {
         requirement.layers().fold(Self::full(), Self::with)
     }
 
-    /// The same plan with `layer`.
+    /// This plan with `layer`.
     #[must_use]
     pub fn with(mut self, layer: Layer) -> Self {
         self.layers |= bit(layer);
         self
     }
 
-    /// The same plan without `layer`, to prove that another layer stops what this one would have stopped.
+    /// This plan without `layer`, to prove that another layer stops what this one would have stopped.
     #[must_use]
     pub fn without(mut self, layer: Layer) -> Self {
         self.layers &= !bit(layer);
         self
     }
 
-    /// The same plan with one step made to fail, to prove that a failure is noticed.
+    /// This plan with one step made to fail, to prove that a failure is noticed.
     #[must_use]
     pub fn failing(mut self, measure: Layer, errno: i32) -> Self {
         self.fault = Some(FaultInjection { measure, errno });

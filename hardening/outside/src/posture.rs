@@ -35,9 +35,9 @@ impl Posture {
 /// Looks at `jail` from outside, adds what was done at the spawn and what the jail says of itself, and judges each step.
 ///
 /// A step counts only if nobody says that it failed and nothing that can be seen speaks against it. What could be seen by
-/// somebody else only (`/proc/PID/fd` by root)
-/// is at best degraded; what nobody can see from outside (`mdwe`, `tsc`, ...) rests on the image, which has seen no
-/// script yet.
+/// somebody else only (`/proc/PID/fd` by root) is at best degraded. Nothing that [`Requirement::strict`] asks for rests on
+/// the jail's word alone: it was done from outside, or set before exec by the broker's child and kept, or is seen. What
+/// nobody can see (`rseq`, `vdso`, `core_sched`) rests on the image, which has seen no script yet.
 ///
 /// To be called after the jail said that it is ready, and before it gets the script.
 pub fn verify(jail: &Jail, report: &SelfReport, plan: &Plan) -> Posture {
@@ -79,6 +79,7 @@ impl Scene<'_> {
             Layer::Rlimits => observe::limits(self.jail.pid(), self.plan.forensics),
             Layer::Dumpable => observe::dumpable(self.jail.pid(), self.status),
             Layer::Cgroup => self.in_cgroup(),
+            Layer::Mseal if self.plan.wants(layer) => observe::sealed(self.jail.pid()),
             Layer::Session => self.in_status(|status| status.session(self.jail.pid())),
             Layer::Capabilities => self.in_status(Status::capabilities),
             Layer::Uid => self.in_status(Status::identity),

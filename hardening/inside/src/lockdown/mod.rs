@@ -7,11 +7,12 @@
 mod address_space;
 mod rseq;
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_ulong;
 use std::fmt;
 
 use nix::sys::resource::{Resource, setrlimit};
 use rex_agreed::calls::{Errno, Prctl, close_range, prctl, reset_signals};
+use rex_agreed::kept::{no_new_code, no_time_stamps};
 use rex_agreed::{LISTENER_FD, Layer, PreparePlan, SOCKET_FD, SelfReport};
 
 use crate::calls;
@@ -199,37 +200,6 @@ fn only_the_socket() -> Result<(), Errno> {
 /// unshare(2): leaving the thread group is refused to a process with several threads, and means nothing to one with one.
 fn one_thread() -> Result<(), Errno> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).map_err(|errno| errno as Errno)
-}
-
-#[cfg(target_arch = "x86_64")]
-fn no_time_stamps() -> Result<(), Errno> {
-    const RAISE_SIGSEGV: c_int = 2;
-
-    prctl(Prctl::SetTsc, [RAISE_SIGSEGV as c_ulong, 0, 0, 0])?;
-    match calls::tsc_mode()? {
-        RAISE_SIGSEGV => Ok(()),
-        _ => Err(libc::EPERM),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn no_time_stamps() -> Result<(), Errno> {
-    Err(libc::ENOSYS)
-}
-
-/// No page that is or was writable becomes executable.
-fn no_new_code() -> Result<(), Errno> {
-    const REFUSE_EXEC_GAIN: c_ulong = 1;
-
-    match prctl(Prctl::SetMdwe, [REFUSE_EXEC_GAIN, 0, 0, 0]) {
-        // A kernel that does not know the option.
-        Err(libc::EINVAL) => return Err(libc::ENOSYS),
-        answer => answer?,
-    };
-    match prctl(Prctl::GetMdwe, [0; 4])? {
-        bits if bits as c_ulong & REFUSE_EXEC_GAIN != 0 => Ok(()),
-        _ => Err(libc::EPERM),
-    }
 }
 
 /// No descriptor can be made any more; with forensics one, the listener, which gets the lowest number.

@@ -92,7 +92,7 @@ impl Observation {
 
     pub(crate) fn program(&self) -> Finding {
         match &self.program {
-            Some(program) if program.starts_with("/memfd:rex-jail") => {
+            Some(program) if program.starts_with(PROGRAM) => {
                 Finding::Confirmed(format!("/proc/PID/exe is {program}"))
             }
             Some(program) => Finding::Refuted(format!("/proc/PID/exe is {program}")),
@@ -132,6 +132,51 @@ fn judge_limits(text: &str, forensics: bool) -> Finding {
         ZERO.len(),
         BOUNDED.len()
     ))
+}
+
+/// Whether every mapping of the program, and something besides, can neither be removed nor changed.
+///
+/// The arena with its guards has no name there, so of it can be seen only that something without a name is sealed. A
+/// broker that may not look has the jail's word, and as little right to what else `strict` asks for.
+///
+/// # Source
+/// proc(5), `/proc/PID/smaps`, `VmFlags`; mseal(2): "sl" stands for a sealed mapping.
+pub(crate) fn sealed(pid: i32) -> Finding {
+    match fs::read_to_string(format!("/proc/{pid}/smaps")) {
+        Ok(text) => judge_seals(&text),
+        Err(_) => Finding::Invisible,
+    }
+}
+
+fn judge_seals(text: &str) -> Finding {
+    let (mut program, mut sealed_program, mut sealed_others) = (0, 0, 0);
+    let mut is_program = false;
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("VmFlags:") => {
+                let is_sealed = words.any(|flag| flag == "sl");
+                program += usize::from(is_program);
+                sealed_program += usize::from(is_program && is_sealed);
+                sealed_others += usize::from(!is_program && is_sealed);
+            }
+            // Every other line of a mapping has a name and a colon; its first line has a range of addresses.
+            Some(word) if !word.ends_with(':') => {
+                is_program = words.nth(4).is_some_and(|path| path.starts_with(PROGRAM));
+            }
+            _ => {}
+        }
+    }
+    let seen = format!(
+        "{sealed_program} of {program} mappings of the program and {sealed_others} others are sealed in /proc/PID/smaps"
+    );
+    match (program, sealed_program, sealed_others) {
+        (0, _, _) => Finding::Hidden("no mapping of the program in /proc/PID/smaps".to_owned()),
+        // Kernels that seal have not always shown it.
+        (_, 0, 0) => Finding::Hidden(seen),
+        (all, sealed, 1..) if all == sealed => Finding::Confirmed(seen),
+        _ => Finding::Refuted(seen),
+    }
 }
 
 /// The files of a process that is not dumpable belong to root.
@@ -175,6 +220,8 @@ fn read_descriptors(pid: i32) -> io::Result<Vec<i32>> {
     Ok(open)
 }
 
+/// How the kernel spells the memory file that the program is in.
+const PROGRAM: &str = "/memfd:rex-jail";
 const RETRIES: u32 = 20;
 /// How ids without a name in this user namespace are shown.
 const OVERFLOW_UID: u32 = 65_534;
@@ -231,6 +278,29 @@ mod tests {
         }
         let unbounded = text.replace("4096                 bytes", "unlimited            bytes");
         assert!(matches!(judge_limits(&unbounded, false), Finding::Refuted(_)));
+    }
+
+    #[test]
+    fn a_seal_that_is_missing_on_the_program_is_seen() {
+        let mapping = |path: &str, flags: &str| {
+            format!(
+                "7f0000000000-7f0000001000 r--p 00000000 00:01 17      {path}\nSize:                  4 kB\n\
+                 THPeligible:           0\nVmFlags: rd mr mw me {flags}\n"
+            )
+        };
+        let (text, data) = ("/memfd:rex-jail (deleted)", "");
+        let seals = |mappings: &[(&str, &str)]| {
+            judge_seals(&mappings.iter().map(|(path, flags)| mapping(path, flags)).collect::<String>())
+        };
+
+        assert!(matches!(
+            seals(&[(text, "sl"), (text, "sl"), (data, "sl"), (data, "")]),
+            Finding::Confirmed(_)
+        ));
+        assert!(matches!(seals(&[(text, "sl"), (text, ""), (data, "sl")]), Finding::Refuted(_)));
+        assert!(matches!(seals(&[(text, "sl"), (text, "sl"), (data, "")]), Finding::Refuted(_)));
+        assert!(matches!(seals(&[(text, ""), (text, ""), (data, "")]), Finding::Hidden(_)));
+        assert!(matches!(seals(&[(data, "sl")]), Finding::Hidden(_)));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_ulong};
 
 use nix::sys::resource::{Resource, setrlimit};
 use rex_agreed::calls::{Errno, Prctl, close_range, prctl, reset_signals};
+use rex_agreed::kept::{no_new_code, no_time_stamps};
 use rex_agreed::{Layer, SOCKET_FD};
 
 use super::calls;
@@ -70,6 +71,9 @@ pub(super) fn run(orders: &Orders<'_>, granted: Granted) -> ! {
         // The parent ended before it could be watched.
         calls::exit(FAILED);
     }
+    // The program that follows keeps both: what the jail says of them later is a second word and not the only one.
+    report.attempt(Layer::Tsc, no_time_stamps);
+    report.attempt(Layer::Mdwe, no_new_code);
     report.attempt(Layer::Stdio, || close_range(0, 2));
     report.attempt(Layer::Descriptors, || close_range(REPORT_FD as u32 + 1, u32::MAX));
 

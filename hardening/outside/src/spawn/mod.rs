@@ -326,7 +326,7 @@ fn clone_fd(fd: &OwnedFd) -> Result<OwnedFd, SpawnError> {
 }
 
 /// Steps that the child reports, with what their success means.
-const CHILD_STEPS: [(Layer, &str); 11] = [
+const CHILD_STEPS: [(Layer, &str); 13] = [
     (Layer::Session, "setsid succeeded"),
     (Layer::Stdio, "descriptors 0 to 2 closed before exec"),
     (Layer::Descriptors, "all but the socket closed before exec"),
@@ -337,6 +337,8 @@ const CHILD_STEPS: [(Layer, &str); 11] = [
     (Layer::Rlimits, "set"),
     (Layer::Keyring, "new session keyring without permissions"),
     (Layer::NoNewPrivs, "set"),
+    (Layer::Tsc, "set and read back before exec, which keeps it"),
+    (Layer::Mdwe, "set and read back before exec, which keeps it"),
     (Layer::DeathSignal, "set after the change of user; the parent was alive afterwards"),
 ];
 /// Limits that are zero from the start; the one on descriptors follows in the jail.
