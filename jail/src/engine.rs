@@ -1,11 +1,10 @@
 //! The engine as every script gets it: its limits, what is switched off, and what is registered.
 
-use rex_ipc::control::EngineLimits;
 use rhai::{Dynamic, Engine, EvalAltResult, ModuleResolver, Position, Shared};
 
 use crate::registry::{Entry, Registrar};
 use crate::session::Session;
-use crate::{natives, sdk};
+use crate::{limits, log, natives, sdk};
 
 /// An engine that can run a script, and the list of what was registered with it.
 pub struct Ready {
@@ -23,12 +22,12 @@ pub fn build(session: &Session) -> Ready {
     engine.disable_symbol("eval");
     engine.disable_symbol("print");
     engine.set_default_tag(Dynamic::from(session.clone()));
-    apply(&mut engine, session.limits());
+    limits::apply(&mut engine, session.limits());
     natives::guard(&mut engine, session.limits());
     let mut registrar = Registrar::new(&mut engine);
     sdk::register(&mut registrar);
     let entries = registrar.finish();
-    sdk::log::take_over_debug(&mut engine, session);
+    log::take_over_debug(&mut engine, session);
     engine.set_module_resolver(NoModules);
     warm_up(&engine);
     // Set last, so that what the warm-up did is not counted.
@@ -80,25 +79,6 @@ fn fix_hashing() {
 /// Digits of pi, which nobody chose.
 const HASHING_SEED: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
-
-/// Sets the limits that the engine itself keeps.
-///
-/// Operations are counted by the session. Sizes are not the engine's either: with a size limit set, it measures the
-/// whole object with everything in it after each call of a method, so that filling an array of 40,000 elements takes a
-/// hundred times as long as without (measured), and a loop over `map.contains` is quadratic. What the engine makes is
-/// bounded by the arena, which ends the run as cleanly; what can make much at once is bounded in [`crate::natives`], and
-/// what comes from the broker where it is read.
-pub fn apply(engine: &mut Engine, limits: &EngineLimits) {
-    engine.set_max_call_levels(size(limits.call_levels));
-    engine.set_max_expr_depths(size(limits.expression_depth), size(limits.function_expression_depth));
-    engine.set_max_variables(size(limits.variables));
-    engine.set_max_functions(size(limits.functions));
-}
-
-/// A limit that is larger than the address space is none, which the engine writes as 0.
-fn size(limit: impl TryInto<usize>) -> usize {
-    limit.try_into().unwrap_or(0)
-}
 
 #[cfg(test)]
 mod tests {

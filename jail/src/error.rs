@@ -3,11 +3,19 @@
 use std::rc::Rc;
 
 use rex_ipc::control::RequestNumber;
-use rex_ipc::failure::{ErrorKind, FailureClass};
-use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
+use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
+use rhai::{Dynamic, EvalAltResult, Map, Position};
 
-use crate::session::Failed;
-use crate::value;
+/// A request that the broker did not do.
+#[derive(Debug)]
+pub struct Failed {
+    /// What the broker said.
+    pub failure: Failure,
+    /// Which request it was, as the broker counts.
+    pub number: RequestNumber,
+    /// Which request it was, as the caller counts, from 0.
+    pub index: usize,
+}
 
 /// What functions of the SDK return.
 pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -196,12 +204,18 @@ pub fn kind_of(error: &EvalAltResult) -> ErrorKind {
 
 /// The message of the run for an error that no `catch` stopped.
 ///
+/// `printed` is how a value is printed.
+///
 /// # Source
 /// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text with the
 /// position a second time, and what passed through a script function the engine's text, but for [`text_of`]. Of a map that
 /// is none of the SDK's errors Rex keeps three keys at most, and that only where it was thrown outside of functions; here
 /// it is told as from within one.
-pub fn message_of_run(engine: &Engine, rex_compat: bool, error: &EvalAltResult) -> String {
+pub fn message_of_run(
+    printed: impl Fn(&Dynamic) -> String,
+    rex_compat: bool,
+    error: &EvalAltResult,
+) -> String {
     match error {
         EvalAltResult::ErrorRuntime(value, position) => match value.as_map_ref() {
             Ok(map) if rex_compat || is_of_the_sdk(&map) => {
@@ -209,7 +223,7 @@ pub fn message_of_run(engine: &Engine, rex_compat: bool, error: &EvalAltResult) 
             }
             Ok(_) => {
                 let twice = in_parentheses(*position).repeat(2);
-                format!("Runtime error: {}{twice}", value::output(engine, value))
+                format!("Runtime error: {}{twice}", printed(value))
             }
             Err(_) => format!("{error}{}", in_parentheses(*position)),
         },

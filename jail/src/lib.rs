@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod content;
+pub mod datetime;
 pub mod doubts;
 pub mod engine;
 pub mod error;
@@ -13,7 +14,9 @@ pub mod file_system;
 pub mod handle;
 pub mod json;
 pub mod lifecycle;
+pub mod limits;
 pub mod link;
+pub mod log;
 pub mod natives;
 pub mod parsed;
 pub mod pattern;

@@ -204,7 +204,7 @@ fn collect(context: &NativeCallContext, values: impl Iterator<Item = Dynamic>) -
 fn guard_parse_json(engine: &mut Engine, limits: &EngineLimits) {
     let mut reader = Engine::new_raw();
     reader.set_strict_variables(true);
-    crate::engine::apply(&mut reader, limits);
+    crate::limits::apply(&mut reader, limits);
     reader.set_max_operations(limits.operations.min(JSON_OPERATIONS));
     let reader = Rc::new(reader);
     engine.register_fn("parse_json", move |context: NativeCallContext, text: &str| -> Fallible<Dynamic> {

@@ -37,7 +37,11 @@ pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Argument
     match result {
         Ok(value) => Ended { text: value::output(engine, &value), outcome: done(Vec::new()) },
         Err(error) => Ended {
-            text: error::message_of_run(engine, session.is_rex_compat(), &error),
+            text: error::message_of_run(
+                |value| value::output(engine, value),
+                session.is_rex_compat(),
+                &error,
+            ),
             outcome: outcome_of(&error, &program),
         },
     }

@@ -3,13 +3,11 @@
 pub mod command;
 pub mod command_change;
 pub mod content;
-pub mod datetime;
 pub mod error_kind;
 pub mod file_system;
 pub mod file_system_change;
 pub mod json;
 mod kind;
-pub mod log;
 pub mod options;
 pub mod options_change;
 pub mod random;
@@ -17,6 +15,7 @@ pub mod signal;
 pub mod time;
 
 use crate::registry::Registrar;
+use crate::{datetime, log};
 
 /// Registers everything.
 pub fn register(registrar: &mut Registrar<'_>) {

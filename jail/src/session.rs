@@ -6,7 +6,6 @@ use std::rc::Rc;
 use rex_ipc::batch::{CallWriter, ReplyReader};
 use rex_ipc::codec::CodecError;
 use rex_ipc::control::{EngineLimits, Hello, RequestNumber};
-use rex_ipc::failure::Failure;
 use rex_ipc::file_system::{AbandonWrite, Close};
 use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
@@ -17,6 +16,8 @@ use rhai::{Dynamic, NativeCallContext};
 
 use crate::error::{OutOfOperations, Termination};
 use crate::link::Frames;
+
+pub use crate::error::Failed;
 
 /// The one conversation with the broker, shared by all functions of the engine.
 #[derive(Clone)]
@@ -53,17 +54,6 @@ pub enum Unneeded {
     Handle(AnyId),
     /// New content that is not to be put in its place.
     Writer(WriterId),
-}
-
-/// A request that the broker did not do.
-#[derive(Debug)]
-pub struct Failed {
-    /// What the broker said.
-    pub failure: Failure,
-    /// Which request it was, as the broker counts.
-    pub number: RequestNumber,
-    /// Which request it was, as the caller counts, from 0.
-    pub index: usize,
 }
 
 impl Session {

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{
-    BeginWrite, Chunk, ChunkLength, CreateDir, DirPlace, NameText, OpenDir, OpenFile, PathText, ReadChunk,
-    WriteHow,
+    Chunk, ChunkLength, CreateDir, DirPlace, NameText, OpenDir, OpenFile, PathText, ReadChunk,
 };
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::limits::MAX_PATH_TEXT_BYTES;
@@ -16,9 +15,10 @@ use rhai::{Array, Dynamic, NativeCallContext};
 use crate::error::{Fallible, TooLarge, io_error, too_large};
 use crate::handle::{OpenDirectory, OpenObject};
 use crate::session::{Failed, Session};
-use crate::stray::{self, Decoding, Stray};
+use crate::stray::{Decoding, Stray};
 use crate::value;
-use crate::writer::NewContent;
+
+pub use crate::limits::{array_limit, map_limit, string_limit};
 
 /// The content of an open file, from some offset on.
 pub struct ByteStream {
@@ -99,15 +99,9 @@ impl ByteStream {
         })
     }
 
-    /// Gives the file this content and its length, wherever reading has got to.
-    ///
-    /// # Errors
-    /// The broker's failures.
-    pub fn overwrite(&self, context: &NativeCallContext, text: &str) -> Fallible<()> {
-        let id = self.session.new_writer();
-        let begin = (BeginWrite { id, file: self.file.id(), how: WriteHow::InPlace },);
-        let bytes = &stray::bytes_of(&self.session, text);
-        NewContent { id, bytes, reopen: None }.put(context, begin, 0, |_, _| ())
+    /// The number of the file.
+    pub fn file_id(&self) -> FileId {
+        self.file.id()
     }
 
     /// The content of a file that is open already, under this path. Reads the first piece, so that the questions are asked
@@ -354,28 +348,6 @@ impl TextArray {
     /// The array.
     pub fn into_array(self) -> Array {
         self.values
-    }
-}
-
-/// Most bytes of a string.
-pub fn string_limit(session: &Session) -> usize {
-    limit(session.limits().string_bytes)
-}
-
-/// Most elements of an array.
-pub fn array_limit(session: &Session) -> usize {
-    limit(session.limits().array_elements)
-}
-
-/// Most entries of a map.
-pub fn map_limit(session: &Session) -> usize {
-    limit(session.limits().map_entries)
-}
-
-fn limit(number: u64) -> usize {
-    match usize::try_from(number) {
-        Ok(0) | Err(_) => usize::MAX,
-        Ok(number) => number,
     }
 }
 

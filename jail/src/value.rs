@@ -7,8 +7,8 @@ use rex_ipc::file_system::{NameText, PathText};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, Map, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::limits::{array_limit, map_limit, string_limit};
 use crate::session::Session;
-use crate::text::{array_limit, map_limit, string_limit};
 
 /// The line of the script from which this function was called; 0 when unknown.
 pub fn line(context: &NativeCallContext) -> u32 {

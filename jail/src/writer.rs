@@ -4,13 +4,11 @@ use std::rc::Rc;
 
 use rex_ipc::bounded::Bytes;
 use rex_ipc::file_system::{Attributes, BeginFile, BeginWrite, FinishWrite, PathText, WriteChunk, WriteHow};
-use rex_ipc::handle::{FileId, WriterId};
+use rex_ipc::handle::{DirId, FileId, WriterId};
 use rex_ipc::limits::{MAX_BODY_BYTES, MAX_CHUNK_BYTES};
 use rhai::NativeCallContext;
 
 use crate::error::Fallible;
-use crate::file_system::dir::DirHandle;
-use crate::file_system::file::FileHandle;
 use crate::session::{Batch, CloseQueue, Session, Then, Unneeded};
 use crate::value;
 
@@ -27,11 +25,11 @@ impl Writer {
     ///
     /// # Errors
     /// The broker's failures.
-    pub fn begin(context: &NativeCallContext, file: &FileHandle, how: WriteHow) -> Fallible<Self> {
+    pub fn begin(context: &NativeCallContext, file: FileId, how: WriteHow) -> Fallible<Self> {
         let session = Session::of(context);
         let line = value::line(context);
         let id = session.new_writer();
-        session.ask(line, BeginWrite { id, file: file.id(), how })?;
+        session.ask(line, BeginWrite { id, file, how })?;
         Ok(Self::adopt(session, line, id))
     }
 
@@ -39,11 +37,11 @@ impl Writer {
     ///
     /// # Errors
     /// The broker's failures.
-    pub fn begin_file(context: &NativeCallContext, dir: &DirHandle, path: PathText) -> Fallible<Self> {
+    pub fn begin_file(context: &NativeCallContext, dir: DirId, path: PathText) -> Fallible<Self> {
         let session = Session::of(context);
         let line = value::line(context);
         let id = session.new_writer();
-        session.ask(line, BeginFile { id, dir: dir.id(), path })?;
+        session.ask(line, BeginFile { id, dir, path })?;
         Ok(Self::adopt(session, line, id))
     }
 
@@ -105,6 +103,16 @@ impl Writer {
             }
         }
     }
+}
+
+/// Gives an open file this content and its length.
+///
+/// # Errors
+/// The broker's failures.
+pub fn overwrite(context: &NativeCallContext, file: FileId, bytes: &[u8]) -> Fallible<()> {
+    let id = Session::of(context).new_writer();
+    let begin = (BeginWrite { id, file, how: WriteHow::InPlace },);
+    NewContent { id, bytes, reopen: None }.put(context, begin, 0, |_, _| ())
 }
 
 /// Content that is there as a whole.

@@ -185,11 +185,6 @@ impl Recorder {
         Ok(())
     }
 
-    /// How many denials there were.
-    pub fn denial_count(&self) -> u64 {
-        self.denials.total
-    }
-
     /// Takes what was collected, and leaves a recorder that has nothing.
     pub fn take(&mut self) -> Self {
         let fresh = Self::new(self.settings);

@@ -7,9 +7,9 @@ use super::replace_text::replaced;
 use crate::error::{Fallible, io_error};
 use crate::file_system::options::ReplacementOptions;
 use crate::session::Session;
-use crate::stray::{Decoding, Stray};
+use crate::stray::{self, Decoding, Stray};
 use crate::text::{ByteStream, Redaction};
-use crate::value;
+use crate::{value, writer};
 
 /// A flag of `sed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn edit(
         // Redacted text will not do: writing it back would destroy what was redacted.
         let mut stream = ByteStream::open_for_update(context, path)?.decoded(decoding);
         let text = replaced(context, &stream.read_text()?, pattern, replacement, &options)?;
-        stream.overwrite(context, &text)?;
+        writer::overwrite(context, stream.file_id(), &stray::bytes_of(&Session::of(context), &text))?;
         return Ok(text);
     }
     let text = ByteStream::open(context, path, Redaction::Accepted)?.decoded(decoding).read_text()?;

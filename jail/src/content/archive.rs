@@ -149,11 +149,6 @@ impl<S: Pieces> ArchiveReader<S> {
         Ok(if content.is_empty() { None } else { Some(content) })
     }
 
-    /// Whether all content of the present entry was taken.
-    pub fn content_is_over(&self) -> bool {
-        self.layout.is_over()
-    }
-
     /// The next block as a header; nothing at a block of zeros, which ends an archive, or when there is none.
     fn header(&mut self) -> Fallible<Option<Header>> {
         let mut header = Header::new_old();

@@ -16,7 +16,7 @@ use super::options::ExtractArchiveOptions;
 use crate::error::{Fallible, io_error_from, kind_of, message_of, request_behind};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::file::FileHandle;
-use crate::sdk::log;
+use crate::log;
 use crate::session::Session;
 use crate::text::{ByteStream, Redaction};
 use crate::value;
@@ -250,7 +250,7 @@ impl Extraction<'_> {
             Ok(attributes) => attributes,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mut file = match Writer::begin_file(self.context, self.to, path) {
+        let mut file = match Writer::begin_file(self.context, self.to.id(), path) {
             Ok(file) => file,
             Err(error) => return Ok(Err(error.into())),
         };

@@ -107,7 +107,7 @@ pub fn compress(
     options: &CompressGzipOptions,
 ) -> Fallible<()> {
     let mut stream = ByteStream::of_file(context, from.object(), from.path(), 0, Redaction::Refused)?;
-    let mut compressed = Writer::begin(context, to, WriteHow::InPlace)?;
+    let mut compressed = Writer::begin(context, to.id(), WriteHow::InPlace)?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(options.level));
     while let Some(piece) = stream.next_piece()? {
         encoder.write_all(&piece).map_err(|reason| unreadable(&reason))?;

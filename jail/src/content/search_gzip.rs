@@ -9,7 +9,7 @@ use super::gzip::{self, Inflater};
 use super::options::SearchGzipOptions;
 use crate::error::{Fallible, TooLarge, message_of, request_behind, too_large};
 use crate::file_system::file::{FileHandle, Match};
-use crate::sdk::log;
+use crate::log;
 use crate::session::Session;
 use crate::text::{ByteStream, LineStream, array_limit, string_limit};
 use crate::{pattern, value};

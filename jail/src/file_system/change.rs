@@ -18,7 +18,7 @@ use super::file::FileHandle;
 use super::link::SymlinkHandle;
 use super::relabel;
 use crate::error::{Fallible, io_error};
-use crate::sdk::log;
+use crate::log;
 use crate::session::Session;
 use crate::writer::NewContent;
 use crate::{stray, value};

@@ -64,11 +64,6 @@ impl DirEntry {
         &self.parent
     }
 
-    /// Whether it was seen through a link.
-    pub fn is_seen_through_link(&self) -> bool {
-        self.through_link
-    }
-
     /// The directory that was opened from it, if one was.
     pub fn opened_dir(&self) -> Option<DirHandle> {
         match &self.opened {

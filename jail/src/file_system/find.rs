@@ -115,7 +115,7 @@ impl Range {
 
 impl Filters {
     fn new(options: &FindOptions) -> Fallible<Self> {
-        let seconds = |date: &Option<crate::sdk::datetime::DateTime>| {
+        let seconds = |date: &Option<crate::datetime::DateTime>| {
             date.as_ref().map(|date| date.epoch_seconds()).transpose()
         };
         Ok(Self {

@@ -3,8 +3,8 @@
 use rex_ipc::file_system::{CreateDir, Permissions};
 use rhai::{INT, ImmutableString};
 
+use crate::datetime::DateTime;
 use crate::error::{Fallible, text_error};
-use crate::sdk::datetime::DateTime;
 use crate::value::setter_number;
 
 /// Options that are still being set; a type of its own, because functions take only what was built.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use rhai::{EvalAltResult, NativeCallContext};
 
 use crate::error::Fallible;
-use crate::sdk::log;
+use crate::log;
 use crate::session::{Failed, Session};
 use crate::value;
 

@@ -2,8 +2,8 @@
 
 use rhai::{Dynamic, INT, ImmutableString};
 
-use super::datetime::DateTime;
 use super::kind::{Kind, kind};
+use crate::datetime::DateTime;
 use crate::error::Fallible;
 use crate::file_system::options::{
     Builder, DirConfig, FindOptions, OpenDirOptions, OpenFileOptions, ReadLinesOptions, ReadPageOptions,

@@ -1,9 +1,10 @@
 //! The clock of the run: `timestamp()` and `sleep`, over the broker's, because the jail has none.
 
 use rex_ipc::limits::MAX_SLEEP_MS;
-use rex_ipc::runtime::{Clocks, Now, Sleep, SleepMs};
+use rex_ipc::runtime::{Sleep, SleepMs};
 use rhai::{EvalAltResult, FLOAT, INT, NativeCallContext};
 
+use crate::datetime::clocks;
 use crate::error::{Fallible, text_error};
 use crate::registry::{Entry, NOTHING, Registrar};
 use crate::session::Session;
@@ -58,11 +59,6 @@ pub fn register(registrar: &mut Registrar<'_>) {
     registrar.function(compares(">", "Whether the first is later."), |a: Timestamp, b: Timestamp| a > b);
     registrar
         .function(compares(">=", "Whether the first is not earlier."), |a: Timestamp, b: Timestamp| a >= b);
-}
-
-/// Both clocks of the broker.
-pub(super) fn clocks(context: &NativeCallContext) -> Fallible<Clocks> {
-    Ok(Session::of(context).ask(value::line(context), Now {})?)
 }
 
 fn global(name: &'static str, signature: &'static str, returns: &'static str, doc: &'static str) -> Entry {

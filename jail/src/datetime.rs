@@ -1,10 +1,10 @@
 //! Dates with a time of day, in UTC.
 
+use rex_ipc::runtime::{Clocks, Now};
 use rhai::{Dynamic, INT, NativeCallContext};
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
-use super::time::clocks;
 use crate::error::{CommonErrorKind, Fallible};
 use crate::registry::{Entry, NOTHING, Registrar};
 use crate::session::Session;
@@ -139,6 +139,14 @@ impl DateTime {
                     .error(format!("Invalid arguments: Invalid month: {}. Must be 1-12", self.month))
             })
     }
+}
+
+/// Both clocks of the broker.
+///
+/// # Errors
+/// The broker's failures.
+pub fn clocks(context: &NativeCallContext) -> Fallible<Clocks> {
+    Ok(Session::of(context).ask(value::line(context), Now {})?)
 }
 
 fn out_of_range(component: &str) -> Box<rhai::EvalAltResult> {
