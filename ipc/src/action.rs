@@ -58,7 +58,7 @@ macro_rules! actions {
 
 /// An action as a type, so that the compiler can hold an operation to its row.
 pub trait Action {
-    /// The same action as a value.
+    /// The action as a value.
     const ID: ActionId;
 }
 

@@ -25,6 +25,9 @@ pub struct Call {
 
 impl Call {
     /// Reads the body of a call.
+    ///
+    /// # Errors
+    /// `Malformed` for a call of no or too many requests, or for one that is none; `TrailingBytes` after the last; otherwise those of [`codec::decode`].
     pub fn decode(body: &[u8]) -> Result<Call, CodecError> {
         let (&count, rest) = body.split_first().ok_or(CodecError::Malformed)?;
         let (line, mut rest) = rest.split_first_chunk::<4>().ok_or(CodecError::Malformed)?;
@@ -47,6 +50,9 @@ impl Call {
     }
 
     /// Writes the body of a call; returns its length.
+    ///
+    /// # Errors
+    /// `NoRoom` when the call does not fit.
     pub fn encode(&self, space: &mut [u8]) -> Result<usize, CodecError> {
         let mut writer = CallWriter::new(self.line, space)?;
         for request in &self.requests {
@@ -65,17 +71,26 @@ pub struct CallWriter<'a> {
 
 impl<'a> CallWriter<'a> {
     /// A call without requests yet.
+    ///
+    /// # Errors
+    /// `NoRoom` when not even the head fits.
     pub fn new(line: u32, space: &'a mut [u8]) -> Result<Self, CodecError> {
         space.get_mut(1..5).ok_or(CodecError::NoRoom)?.copy_from_slice(&line.to_le_bytes());
         Ok(Self { space, used: 5, count: 0 })
     }
 
     /// Adds a request of a known type.
+    ///
+    /// # Errors
+    /// `NoRoom` when the request does not fit, or is one too many.
     pub fn push<O: Operation>(&mut self, request: &O) -> Result<(), CodecError> {
         self.add(O::NUMBER, |space| codec::encode(request, space))
     }
 
     /// Adds any request.
+    ///
+    /// # Errors
+    /// `NoRoom` when the request does not fit, or is one too many.
     pub fn push_request(&mut self, request: &Request) -> Result<(), CodecError> {
         self.add(request.number(), |space| request.encode(space))
     }
@@ -86,6 +101,9 @@ impl<'a> CallWriter<'a> {
     }
 
     /// Closes the body; returns its length.
+    ///
+    /// # Errors
+    /// `NoRoom` when not even the head fits.
     pub fn finish(self) -> Result<usize, CodecError> {
         let count = u8::try_from(self.count).map_err(|_| CodecError::NoRoom)?;
         *self.space.first_mut().ok_or(CodecError::NoRoom)? = count;
@@ -124,6 +142,9 @@ impl<'a> ReplyWriter<'a> {
     }
 
     /// Adds the result of the next request.
+    ///
+    /// # Errors
+    /// `NoRoom` when the reply does not fit.
     pub fn push<T: Serialize>(&mut self, reply: &T) -> Result<(), CodecError> {
         let rest = self.space.get_mut(self.used..).ok_or(CodecError::NoRoom)?;
         let length = codec::encode(reply, rest)?;
@@ -138,6 +159,9 @@ impl<'a> ReplyWriter<'a> {
     }
 
     /// Closes the body: all requests completed, or the next one failed. Returns its length.
+    ///
+    /// # Errors
+    /// `NoRoom` when the failure does not fit.
     pub fn finish(self, failure: Option<&Failure>) -> Result<usize, CodecError> {
         *self.space.first_mut().ok_or(CodecError::NoRoom)? = self.completed;
         let rest = self.space.get_mut(self.used..).ok_or(CodecError::NoRoom)?;
@@ -163,6 +187,9 @@ pub struct ReplyReader<'a> {
 
 impl<'a> ReplyReader<'a> {
     /// Looks at the count of completed requests.
+    ///
+    /// # Errors
+    /// `Malformed` when not even the head is there.
     pub fn new(body: &'a [u8]) -> Result<Self, CodecError> {
         let (&completed, rest) = body.split_first().ok_or(CodecError::Malformed)?;
         Ok(Self { completed: usize::from(completed), taken: 0, rest })
@@ -174,6 +201,9 @@ impl<'a> ReplyReader<'a> {
     }
 
     /// The next result, which the caller knows to be there.
+    ///
+    /// # Errors
+    /// `Malformed` when there is no reply left; otherwise those of [`codec::decode`].
     pub fn take<T: Serialize + DeserializeOwned>(&mut self) -> Result<T, CodecError> {
         if self.taken >= self.completed {
             return Err(CodecError::Malformed);
@@ -185,6 +215,9 @@ impl<'a> ReplyReader<'a> {
     }
 
     /// What became of the request after the completed ones. Demands that all results were taken.
+    ///
+    /// # Errors
+    /// `Malformed` while replies are left, and for what is neither an end nor a failure.
     pub fn failure(self) -> Result<Option<Failure>, CodecError> {
         if self.taken != self.completed {
             return Err(CodecError::Malformed);

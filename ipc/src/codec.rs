@@ -38,11 +38,17 @@ impl fmt::Display for CodecError {
 }
 
 /// Writes a value at the start of `space`; returns its length.
+///
+/// # Errors
+/// `NoRoom` when the space is too small.
 pub fn encode<T: Serialize>(value: &T, space: &mut [u8]) -> Result<usize, CodecError> {
     bincode::serde::encode_into_slice(value, space, WIRE).map_err(|_| CodecError::NoRoom)
 }
 
 /// Reads a value from the start of `bytes`; returns it with its length.
+///
+/// # Errors
+/// `Malformed` for bytes that are no value of the type, `NotCanonical` for those of a value that is written otherwise.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
     if bytes.len() > MAX_FRAME_BYTES {
         return Err(CodecError::Malformed);
@@ -55,17 +61,26 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize
 }
 
 /// Reads a value that fills `bytes`.
+///
+/// # Errors
+/// Those of [`decode`], and `TrailingBytes` when something follows.
 pub fn decode_exactly<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let (value, length) = decode(bytes)?;
     if length == bytes.len() { Ok(value) } else { Err(CodecError::TrailingBytes) }
 }
 
 /// Writes a value that travels in several frames, such as the arguments of a script.
+///
+/// # Errors
+/// `NoRoom` when it is larger than what may be loaded.
 pub fn encode_large<T: Serialize>(value: &T) -> Result<alloc::vec::Vec<u8>, CodecError> {
     bincode::serde::encode_to_vec(value, LARGE).map_err(|_| CodecError::NoRoom)
 }
 
 /// Reads a value that travelled in several frames and fills `bytes`.
+///
+/// # Errors
+/// Those of [`decode_exactly`].
 pub fn decode_large<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > MAX_LOAD_BYTES {
         return Err(CodecError::Malformed);

@@ -123,6 +123,9 @@ impl Header {
     }
 
     /// Splits a datagram into header and body.
+    ///
+    /// # Errors
+    /// [`FrameError`]: too short, or a header that is not ours, or a length that is not that of the body.
     pub fn split(datagram: &[u8]) -> Result<(Header, &[u8]), FrameError> {
         let (head, body) = datagram.split_first_chunk::<HEADER_BYTES>().ok_or(FrameError::TooShort)?;
         let [m0, m1, version, kind, s0, s1, s2, s3, l0, l1, l2, l3, reserved @ ..] = *head;

@@ -123,6 +123,9 @@ macro_rules! emit_types {
 
         impl Request {
             /// Reads the payload of the operation with this number; returns it with its length.
+            ///
+            /// # Errors
+            /// `Malformed` for a number without a row; otherwise those of [`codec::decode`].
             pub fn decode(number: u16, payload: &[u8]) -> Result<(Request, usize), CodecError> {
                 match number {
                     $($($number => codec::decode::<$request>(payload)
@@ -132,6 +135,9 @@ macro_rules! emit_types {
             }
 
             /// Writes the payload; returns its length.
+            ///
+            /// # Errors
+            /// `NoRoom` when the request does not fit.
             pub fn encode(&self, space: &mut [u8]) -> Result<usize, CodecError> {
                 match self { $($(Request::$request(request) => codec::encode(request, space),)+)+ }
             }

@@ -123,6 +123,9 @@ impl Tracker {
     }
 
     /// Whether this frame may come now; counts it if so.
+    ///
+    /// # Errors
+    /// [`ProtocolError`], which ends the run.
     pub fn accept(&mut self, header: &Header) -> Result<(), ProtocolError> {
         if header.kind.sender() != Sender::Jail {
             return Err(ProtocolError::WrongSender);
@@ -150,6 +153,9 @@ impl Tracker {
     }
 
     /// Takes the announced length of the output, within `limit_bytes`.
+    ///
+    /// # Errors
+    /// `OutputLength` when it is longer than that.
     pub fn output_begins(&mut self, total_bytes: u64, limit_bytes: u64) -> Result<(), ProtocolError> {
         if total_bytes > limit_bytes.min(MAX_OUTPUT_BYTES as u64) {
             return Err(ProtocolError::OutputLength);
@@ -159,6 +165,9 @@ impl Tracker {
     }
 
     /// Counts a piece of the output.
+    ///
+    /// # Errors
+    /// `OutOfOrder` when no output was announced; `OutputLength` for an empty piece, or one too much.
     pub fn output_piece(&mut self, bytes: usize) -> Result<(), ProtocolError> {
         let Output::Expecting { rest_bytes } = self.output else { return Err(ProtocolError::OutOfOrder) };
         let bytes = u64::try_from(bytes).map_err(|_| ProtocolError::OutputLength)?;
@@ -171,6 +180,9 @@ impl Tracker {
     }
 
     /// Demands that everything announced has come.
+    ///
+    /// # Errors
+    /// `OutputLength` when something is missing.
     pub fn output_ends(&mut self) -> Result<(), ProtocolError> {
         if self.output != (Output::Expecting { rest_bytes: 0 }) {
             return Err(ProtocolError::OutputLength);

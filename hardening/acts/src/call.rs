@@ -59,7 +59,7 @@ pub(crate) fn call(call: c_long, arguments: &[Word<'_>]) -> Result<usize, Errno>
     Ok(status as usize)
 }
 
-/// The same, for calls of which only the success matters.
+/// As `call`, for calls of which only the success matters.
 pub(crate) fn succeeds(number: c_long, arguments: &[Word<'_>]) -> Result<(), Errno> {
     call(number, arguments).map(drop)
 }

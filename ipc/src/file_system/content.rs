@@ -27,7 +27,7 @@ pub enum WriteHow {
         /// those of the broker then, and loses the permissions that were for the others.
         keep_owner: bool,
     },
-    /// The same inode gets the new content and its length.
+    /// The inode stays and gets the new content and its length.
     InPlace,
     /// The new content stands behind the present one, and behind what others append meanwhile.
     Append,

@@ -77,7 +77,7 @@ pub(super) const ACTS: &[Act] = &[
 ];
 
 impl Act {
-    /// The same, for an act that some systems refuse to ordinary users.
+    /// This act, for one that some systems refuse to ordinary users.
     const fn for_root(mut self) -> Self {
         self.needs_root = true;
         self
