@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rex_tests::rooms::{HOUSES, boundary, circles, uses};
 use serde_json::Value;
 
 /// What each package may depend on directly, other than for its tests. Read a change here as a change of the design.
@@ -89,6 +90,42 @@ const UNSAFE_LIVES_IN: &str = "hardening/";
 
 const MOST_LINES: usize = 600;
 
+/// The rooms that still use each other, to be taken apart: the list only gets shorter.
+const STILL_IN_A_CIRCLE: &[(&str, &[&str])] = &[(
+    "broker/src",
+    &[
+        "audit",
+        "cli",
+        "config",
+        "error",
+        "forbidden",
+        "fresh",
+        "handles",
+        "input",
+        "limits",
+        "object",
+        "ops",
+        "outlet",
+        "path",
+        "policy",
+        "policy_command",
+        "processor",
+        "redaction",
+        "result",
+        "services",
+        "stream",
+        "sys",
+        "temporaries",
+        "wait",
+        "watchdog",
+        "writer",
+    ],
+)];
+
+/// The most code that the boundary may be: without the types of the wire, and then with what it rests on. Both only
+/// get smaller.
+const MOST_BOUNDARY_LINES: (usize, usize) = (2_600, 2_950);
+
 #[test]
 fn packages_depend_only_on_what_is_listed() {
     let metadata = metadata();
@@ -116,6 +153,33 @@ fn programs_do_not_contain_what_they_must_not() {
             assert!(!reached.contains(name), "{package} contains {name}");
         }
     }
+}
+
+#[test]
+fn rooms_go_in_no_circle() {
+    for house in HOUSES {
+        let known =
+            STILL_IN_A_CIRCLE.iter().find(|(listed, _)| listed == house).map_or(&[][..], |(_, rooms)| rooms);
+        let found: BTreeSet<String> = circles(&uses(&root(), house)).into_iter().flatten().collect();
+        for room in &found {
+            assert!(
+                known.contains(&room.as_str()),
+                "{house}/{room} has got into a circle: see the program `rooms`"
+            );
+        }
+        for room in known {
+            assert!(found.contains(*room), "{house}/{room} is in no circle any more: take it off the list");
+        }
+    }
+}
+
+#[test]
+fn the_boundary_can_be_read() {
+    let lines = boundary(&root());
+
+    assert!(lines.narrow > 1_000, "the boundary was not found: {lines:?}");
+    assert!(lines.narrow <= MOST_BOUNDARY_LINES.0, "the boundary has grown: {lines:?}");
+    assert!(lines.honest <= MOST_BOUNDARY_LINES.1, "what the boundary rests on has grown: {lines:?}");
 }
 
 #[test]
@@ -237,6 +301,35 @@ fn every_file_opens_with_one_sentence() {
         let first = source.lines().find(|line| !line.starts_with("#!")).unwrap_or_default();
         assert!(first.starts_with("//! "), "{path} does not say what question it answers");
     }
+}
+
+// Comments such as `spec, 8` or `spec, 7, rm` name a section of what we have written down about Rex.
+#[test]
+fn what_tests_cite_of_rex_is_written_down() {
+    let document = read("docs/rex/file-system.md");
+    let headings: BTreeSet<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("## ").or(line.strip_prefix("### ")))
+        .map(|heading| heading.split(['.', ' ']).next().unwrap_or_default())
+        .chain(document.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()))
+        .chain(document.lines().filter_map(|line| {
+            let heading = line.strip_prefix("### ")?.split(' ').next()?;
+            heading.starts_with(|c: char| c.is_ascii_digit()).then_some(heading)
+        }))
+        .collect();
+    let mut cited = 0;
+    for (path, source) in sources().into_iter().filter(|(path, _)| path.starts_with("tests/")) {
+        for citation in source.lines().filter_map(|line| line.trim_start().strip_prefix("// spec, ")) {
+            for section in citation.split(':').next().unwrap_or_default().split(", ") {
+                assert!(
+                    headings.contains(section.trim()),
+                    "{path} cites {section:?}, which is not written down"
+                );
+            }
+            cited += 1;
+        }
+    }
+    assert!(cited > 50, "only {cited} citations were found");
 }
 
 #[test]

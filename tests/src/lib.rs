@@ -6,6 +6,7 @@ pub mod malformed;
 pub mod peer;
 pub mod program;
 pub mod records;
+pub mod rooms;
 pub mod runs;
 pub mod scratch;
 pub mod session;

@@ -1,4 +1,4 @@
-//! What the broker does for each row of the interface table: one operation, one file.
+//! What the broker does for each row of the interface table: a file for each operation on files, and what they share.
 
 pub mod file_system;
 pub mod lacking;

@@ -1,6 +1,6 @@
-//! Every system call that touches the host: each takes the permit for its own act.
+//! The system calls that operations make on files of the host: each takes the permit for its own act.
 //!
-//! A function here reads the resource out of the permit, so it acts on what was judged and on nothing else. The few
+//! Most functions read what they act on out of the permit; some are given an object that was reached by it. The few
 //! calls that need no permit live in [`unguarded`], each with the reason. No state that outlives a request is kept.
 
 mod access_list;
