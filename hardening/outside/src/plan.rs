@@ -13,6 +13,8 @@ use crate::requirement::Requirement;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     layers: u64,
+    /// Those that somebody insists on, so that what is costly to look at is looked at.
+    required: u64,
     fault: Option<FaultInjection>,
     /// Size of the jail's memory, a multiple of 4096.
     pub arena_bytes: u64,
@@ -33,6 +35,7 @@ impl Plan {
             Layer::all().filter(|layer| !ON_REQUEST.contains(layer)).fold(0, |set, layer| set | bit(layer));
         Self {
             layers,
+            required: 0,
             fault: None,
             arena_bytes: 256 << 20,
             stack_bytes: 16 << 20,
@@ -44,7 +47,10 @@ impl Plan {
 
     /// Every step that is cheap, and every step that is required.
     pub fn for_requirement(requirement: &Requirement) -> Self {
-        requirement.layers().fold(Self::full(), Self::with)
+        requirement.layers().fold(Self::full(), |plan, layer| {
+            let required = plan.required | bit(layer);
+            Self { required, ..plan.with(layer) }
+        })
     }
 
     /// This plan with `layer`.
@@ -71,6 +77,11 @@ impl Plan {
     /// Whether `layer` is part of the plan.
     pub fn wants(&self, layer: Layer) -> bool {
         self.layers & bit(layer) != 0
+    }
+
+    /// Whether the plan was made for a requirement that has `layer`.
+    pub fn requires(&self, layer: Layer) -> bool {
+        self.required & bit(layer) != 0
     }
 
     /// The errno with which `layer` shall fail instead of being done.

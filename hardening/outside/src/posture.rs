@@ -79,7 +79,8 @@ impl Scene<'_> {
             Layer::Rlimits => observe::limits(self.jail.pid(), self.plan.forensics),
             Layer::Dumpable => observe::dumpable(self.jail.pid(), self.status),
             Layer::Cgroup => self.in_cgroup(),
-            Layer::Mseal if self.plan.wants(layer) => observe::sealed(self.jail.pid()),
+            // About a millisecond, because the kernel walks through the whole address space.
+            Layer::Mseal if self.plan.requires(layer) => observe::sealed(self.jail.pid()),
             Layer::Session => self.in_status(|status| status.session(self.jail.pid())),
             Layer::Capabilities => self.in_status(Status::capabilities),
             Layer::Uid => self.in_status(Status::identity),
