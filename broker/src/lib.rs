@@ -22,6 +22,7 @@ pub mod moved;
 pub mod object;
 pub mod ops;
 pub mod outlet;
+pub mod own_processes;
 pub mod path;
 pub mod policy;
 pub mod policy_command;

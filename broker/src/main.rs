@@ -6,11 +6,13 @@ use std::thread;
 
 use rex_broker::cli::{self, Asked, CliExit, DoctorArguments, Environment, Exit, Invocation};
 use rex_broker::config::{self, ConfigError, Layers, Places};
-use rex_broker::{completions, doctor, image, inherited, policy_command, protocol, run, sdk};
+use rex_broker::{audit, completions, doctor, image, inherited, policy_command, protocol, run, sdk};
 use rex_hardening::{Requirement, streams};
 
 fn main() -> ExitCode {
     inherited::raise();
+    // Before anything is opened: only what the caller has opened may be named as `fd:N`.
+    audit::note_descriptors();
     if !inherited::lacks_stack() {
         return start();
     }

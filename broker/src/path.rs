@@ -156,6 +156,13 @@ impl PathName {
     }
 }
 
+// As the text is hashed and compared, so is the name.
+impl std::borrow::Borrow<str> for PathName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for PathName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)

@@ -196,8 +196,9 @@ impl Run<'_> {
             let closed = forbidden.add_open(log.file(), forbidden::AUDIT_LOG);
             closed.map_err(|error| internal("look at the audit log", &error))?;
             if let Some(path) = log.path() {
+                // By name as well: what comes to stand there when the log is renamed is the log of the next run.
                 forbidden
-                    .add_file(path, forbidden::AUDIT_LOG)
+                    .add_path(path, forbidden::AUDIT_LOG)
                     .map_err(|error| internal("protect the audit log", &error))?;
             }
         }

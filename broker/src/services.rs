@@ -1,24 +1,24 @@
 //! What operations may use: policy, record, result, handles, limits. One per run.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
-
-use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use rex_ipc::control::RequestNumber;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::interface::Request;
 use rex_ipc::runtime::{Alarm, Log, Metric};
 
-use crate::audit::{self, Sink};
+use crate::audit::{self, Act, Sink};
 use crate::error::{Error, LimitReached};
 use crate::forbidden::Forbidden;
 use crate::handles::Handles;
 use crate::limits::{Limits, Usage, within};
 use crate::moved::Moved;
+use crate::object::Directory;
 use crate::ops::lacking::{self, Explaining};
+use crate::own_processes::OwnProcesses;
 use crate::policy::explain::{Lacking, Need};
 use crate::policy::{Engine, Question, resource_text};
 use crate::redaction::{DICTIONARY_PATH, Dictionary};
@@ -75,12 +75,14 @@ pub struct Services {
     pub current: RequestNumber,
     /// Its name in the interface table.
     pub operation: &'static str,
+    /// Whether it adds to new content that nobody sees before it is complete.
+    is_piece: bool,
     /// Whether denials are explained in the result.
     pub explaining: Explaining,
     /// What interrupted the run, once something has.
     pub interruption: Option<Event>,
-    /// Broker and jail, as `/proc` spells their numbers.
-    own_processes: [String; 2],
+    /// Broker and jail, which no `/proc` shows to a script.
+    own_processes: OwnProcesses,
     /// The names that new content has until it takes its place.
     pub temporaries: Temporaries,
     dictionary: Option<Rc<Dictionary>>,
@@ -102,6 +104,8 @@ pub struct Decision<'a> {
     pub line: u32,
     /// Whether the act leaves the host other than it was.
     pub effect: bool,
+    /// What it does, where action and resource do not say it.
+    pub act: Option<Act<'a>>,
 }
 
 /// The places that every walk begins at, held for the whole run.
@@ -110,6 +114,7 @@ pub struct Places {
     root: OwnedFd,
     own_fds: OwnedFd,
     umask: u32,
+    own_processes: OwnProcesses,
 }
 
 impl Places {
@@ -118,11 +123,9 @@ impl Places {
     /// # Errors
     /// Those of open(2); without `/proc` no object can be opened for use.
     pub fn open() -> std::io::Result<Self> {
-        Ok(Self {
-            root: sys::unguarded::root()?,
-            own_fds: sys::unguarded::own_fds()?,
-            umask: sys::unguarded::umask(),
-        })
+        let own_fds = sys::unguarded::own_fds()?;
+        let own_processes = OwnProcesses::new(&own_fds)?;
+        Ok(Self { root: sys::unguarded::root()?, own_fds, umask: sys::unguarded::umask(), own_processes })
     }
 }
 
@@ -164,9 +167,10 @@ impl Services {
             progress: Progress::default(),
             current: RequestNumber { frame: 0, index: 0 },
             operation: "",
+            is_piece: false,
             explaining: Explaining::default(),
             interruption: None,
-            own_processes: [std::process::id().to_string(), String::new()],
+            own_processes: places.own_processes,
             temporaries: Temporaries::usual(),
             dictionary: None,
             users: HashMap::new(),
@@ -190,22 +194,30 @@ impl Services {
         }
     }
 
-    /// Closes the jail's own `/proc` entry to it.
+    /// Closes the entries of `/proc` that show the jail.
     pub fn hide_jail(&mut self, pid: u32) {
-        let [_, jail] = &mut self.own_processes;
-        *jail = pid.to_string();
-        self.forbidden.add_process(pid);
+        self.hide_process(pid);
     }
 
-    /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows broker or jail.
+    /// Closes the entries of `/proc` that show a process of this run, by its number in the broker's own namespace.
+    pub fn hide_process(&mut self, pid: u32) {
+        self.own_processes.add(pid);
+        // By name as well, where it is known: then it is refused before it is looked at.
+        if self.own_processes.are_numbered_as_here() {
+            self.forbidden.add_process(pid);
+        }
+    }
+
+    /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows a process of the run.
     pub fn shows_broker(&self, reached: &Reached) -> bool {
-        let shows = |part: &str| {
-            part == "self"
-                || part == "thread-self"
-                || (!part.is_empty() && self.own_processes.iter().any(|pid| pid == part))
-        };
-        let suspicious = reached.name.as_str().split('/').any(shows);
-        suspicious && fstatfs(&reached.fd).is_ok_and(|statfs| statfs.filesystem_type() == PROC_SUPER_MAGIC)
+        self.own_processes.are_shown_by(reached.fd.as_fd(), &reached.stat, &self.own_fds)
+    }
+
+    /// Whether this name in an open directory is the link by which a `/proc` tells the broker its own number.
+    pub fn is_link_to_broker(&self, directory: &Directory, name: &[u8]) -> bool {
+        (name == b"self" || name == b"thread-self")
+            && sys::unguarded::status_of(directory)
+                .map_or(true, |stat| self.own_processes.is_in_proc(directory.fd.as_fd(), &stat))
     }
 
     /// The redaction dictionary, read once under the broker's own authority.
@@ -263,6 +275,7 @@ impl Services {
     pub fn begin(&mut self, number: RequestNumber, request: &Request) -> Result<(), Error> {
         self.current = number;
         self.operation = request.name();
+        self.is_piece = matches!(request, Request::WriteChunk(_));
         Ok(self.usage.count_request(request, &self.limits)?)
     }
 
@@ -302,6 +315,7 @@ impl Services {
         let resource = resource_text(&decision.question.resource);
         let kind = decision.question.resource.kind();
         let context = decision.question.context.to_json();
+        let act = decision.act.as_ref().map(Act::to_json);
         if !decision.permitted {
             let is_new = self.recorder.lock().denial(
                 decision.question.action,
@@ -319,10 +333,12 @@ impl Services {
             resource_kind: kind,
             resource: &resource,
             context: context.as_ref(),
+            act: act.as_ref(),
             permitted: decision.permitted,
             policies: decision.determining,
             errors: decision.errors,
             effect: decision.effect,
+            is_piece: self.is_piece,
         };
         let mut audit = self.audit.lock();
         audit.request(self.current);

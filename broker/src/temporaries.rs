@@ -110,7 +110,12 @@ impl Drop for TemporaryName {
 impl Temporaries {
     /// With the journal in the usual place: root's is in `/var/lib`, everybody else's in their state directory.
     pub fn usual() -> Self {
-        Self::noted_in(usual_place(geteuid().is_root(), |name| std::env::var_os(name).map(PathBuf::from)))
+        Self::noted_in(Self::usual_place())
+    }
+
+    /// Where that is, if there is such a place.
+    pub fn usual_place() -> Option<PathBuf> {
+        usual_place(geteuid().is_root(), |name| std::env::var_os(name).map(PathBuf::from))
     }
 
     /// With the journal in this directory, or with none.

@@ -2,6 +2,7 @@
 //!
 //! The form of each line is in `docs/audit.md`.
 
+mod act;
 mod error;
 mod fold;
 mod journal;
@@ -19,11 +20,13 @@ use std::io;
 
 use rex_ipc::control::RequestNumber;
 
+pub use act::Act;
 pub use error::AuditError;
 pub use journal::{Identity, Journal};
 pub use lines::JournalLimits;
 pub use log::{Lines, Log};
-pub use open::open;
+pub use open::{note_descriptors, open};
+pub use place::places;
 pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
 
 /// Takes the records of one run.

@@ -2,12 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, makedev};
 use nix::unistd::{Uid, geteuid};
 
 use super::error::AuditError;
@@ -24,9 +28,38 @@ pub fn open(target: &AuditTarget) -> Result<Option<Log>, AuditError> {
         AuditTarget::Nowhere => Ok(None),
         AuditTarget::Usual => Log::at(&place::usual()?).map(Some),
         AuditTarget::Path(path) => Log::at(path).map(Some),
-        AuditTarget::Descriptor(number) => Log::inherited(*number).map(Some),
+        AuditTarget::Descriptor(number) => {
+            if AT_START.get().is_none_or(|inherited| !inherited.contains(number)) {
+                let place = format!("fd:{number}");
+                return Err(AuditError::Unfit { place, reason: "it was not open when the program started" });
+            }
+            Log::inherited(*number).map(Some)
+        }
     }
 }
+
+/// Notes which descriptors the caller has given to this process; to be called before anything else is opened.
+///
+/// No other number is ever taken for a log: it would be one of the broker's own. Those of the caller stay open, so that
+/// none of them comes to mean something else.
+pub fn note_descriptors() {
+    AT_START.get_or_init(|| descriptors().unwrap_or_default());
+}
+
+/// The descriptors that are open now. Those that cannot be listed are none.
+fn descriptors() -> io::Result<Vec<i32>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut listing = Dir::open("/proc/self/fd", flags, Mode::empty())?;
+    let own = listing.as_raw_fd();
+    let mut open = Vec::new();
+    for entry in listing.iter() {
+        let number = entry?.file_name().to_str().ok().and_then(|name| name.parse::<i32>().ok());
+        open.extend(number.filter(|number| *number != own));
+    }
+    Ok(open)
+}
+
+static AT_START: OnceLock<Vec<i32>> = OnceLock::new();
 
 impl Log {
     /// The log in this file, which is made when it is missing.
@@ -37,21 +70,25 @@ impl Log {
         let place = path.display().to_string();
         // Without O_NONBLOCK, opening a FIFO would wait for a reader before it can be refused.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let opened = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(flags.bits())
-            .open(path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-                return Err(AuditError::Unfit { place, reason: "it is a symbolic link" });
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600).custom_flags(flags.bits());
+        let mut left = MAX_TRIES;
+        let (file, metadata) = loop {
+            let file = match options.open(path) {
+                Ok(file) => file,
+                Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+                    return Err(AuditError::Unfit { place, reason: "it is a symbolic link" });
+                }
+                Err(source) => return Err(AuditError::Open { place, source }),
+            };
+            let metadata =
+                file.metadata().map_err(|source| AuditError::Open { place: place.clone(), source })?;
+            // Renamed or removed since it was opened. A renamed log would do; one without a name would be lost.
+            left -= 1;
+            if left == 0 || has_name(path, &metadata) {
+                break (file, metadata);
             }
-            Err(source) => return Err(AuditError::Open { place, source }),
         };
-        let metadata = file.metadata().map_err(|source| AuditError::Open { place: place.clone(), source })?;
         if let Some(reason) = unfit(&metadata) {
             return Err(AuditError::Unfit { place, reason });
         }
@@ -73,7 +110,15 @@ impl Log {
         if status & OFlag::O_ACCMODE == OFlag::O_RDONLY {
             return Err(AuditError::Unfit { place, reason: "it is not open for writing" });
         }
-        let file_type = file.metadata().map_err(open)?.file_type();
+        let metadata = file.metadata().map_err(open)?;
+        let file_type = metadata.file_type();
+        // Where the caller has closed one of the first three, the program itself has opened this in its place.
+        if file_type.is_char_device() && metadata.rdev() == makedev(1, 3) {
+            return Err(AuditError::Unfit {
+                place,
+                reason: "it is /dev/null, which keeps nothing; say `none`",
+            });
+        }
         // On a regular file, two runs that do not append would overwrite each other.
         if file_type.is_file() && !status.contains(OFlag::O_APPEND) {
             fcntl(&file, FcntlArg::F_SETFL(status | OFlag::O_APPEND)).map_err(|errno| open(errno.into()))?;
@@ -102,9 +147,17 @@ fn unfit(metadata: &std::fs::Metadata) -> Option<&'static str> {
         Some("it belongs to another user")
     } else if metadata.nlink() > 1 {
         Some("it has a second name")
+    } else if metadata.nlink() == 0 {
+        Some("it was removed while it was opened")
     } else {
         None
     }
+}
+
+/// Whether a path still leads to a file.
+fn has_name(path: &Path, metadata: &std::fs::Metadata) -> bool {
+    let inode = |metadata: &std::fs::Metadata| (metadata.dev(), metadata.ino());
+    std::fs::symlink_metadata(path).is_ok_and(|found| inode(&found) == inode(metadata))
 }
 
 /// Whether an earlier run was cut off while it wrote.
@@ -132,4 +185,6 @@ fn ends_within_line(mut file: &File) -> io::Result<bool> {
 
 /// How often the end of a log has to be found the same.
 const LOOKS: u32 = 10;
+/// How often a log is opened that is renamed meanwhile.
+const MAX_TRIES: u32 = 16;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);

@@ -9,12 +9,20 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, geteuid};
 
 use super::error::AuditError;
+use crate::cli::AuditTarget;
 
 /// The usual log: root's is in `/var/log`, everybody else's in their state directory. Its directory is made.
 pub(super) fn usual() -> Result<PathBuf, AuditError> {
     let directory = directory(geteuid().is_root(), |name| std::env::var_os(name))?;
     prepare(&directory)?;
-    Ok(directory.join("audit.jsonl"))
+    Ok(directory.join(NAME))
+}
+
+/// The paths of a log, and of the usual one, as far as they are paths.
+pub fn places(target: &AuditTarget) -> impl Iterator<Item = PathBuf> {
+    let usual = directory(geteuid().is_root(), |name| std::env::var_os(name)).ok();
+    let named = if let AuditTarget::Path(path) = target { Some(path.clone()) } else { None };
+    usual.map(|directory| directory.join(NAME)).into_iter().chain(named)
 }
 
 /// Root's place does not depend on the environment, which may be somebody else's.
@@ -59,6 +67,8 @@ fn make(directory: &Path) -> io::Result<()> {
         made => made,
     }
 }
+
+const NAME: &str = "audit.jsonl";
 
 #[cfg(test)]
 mod tests {

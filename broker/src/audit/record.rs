@@ -47,6 +47,8 @@ pub struct Decision<'a> {
     pub resource: &'a str,
     /// What else the policy could look at.
     pub context: Option<&'a Value>,
+    /// What the act does, where action and resource do not say it.
+    pub act: Option<&'a Value>,
     /// The answer.
     pub permitted: bool,
     /// The policies that decided; none when no permit matched.
@@ -55,6 +57,8 @@ pub struct Decision<'a> {
     pub errors: &'a [String],
     /// Whether the act changes the host, so that the record has to be on file before it.
     pub effect: bool,
+    /// Whether it is about a piece of new content that nobody sees before it is complete.
+    pub is_piece: bool,
 }
 
 /// What became of one request.
@@ -149,6 +153,10 @@ impl Decision<'_> {
             fields.name("context");
             push_json(fields.0, context);
         }
+        if let Some(act) = self.act {
+            fields.name("act");
+            push_json(fields.0, act);
+        }
         fields.text("decision", if self.permitted { "permit" } else { "deny" });
         fields.texts("policies", self.policies);
         if !self.errors.is_empty() {
@@ -156,10 +164,10 @@ impl Decision<'_> {
         }
     }
 
-    /// Whether the act has to be recorded by itself, however often it is repeated. The pieces of one file's new
-    /// content count as one act.
+    /// Whether the act has to be recorded by itself, however often it is repeated. Only the pieces of one file's new
+    /// content count as one act: what they come to is recorded when it takes its place.
     pub(super) fn is_single(&self) -> bool {
-        self.effect && self.permitted && self.action != ActionId::FileSystemWrite
+        self.effect && self.permitted && !self.is_piece
     }
 }
 

@@ -81,6 +81,7 @@ fn plain(script: Script, deciding: DecidingArguments, limits: Limits) -> Run {
         jail_forensics: deciding.jail_forensics,
         limits,
         configuration: Vec::<PathBuf>::new(),
+        configured_log: AuditTarget::Usual,
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Run {
     pub limits: Limits,
     /// The configuration files that were read; they are closed to the script.
     pub configuration: Vec<PathBuf>,
+    /// Where configuration has the record go, whatever the flags say; closed to the script, too.
+    pub configured_log: AuditTarget,
 }
 
 impl Asked {
@@ -82,6 +84,7 @@ impl Asked {
         let effective = layers.with_flags(&[("policy-mode", default_mode.name())], &given)?;
         run.take(&effective)?;
         run.configuration = layers.files().to_vec();
+        run.configured_log = layers.with_flags(&[], &[])?.audit_log()?;
         Ok(run)
     }
 }

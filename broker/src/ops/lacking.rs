@@ -12,6 +12,7 @@ mod questions;
 use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::interface::Request;
 
+use crate::forbidden::Known;
 use crate::object::Inode;
 use crate::policy::explain::{Lacking, Need, grant, nearest};
 use crate::policy::{Question, Verdict};
@@ -108,7 +109,7 @@ pub fn of_rest(services: &mut Services, denied: &Request, rest: &[Request]) {
 
 /// Who forbids it, if it is refused at all.
 fn refusal(services: &mut Services, question: &Question<'_>, inode: Option<Inode>) -> Option<Vec<String>> {
-    if let Some(reason) = services.forbidden.reason(question, inode) {
+    if let Some(reason) = services.forbidden.reason(question, Known { inode, place: None }) {
         return Some(vec![reason.to_owned()]);
     }
     let verdict = services.engine.decide(question);

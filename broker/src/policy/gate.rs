@@ -9,7 +9,9 @@ use rex_ipc::interface::Needs;
 use super::engine::Verdict;
 use super::permit::{Allows, Permit, Resource};
 use super::question::{Question, ResourceRef};
+use crate::audit::Act;
 use crate::error::{Denial, Error};
+use crate::forbidden::Known;
 use crate::limits::within_depth;
 use crate::object::Inode;
 use crate::path::PathName;
@@ -79,8 +81,20 @@ impl<'req, O> Gate<'req, O> {
         R: Allows<A>,
         O: Needs<A>,
     {
-        self.decide(A::ID, &resource)?;
-        Ok(Permit::granted(resource))
+        self.grant(resource, None)
+    }
+
+    /// The same for an act of which action and resource do not say enough; the record has the rest.
+    ///
+    /// # Errors
+    /// As [`Gate::authorize`].
+    pub fn authorize_act<A, R>(&mut self, resource: R, act: Act<'_>) -> Result<Permit<'req, A, R>, Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.grant(resource, Some(act))
     }
 
     /// Asks for what Rex does not ask. Its scripts go on where nothing permits it, but not where something forbids it.
@@ -111,7 +125,7 @@ impl<'req, O> Gate<'req, O> {
         O: Needs<A>,
     {
         let question = question(A::ID, resource);
-        self.services.forbidden.reason(&question, resource.inode()).is_none()
+        self.services.forbidden.reason(&question, known(resource)).is_none()
             && self.services.engine.decide(&question).permitted
             && self.refusal_by_earlier_name(A::ID, resource).is_none()
     }
@@ -128,12 +142,26 @@ impl<'req, O> Gate<'req, O> {
         self.refused(&question, &determining, &[], false)
     }
 
-    fn decide<R: Resource>(&mut self, action: ActionId, resource: &R) -> Result<(), Error> {
+    fn grant<A: Action, R: Allows<A>>(
+        &mut self,
+        resource: R,
+        act: Option<Act<'_>>,
+    ) -> Result<Permit<'req, A, R>, Error> {
+        self.decide(A::ID, &resource, act)?;
+        Ok(Permit::granted(resource))
+    }
+
+    fn decide<R: Resource>(
+        &mut self,
+        action: ActionId,
+        resource: &R,
+        act: Option<Act<'_>>,
+    ) -> Result<(), Error> {
         let question = question(action, resource);
         if let ResourceRef::File(path) | ResourceRef::Dir(path) = question.resource {
             within_depth(path, &self.services.limits)?;
         }
-        if let Some(reason) = self.services.forbidden.reason(&question, resource.inode()) {
+        if let Some(reason) = self.services.forbidden.reason(&question, known(resource)) {
             let determining = [reason.to_owned()];
             return Err(self.refused(&question, &determining, &[], false));
         }
@@ -150,6 +178,7 @@ impl<'req, O> Gate<'req, O> {
             errors: &verdict.errors,
             line: self.line,
             effect: changes_host(action),
+            act,
         })
     }
 
@@ -210,6 +239,7 @@ impl<'req, O> Gate<'req, O> {
             errors,
             line: self.line,
             effect: changes_host(question.action),
+            act: None,
         });
         match recorded {
             Err(error) => error,
@@ -241,6 +271,10 @@ fn renamed<'a, R: Resource>(action: ActionId, resource: &'a R, name: &'a str) ->
 
 fn question<R: Resource>(action: ActionId, resource: &R) -> Question<'_> {
     Question { context: resource.context(), ..Question::new(action, resource.as_question()) }
+}
+
+fn known<R: Resource>(resource: &R) -> Known<'_> {
+    Known { inode: resource.inode(), place: resource.place() }
 }
 
 /// Whether the act leaves the host other than it was; its record has to be written first.

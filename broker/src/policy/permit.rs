@@ -9,6 +9,7 @@ use rex_ipc::action::{Action, file_system};
 use super::question::{ContextRef, ResourceRef};
 use crate::moved::Held;
 use crate::object::{DirAt, DirPath, Directory, File, FileAt, FilePath, Inode, Labelled, Moving};
+use crate::path::EntryName;
 
 /// Proof that the policy permitted `A` on the resource inside, within one request.
 ///
@@ -71,6 +72,11 @@ pub trait Resource {
     fn held(&self) -> Held<'_> {
         Held::Nothing
     }
+
+    /// The open directory that it is in, and its name there.
+    fn place(&self) -> Option<(&Directory, &EntryName)> {
+        None
+    }
 }
 
 /// Says that the schema allows the action `A` on this type of resource.
@@ -100,6 +106,10 @@ impl Resource for DirAt {
     fn held(&self) -> Held<'_> {
         Held::Entry(&self.parent, &self.entry)
     }
+
+    fn place(&self) -> Option<(&Directory, &EntryName)> {
+        Some((&self.parent, &self.entry))
+    }
 }
 
 impl Resource for FileAt {
@@ -109,6 +119,10 @@ impl Resource for FileAt {
 
     fn held(&self) -> Held<'_> {
         Held::Entry(&self.parent, &self.entry)
+    }
+
+    fn place(&self) -> Option<(&Directory, &EntryName)> {
+        Some((&self.parent, &self.entry))
     }
 }
 
@@ -156,6 +170,10 @@ impl<R: Resource> Resource for Moving<R> {
     fn held(&self) -> Held<'_> {
         self.what.held()
     }
+
+    fn place(&self) -> Option<(&Directory, &EntryName)> {
+        self.what.place()
+    }
 }
 
 impl<R: Resource> Resource for Labelled<R> {
@@ -173,6 +191,10 @@ impl<R: Resource> Resource for Labelled<R> {
 
     fn held(&self) -> Held<'_> {
         self.what.held()
+    }
+
+    fn place(&self) -> Option<(&Directory, &EntryName)> {
+        self.what.place()
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use crate::audit;
 use crate::cli::{self, Format};
+use crate::config::Places;
 use crate::forbidden::{self, Forbidden};
 use crate::input::Inputs;
 use crate::policy::{Finding, Loaded, Policies, PolicyText};
 use crate::policy_command;
 use crate::result::{NotStarted, Recorder};
+use crate::temporaries::Temporaries;
 
 /// Loads the policies of the caller and those that only forbid.
 ///
@@ -72,15 +75,35 @@ pub(super) fn sources(inputs: &Inputs) -> Vec<PolicyText<'_>> {
     sources
 }
 
-/// The script reads and writes with the broker's rights, so the files of the run itself are closed to it.
+/// The script reads and writes with the broker's rights, so the files of the run itself are closed to it, and so are the
+/// places where the next run looks for its own. The script is no such file: nobody trusts what it says.
 pub(super) fn close(forbidden: &mut Forbidden, options: &cli::Run, inputs: &Inputs) {
-    let sources = inputs.policies.iter().chain(&inputs.forbids);
-    let policies = sources.map(|source| (Path::new(&source.name), forbidden::POLICY));
-    let configuration = options.configuration.iter().map(|path| (path.as_path(), forbidden::CONFIGURATION));
-    for (path, reason) in policies.chain(configuration) {
-        // A policy that comes through a pipe has no path that could be read again.
-        if let Err(error) = forbidden.add_file(path, reason) {
+    // A policy that comes through a pipe has no path that could be read again.
+    let told = |closed: std::io::Result<()>| {
+        if let Err(error) = closed {
             tracing::debug!("there is no path to protect: {error}");
         }
+    };
+    for path in options.policies.iter().chain(&options.forbids) {
+        told(match path.is_dir() {
+            true => forbidden.add_policy_directory(path),
+            false => forbidden.add_file(path, forbidden::POLICY),
+        });
+    }
+    for source in inputs.policies.iter().chain(&inputs.forbids) {
+        told(forbidden.add_file(Path::new(&source.name), forbidden::POLICY));
+    }
+    let places = Places::usual();
+    let configuration = [places.system.join("config.toml"), places.system.join("conf.d")];
+    let configuration = configuration.iter().chain(&places.user).chain(&options.configuration);
+    for path in configuration {
+        told(forbidden.add_path(path, forbidden::CONFIGURATION));
+        told(forbidden.add_file(path, forbidden::CONFIGURATION));
+    }
+    for path in audit::places(&options.configured_log).chain(audit::places(&options.audit_log)) {
+        told(forbidden.add_path(&path, forbidden::AUDIT_LOG));
+    }
+    if let Some(path) = Temporaries::usual_place() {
+        told(forbidden.add_path(&path, forbidden::JOURNALS));
     }
 }

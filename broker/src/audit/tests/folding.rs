@@ -58,16 +58,37 @@ fn each_effect_is_recorded_by_itself() {
     assert_eq!(memory.events(), ["decision"; 3]);
 }
 
+// Truncations, copies, allocations and appends ask for `write`, as the pieces of new content do.
+#[test]
+fn each_effect_is_on_file_before_it_happens_whatever_was_before() {
+    for action in ActionId::ALL.iter().copied().filter(|action| crate::policy::changes_host(*action)) {
+        let (mut journal, memory) = journal();
+        let decisions = || memory.events().iter().filter(|event| *event == "decision").count();
+
+        for frame in 0..3 {
+            for index in 0..2 {
+                let before = decisions();
+                journal.request(RequestNumber { frame, index });
+                journal.before(&effect(action)).unwrap();
+                assert_eq!(decisions(), before + 1, "{action:?}");
+                journal.after(&outcome("truncate")).unwrap();
+            }
+            journal.commit().unwrap();
+        }
+
+        assert!(!memory.events().contains(&"repeat".to_owned()), "{action:?}");
+    }
+}
+
 #[test]
 fn pieces_of_one_file_fold_into_an_opening_and_a_closing_record() {
     let (mut journal, memory) = journal();
 
     for action in [ActionId::FileSystemRead, ActionId::FileSystemWrite] {
+        let is_piece = action == ActionId::FileSystemWrite;
         for frame in 0..4 {
             journal.request(RequestNumber { frame, index: 0 });
-            journal
-                .before(&Decision { effect: action == ActionId::FileSystemWrite, ..effect(action) })
-                .unwrap();
+            journal.before(&Decision { effect: is_piece, is_piece, ..effect(action) }).unwrap();
             journal.after(&chunk(7)).unwrap();
             journal.commit().unwrap();
         }

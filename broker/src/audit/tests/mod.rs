@@ -65,10 +65,12 @@ fn decision(resource: &str) -> Decision<'_> {
         resource_kind: ResourceKind::File,
         resource,
         context: None,
+        act: None,
         permitted: true,
         policies: &[],
         errors: &[],
         effect: false,
+        is_piece: false,
     }
 }
 

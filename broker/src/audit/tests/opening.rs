@@ -125,12 +125,15 @@ fn only_descriptors_that_are_open_for_writing_are_taken() {
     let readable = File::open(&path).unwrap();
 
     let (taken, refused) = (Log::inherited(writable.as_raw_fd()), Log::inherited(readable.as_raw_fd()));
-    let closed = open(&AuditTarget::Descriptor(987_654));
+    let closed = Log::inherited(987_654);
+    // Open by now, and not when this process started.
+    let own = open(&AuditTarget::Descriptor(writable.as_raw_fd()));
 
     fs::remove_file(&path).unwrap();
     assert!(taken.is_ok());
     assert!(matches!(refused, Err(AuditError::Unfit { .. })));
     assert!(matches!(closed, Err(AuditError::Open { .. })));
+    assert!(matches!(own, Err(AuditError::Unfit { .. })));
 }
 
 #[test]

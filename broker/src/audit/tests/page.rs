@@ -54,6 +54,7 @@ fn written(with_optional: bool) -> Vec<Value> {
     let start = Start { arguments_sha256: text, image_sha256: text, require: text, ..Start::default() };
     let decided = Decision {
         context: with_optional.then_some(&context),
+        act: with_optional.then_some(&context),
         errors: if with_optional { &texts } else { &[] },
         ..decision("/a")
     };

@@ -7,6 +7,7 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::Allocate;
 
 use super::begin_write::not_writable;
+use crate::audit::Act;
 use crate::error::Error;
 use crate::ops::Perform;
 use crate::policy::Gate;
@@ -15,7 +16,8 @@ use crate::sys::write::{self, AllocateError};
 impl Perform for Allocate {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
         let file = gate.services.handles.file(self.file)?;
-        let permit = gate.authorize::<Write, _>(Rc::clone(&file))?;
+        let act = Act::Allocate { size_bytes: self.length_bytes };
+        let permit = gate.authorize_act::<Write, _>(Rc::clone(&file), act)?;
         if !file.writable {
             return Err(not_writable(&file));
         }

@@ -13,6 +13,7 @@ use rex_ipc::handle::FileId;
 use super::begin_write::not_writable;
 use super::finish_write::take_name;
 use super::read_chunk::not_readable;
+use crate::audit::Act;
 use crate::error::Error;
 use crate::object::File;
 use crate::ops::Perform;
@@ -33,7 +34,8 @@ impl Perform for Copy {
         if !from.readable {
             return Err(not_readable(&from));
         }
-        let write = gate.authorize::<Write, _>(Rc::clone(&to))?;
+        let act = Act::Copy { from: from.name.as_str(), to: to.name.as_str() };
+        let write = gate.authorize_act::<Write, _>(Rc::clone(&to), act)?;
         if !to.writable {
             return Err(not_writable(&to));
         }

@@ -10,6 +10,7 @@ use rex_ipc::file_system::CreateLink;
 use rex_ipc::name;
 
 use super::{entry_name, spelled};
+use crate::audit::Act;
 use crate::error::Error;
 use crate::object::{FileAt, FilePath};
 use crate::ops::Perform;
@@ -27,7 +28,8 @@ impl Perform for CreateLink {
             return Err(entry_name(given).err().unwrap_or_else(not_a_name));
         };
         let place = FileAt::new(Rc::clone(&parent), entry);
-        let create = gate.authorize::<Create, _>(place.clone())?;
+        let act = Act::Link { target: self.target.as_str() };
+        let create = gate.authorize_act::<Create, _>(place.clone(), act)?;
         // Where a link points is nobody's business before it is followed: any text will do, but no zero byte.
         let target = CString::new(name::to_bytes(self.target.as_str())).map_err(|_| Errno::EINVAL)?;
         if !self.force {
@@ -35,7 +37,7 @@ impl Perform for CreateLink {
         }
         let delete = gate.authorize::<Delete, _>(place.clone())?;
         let forbidden = &gate.services.forbidden;
-        let closed = |inode| forbidden.inode_reason(inode);
+        let closed = |inode| forbidden.displacing_reason(inode);
         match links::replace(&create, &delete, &target, &mut gate.services.temporaries, &closed) {
             Ok(()) => Ok(()),
             Err(NotReplaced::Closed(reason)) => Err(gate.refuse::<Delete, _>(&place, reason)),

@@ -10,7 +10,8 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber, WriteHow};
 use rex_ipc::handle::FileId;
 
-use super::set_owner::{change_error, group_number, user_number};
+use super::set_owner::{change_error, group_number, spelled, user_number};
+use crate::audit::Act;
 use crate::error::Error;
 use crate::object::{DirPath, File, FileAt};
 use crate::ops::Perform;
@@ -42,7 +43,14 @@ impl Perform for FinishWrite {
 }
 
 fn finish(request: &FinishWrite, gate: &mut Gate<'_, FinishWrite>, writer: &Rc<Writer>) -> Result<(), Error> {
-    let permit = gate.authorize::<Write, _>(Rc::clone(writer))?;
+    let how = match &writer.target {
+        Target::New(_) => "new",
+        Target::File(_, WriteHow::Replace { .. }) => "replace",
+        Target::File(_, WriteHow::InPlace) => "in_place",
+        Target::File(_, WriteHow::Append) => "append",
+    };
+    let act = Act::Write { how, bytes: writer.staged.borrow().length_bytes() };
+    let permit = gate.authorize_act::<Write, _>(Rc::clone(writer), act)?;
     match &writer.target {
         Target::New(new) if request.reopen.is_none() => new_file(gate, &permit, new, &request.attributes),
         Target::File(file, how) if request.attributes == Attributes::default() => match how {
@@ -123,14 +131,19 @@ fn new_file(
     attributes: &Attributes,
 ) -> Result<(), Error> {
     let writer = permit.resource();
-    let mode = match attributes.mode.map(|_| gate.authorize::<Chmod, _>(Rc::clone(writer))) {
+    let mode = match attributes
+        .mode
+        .map(|mode| gate.authorize_act::<Chmod, _>(Rc::clone(writer), Act::Mode(mode.bits())))
+    {
         Some(Ok(permit)) => Some(permit),
         // As Rex has it, the file is made without the mode; the denial is on record.
         Some(Err(Error::Denied(_))) | None => None,
         Some(Err(error)) => return Err(error),
     };
     let owned = attributes.user.is_some() || attributes.group.is_some();
-    let owner = owned.then(|| gate.authorize::<Chown, _>(Rc::clone(writer))).transpose()?;
+    let given = [spelled(attributes.user.as_ref()), spelled(attributes.group.as_ref())];
+    let act = Act::Owner { user: given[0].as_deref(), group: given[1].as_deref() };
+    let owner = owned.then(|| gate.authorize_act::<Chown, _>(Rc::clone(writer), act)).transpose()?;
     // Looked up only now: which users there are is nothing that a script without `chown` is told.
     let user = attributes.user.as_ref().map(|user| number(user, user_number)).transpose()?;
     let group = attributes.group.as_ref().map(|group| number(group, group_number)).transpose()?;
@@ -156,9 +169,12 @@ fn new_file(
     let staged = writer.staged.borrow();
     let made = below::make(&missing, walked.held)?;
     let entry = new.path.file_name().and_then(crate::path::EntryName::parse).ok_or(Errno::EINVAL)?;
+    if let Some(reason) = services.forbidden.bringing_reason(made.last()?, &entry) {
+        return Err(gate.refuse::<Write, _>(writer, reason));
+    }
     let forbidden = &services.forbidden;
     let may_replace = |found: &FileStat| {
-        file_type(found) != SFlag::S_IFDIR && forbidden.inode_reason(inode(found)).is_none()
+        file_type(found) != SFlag::S_IFDIR && forbidden.displacing_reason(inode(found)).is_none()
     };
     let own_fds = Rc::clone(&services.own_fds);
     let target = (made.last()?, &entry);
@@ -170,7 +186,7 @@ fn new_file(
             return Ok(());
         }
         Err(NotPlaced::InTheWay { is_directory: true, .. }) => Errno::EISDIR.into(),
-        Err(NotPlaced::InTheWay { inode, .. }) => match services.forbidden.inode_reason(inode) {
+        Err(NotPlaced::InTheWay { inode, .. }) => match services.forbidden.displacing_reason(inode) {
             Some(reason) => gate.refuse::<Write, _>(writer, reason),
             None => Errno::EBUSY.into(),
         },

@@ -8,8 +8,9 @@ use rex_ipc::action::file_system::{Chmod, Chown, Create, Open};
 use rex_ipc::file_system::{Attributes, IdentityText, Instant, MakeDir, NameOrNumber};
 use rex_ipc::interface::Needs;
 
-use super::set_owner::{change_error, group_number, user_number};
+use super::set_owner::{self, change_error, group_number, user_number};
 use super::{held, object_refusal, spelled};
+use crate::audit::Act;
 use crate::error::Error;
 use crate::object::{DirPath, Directory};
 use crate::ops::Perform;
@@ -133,7 +134,8 @@ impl<'req> Shape<'req> {
         }
         gate.authorize::<Open, _>(DirPath(path.clone()))?;
         let mode = match attributes.mode {
-            Some(mode) => match gate.authorize::<Chmod, _>(DirPath(path.clone())) {
+            Some(mode) => match gate.authorize_act::<Chmod, _>(DirPath(path.clone()), Act::Mode(mode.bits()))
+            {
                 Ok(permit) => Some((permit, mode.bits())),
                 // As Rex has it, it is made without the mode; the denial is on record.
                 Err(Error::Denied(_)) => None,
@@ -143,7 +145,9 @@ impl<'req> Shape<'req> {
         };
         let first_mode = attributes.mode.map_or(ANY_MODE, |mode| mode.bits() | 0o700);
         let owner = if attributes.user.is_some() || attributes.group.is_some() {
-            let permit = gate.authorize::<Chown, _>(DirPath(path.clone()))?;
+            let given = [&attributes.user, &attributes.group].map(|given| set_owner::spelled(given.as_ref()));
+            let act = Act::Owner { user: given[0].as_deref(), group: given[1].as_deref() };
+            let permit = gate.authorize_act::<Chown, _>(DirPath(path.clone()), act)?;
             let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
             let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
             Some(NewOwner { permit, user, group })

@@ -48,6 +48,7 @@ use rex_ipc::interface::Needs;
 use rex_ipc::name;
 
 use crate::error::Error;
+use crate::forbidden::OWN_PROC;
 use crate::object::{Directory, FilePath};
 use crate::path::{EntryName, PathName};
 use crate::policy::{Allows, Gate, Permit};
@@ -109,7 +110,7 @@ fn object_refusal(
         return Some(reason);
     }
     if services.shows_broker(reached) {
-        return Some("built-in: broker and jail are not shown to scripts");
+        return Some(OWN_PROC);
     }
     let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
     (several_links && !services.hard_links && foreign_link_possible(services, parent, &reached.stat))

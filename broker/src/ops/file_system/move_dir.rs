@@ -31,6 +31,10 @@ impl Perform for MoveDir {
         let path = spelled(&to, given)?;
         let base = directory.name.file_name().and_then(EntryName::parse).ok_or(Errno::EBUSY)?;
         let source = Source { what: DirAt::new(from, base), directory };
+        // Under whatever name it was opened: what is below it would be under another one.
+        if let Some(reason) = gate.services.forbidden.displacing_reason(source.directory.inode) {
+            return Err(gate.refuse::<Move, _>(&source.moving(path, given, &to), reason));
+        }
         let Some(entry) = EntryName::parse(given) else {
             gate.authorize::<Move, _>(source.moving(path.clone(), given, &to))?;
             gate.authorize::<Create, _>(DirPath(path))?;
@@ -109,7 +113,21 @@ impl Source {
         let moving = gate.authorize::<Move, _>(self.moving(place.path.clone(), &name, &place.parent))?;
         let create = gate.authorize::<Create, _>(place.clone())?;
         let open = gate.authorize::<Open, _>(place)?;
-        Ok(Way { moving, create, open })
+        let place = create.resource();
+        let forbidden = &gate.services.forbidden;
+        let mut closed = forbidden.bringing_reason(&place.parent, &place.entry);
+        if closed.is_none()
+            && let Some(occupant) = moves::occupant(&create, |place| (&place.parent, &place.entry))?
+        {
+            // With entries it is not replaced; an empty one would be, and with it what is to come there.
+            closed = forbidden
+                .displacing_reason(walk::inode(&occupant))
+                .filter(|_| moves::is_empty(&create).unwrap_or(true));
+        }
+        match closed {
+            Some(reason) => Err(gate.refuse::<Create, _>(place, reason)),
+            None => Ok(Way { moving, create, open }),
+        }
     }
 
     /// The same for the place inside the directory with entries that was found, under the name it has now.

@@ -51,6 +51,9 @@ impl Perform for MoveFile {
         if file.origin.create {
             gate.authorize::<Create, _>(place.clone())?;
         }
+        if let Some(reason) = gate.services.forbidden.bringing_reason(&place.parent, &place.entry) {
+            return Err(gate.refuse::<Create, _>(&place, reason));
+        }
         let failed = |error: &io::Error| not_moved(error, moving.resource());
         let mut onto =
             replacing::file(gate, &create, file.at_named()).map_err(|error| told(error, &failed))?;
@@ -149,7 +152,7 @@ fn copied(
     let may_replace = |found: &FileStat| {
         onto == Onto::WhatIsThere
             && file_type(found) != SFlag::S_IFDIR
-            && forbidden.inode_reason(inode(found)).is_none()
+            && forbidden.displacing_reason(inode(found)).is_none()
     };
     let own_fds = Rc::clone(&services.own_fds);
     let target = (&place.parent, &place.entry);

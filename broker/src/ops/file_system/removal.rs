@@ -104,14 +104,14 @@ pub(super) fn may_go<O: Needs<Delete>>(gate: &mut Gate<'_, O>, item: &Item) -> R
         let place = dir_at(item);
         if !gate.would_permit::<Delete, _>(&place) {
             gate.authorize::<Delete, _>(place)?;
-        } else if let Some(reason) = gate.services.forbidden.inode_reason(item.inode) {
+        } else if let Some(reason) = gate.services.forbidden.displacing_reason(item.inode) {
             return Err(gate.refuse::<Delete, _>(&place, reason));
         }
     } else {
         let place = file_at(item);
         if !gate.would_permit::<Delete, _>(&place) {
             gate.authorize::<Delete, _>(place)?;
-        } else if let Some(reason) = gate.services.forbidden.inode_reason(item.inode) {
+        } else if let Some(reason) = gate.services.forbidden.displacing_reason(item.inode) {
             return Err(gate.refuse::<Delete, _>(&place, reason));
         }
     }

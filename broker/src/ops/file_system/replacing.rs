@@ -29,7 +29,7 @@ where
     let Some(occupant) = moves::occupant(create, |place| (&place.parent, &place.entry))? else {
         return Ok(Onto::NothingThere);
     };
-    if let Some(reason) = gate.services.forbidden.inode_reason(inode(&occupant)) {
+    if let Some(reason) = gate.services.forbidden.replacing_reason(&occupant) {
         return Err(gate.refuse::<Create, _>(place, reason));
     }
     if file_type(&occupant) == SFlag::S_IFDIR {

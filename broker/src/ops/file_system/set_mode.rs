@@ -7,6 +7,7 @@ use rex_ipc::action::file_system::Chmod;
 use rex_ipc::file_system::SetMode;
 use rex_ipc::handle::AnyId;
 
+use crate::audit::Act;
 use crate::error::Error;
 use crate::ops::Perform;
 use crate::policy::Gate;
@@ -19,12 +20,12 @@ impl Perform for SetMode {
         match self.handle {
             AnyId::Dir(id) => {
                 let directory = gate.services.handles.dir(id)?;
-                let chmod = gate.authorize::<Chmod, _>(directory)?;
+                let chmod = gate.authorize_act::<Chmod, _>(directory, Act::Mode(bits))?;
                 attributes::set_mode(&chmod, own_fds.as_fd(), bits)?;
             }
             AnyId::File(id) => {
                 let file = gate.services.handles.file(id)?;
-                let chmod = gate.authorize::<Chmod, _>(file)?;
+                let chmod = gate.authorize_act::<Chmod, _>(file, Act::Mode(bits))?;
                 attributes::set_mode(&chmod, own_fds.as_fd(), bits)?;
             }
         }

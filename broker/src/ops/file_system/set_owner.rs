@@ -6,9 +6,10 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use rex_ipc::action::file_system::Chown;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{IdentityText, SetOwner};
+use rex_ipc::file_system::{IdentityText, NameOrNumber, SetOwner};
 use rex_ipc::handle::AnyId;
 
+use crate::audit::Act;
 use crate::error::Error;
 use crate::ops::Perform;
 use crate::policy::{Gate, Permit};
@@ -17,15 +18,17 @@ use crate::sys::unguarded;
 
 impl Perform for SetOwner {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+        let user = self.user.as_ref().map(|user| user.as_str());
+        let act = Act::Owner { user, group: self.group.as_ref().map(|group| group.as_str()) };
         match self.handle {
             AnyId::Dir(id) => {
                 let directory = gate.services.handles.dir(id)?;
-                let chown = gate.authorize::<Chown, _>(directory)?;
+                let chown = gate.authorize_act::<Chown, _>(directory, act)?;
                 change(gate, &chown, &self)
             }
             AnyId::File(id) => {
                 let file = gate.services.handles.file(id)?;
-                let chown = gate.authorize::<Chown, _>(file)?;
+                let chown = gate.authorize_act::<Chown, _>(file, act)?;
                 change(gate, &chown, &self)
             }
         }
@@ -45,6 +48,14 @@ fn change<R: Held>(
     }
     let own_fds = Rc::clone(&gate.services.own_fds);
     attributes::set_owner(chown, own_fds.as_fd(), user, group).map_err(|error| change_error(&error))
+}
+
+/// A user or group as the record names it.
+pub(super) fn spelled(given: Option<&NameOrNumber>) -> Option<String> {
+    given.map(|given| match given {
+        NameOrNumber::Name(name) => name.as_str().to_owned(),
+        NameOrNumber::Number(number) => number.to_string(),
+    })
 }
 
 /// The number of a user of this name.

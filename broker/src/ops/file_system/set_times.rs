@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rex_ipc::action::file_system::Write;
 use rex_ipc::file_system::SetTimes;
 
+use crate::audit::Act;
 use crate::error::Error;
 use crate::ops::Perform;
 use crate::policy::Gate;
@@ -14,7 +15,10 @@ use crate::sys::attributes;
 impl Perform for SetTimes {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
         let file = gate.services.handles.file(self.file)?;
-        let write = gate.authorize::<Write, _>(file)?;
+        let write = gate.authorize_act::<Write, _>(
+            file,
+            Act::Times { accessed: self.accessed, modified: self.modified },
+        )?;
         let own_fds = Rc::clone(&gate.services.own_fds);
         Ok(attributes::set_times(&write, own_fds.as_fd(), self.accessed, self.modified)?)
     }
