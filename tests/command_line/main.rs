@@ -16,6 +16,7 @@ mod limits;
 mod limits_page;
 mod manual;
 mod many;
+mod own_files;
 mod people;
 mod policies;
 mod recording;
