@@ -204,7 +204,7 @@ impl<'req, O> Gate<'req, O> {
         let (ResourceRef::File(path) | ResourceRef::Dir(path)) = resource.as_question() else { return None };
         for name in self.services.moved.earlier(path, resource.held()) {
             let question = renamed(action, resource, name.as_str());
-            if let Some(reason) = self.services.forbidden.reason(&question, None) {
+            if let Some(reason) = self.services.forbidden.reason(&question, known(resource)) {
                 return Some((name, Refusal::BuiltIn(reason)));
             }
             let verdict = self.services.engine.decide(&question);
@@ -222,7 +222,7 @@ impl<'req, O> Gate<'req, O> {
         let verdict = self.services.engine.decide(question);
         !verdict.permitted
             && verdict.determining.is_empty()
-            && self.services.forbidden.reason(question, inode).is_none()
+            && self.services.forbidden.reason(question, Known { inode, place: None }).is_none()
     }
 
     fn refused(
