@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use cedar_policy_core::ast::Effect;
 use rex_ipc::action::{ActionId, ResourceKind};
 
-use super::entities::ancestors;
 use super::finding::Source;
 use super::finding::{Finding, Severity};
 use super::narrow::{self, Area, Reach};
@@ -135,6 +134,19 @@ fn matches(area: &Area, name: &str) -> bool {
     match area {
         Area::Exactly(exactly) => exactly == name,
         Area::Beneath(above) => above == name || ancestors(name).any(|directory| directory == above),
+    }
+}
+
+/// The directories above a path, nearest first.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(parent(path), |path| parent(path))
+}
+
+fn parent(path: &str) -> Option<&str> {
+    match path.rsplit_once('/')? {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (before, _) => Some(before),
     }
 }
 
