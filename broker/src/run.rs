@@ -307,12 +307,13 @@ impl Run<'_> {
                 let place = session.place;
                 let line = place.map_or(session.line, |place| place.line);
                 services.progress.hide();
+                let remarks = std::mem::take(&mut session.remarks);
                 let ending = self.ending(end, line, &mut jail, watch.as_ref(), &mut services);
                 let remark = result::diagnose(&ending, place, &inputs.script_name, &inputs.script);
                 let mut recorder = services.recorder.lock();
                 recorder.diagnostics.extend(remark);
-                let doubts = session.remarks.iter();
-                let doubts = doubts.map(|doubt| result::doubt(doubt, &inputs.script_name, &inputs.script));
+                let doubts =
+                    remarks.iter().map(|doubt| result::doubt(doubt, &inputs.script_name, &inputs.script));
                 recorder.diagnostics.extend(doubts);
                 drop(recorder);
                 (ending, Some(evaluation))
