@@ -214,7 +214,7 @@ impl Extraction<'_> {
                     let path = links.path(index);
                     receivers.push((
                         index,
-                        Writer::begin_file(self.context, self.to, path).map_err(Refusal::from),
+                        Writer::begin_file(self.context, self.to.id(), path).map_err(Refusal::from),
                     ));
                 }
             }
