@@ -4,6 +4,7 @@ use std::process::Command;
 
 use rex_broker::session::{RunEnd, Session};
 use rex_hardening::Link;
+use rex_ipc::bounded::List;
 use rex_ipc::control::{Arguments, Outcome, Purpose, ScriptEnd};
 use rex_ipc::file_system::{Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, ReadChunk, Stat};
 use rex_ipc::frame::Kind;

@@ -1,5 +1,6 @@
 //! Frames that no honest jail sends: every way to be wrong, in endless variation.
 
+use rex_ipc::bounded::List;
 use rex_ipc::control::{Outcome, OutputBegin, Piece, ScriptEnd};
 use rex_ipc::file_system::Close;
 use rex_ipc::frame::Kind;

@@ -28,6 +28,7 @@ pub fn argument_files(bytes: &[u8]) {
         forbids: &[],
         arguments: Some(&arguments),
         given: &[],
+        rex_compat: false,
     };
     match input::read(&wanted, Instant::now() + std::time::Duration::from_secs(60)) {
         Err(error) => assert!(error.to_string().starts_with("Failed to load input files: "), "{error}"),
