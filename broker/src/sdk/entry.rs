@@ -1,5 +1,7 @@
 //! One thing that scripts can call or name, as it was registered with the engine and described in the manual.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 /// The reference, in the order of the manual.
@@ -100,6 +102,18 @@ impl Reference {
     /// Every entry with its section.
     pub fn entries(&self) -> impl Iterator<Item = (&Section, &Entry)> {
         self.sections().flat_map(|(_, section)| section.entries.iter().map(move |entry| (section, entry)))
+    }
+
+    /// Every name by which somebody may ask for an entry, a type or a module, sorted, as one word of letters, digits,
+    /// underlines and full stops: `cat`, `FileHandle.read`, `OpenFileOptions`.
+    pub fn names(&self) -> BTreeSet<String> {
+        let is_word = |name: &String| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+        };
+        self.entries()
+            .flat_map(|(_, entry)| [entry.qualified_name(), entry.module.clone()])
+            .filter(is_word)
+            .collect()
     }
 }
 
