@@ -4,6 +4,7 @@
 //! Without it `cargo run --release --` stands for the program that is already built, and what only builds is left out.
 
 mod denial;
+mod guide;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

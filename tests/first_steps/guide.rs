@@ -1,0 +1,107 @@
+//! Every recipe of docs/guide.md runs under its policy, says what the page says, and needs each of its permissions.
+
+use std::process::{Command, Output};
+
+use rex_tests::program;
+use rex_tests::scratch::Scratch;
+
+/// One recipe: what is there before it, the script, the policy, and the output.
+struct Recipe {
+    title: String,
+    given: Option<String>,
+    script: String,
+    policy: String,
+    output: String,
+}
+
+fn recipes() -> Vec<Recipe> {
+    let page = std::fs::read_to_string(program::checkout().join("docs/guide.md")).expect("there is a guide");
+    page.split("\n## ").skip(1).filter_map(recipe).collect()
+}
+
+/// The recipe of a section; none where the section has no script.
+fn recipe(section: &str) -> Option<Recipe> {
+    let block = |language: &str| {
+        let (_, rest) = section.split_once(&format!("```{language}\n"))?;
+        Some(rest.split_once("\n```")?.0.to_owned())
+    };
+    let script = block("rhai")?;
+    Some(Recipe {
+        title: section.lines().next().unwrap_or_default().to_owned(),
+        given: block("sh"),
+        script,
+        policy: block("cedar").expect("a recipe has a policy"),
+        output: block("text").expect("a recipe has an output"),
+    })
+}
+
+impl Recipe {
+    /// Runs it in a place of its own, with what is forbidden besides.
+    fn run(&self, forbid: Option<&str>) -> (Output, String) {
+        let scratch = Scratch::new();
+        let demo = scratch.path().join("demo");
+        std::fs::create_dir(&demo).expect("a directory can be made");
+        let demo = demo.to_str().expect("its name is text").to_owned();
+        let here = |text: &str| text.replace("/srv/demo", &demo);
+        if let Some(given) = &self.given {
+            let made = Command::new("sh").args(["-e", "-c", &here(given)]).status().expect("there is a shell");
+            assert!(made.success(), "{}: what is given cannot be made", self.title);
+        }
+        let mut run = Command::new(program::path());
+        run.arg("run").arg(scratch.file("recipe.rhai", here(&self.script)));
+        run.arg("--policy").arg(scratch.file("recipe.cedar", here(&self.policy)));
+        run.args(["--audit-log", "none"]);
+        if let Some(forbid) = forbid {
+            run.arg("--forbid").arg(scratch.file("forbid.cedar", here(forbid)));
+        }
+        let output = run.output().expect("the program can be started");
+        let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        let said = String::from_utf8(said).expect("it is text").replace(&demo, "/srv/demo");
+        (output, said)
+    }
+
+    /// A prohibition for each pair of a statement and an action that it permits.
+    fn without_one(&self) -> Vec<String> {
+        let mut prohibitions = Vec::new();
+        for statement in self.policy.split_inclusive(';').filter(|statement| statement.contains("permit")) {
+            let head = statement.find("action ").expect("a statement says which action");
+            let before = statement.get(..head).unwrap_or_default().replacen("permit", "forbid", 1);
+            let rest = statement.get(head..).unwrap_or_default();
+            let end = rest.find("resource").expect("a statement says which resource");
+            let (actions, after) = rest.split_at(end);
+            for action in actions.split(['[', ']', ',']).filter_map(|word| {
+                let word = word.trim().trim_start_matches("action").trim_start_matches([' ', '=']);
+                word.contains("::Action::").then_some(word.trim())
+            }) {
+                prohibitions.push(format!("{before}action == {action}, {after}"));
+            }
+        }
+        prohibitions
+    }
+}
+
+#[test]
+fn every_recipe_says_what_the_page_says() {
+    let recipes = recipes();
+
+    assert!(recipes.len() >= 12, "{}", recipes.len());
+    for recipe in recipes {
+        let (output, said) = recipe.run(None);
+        assert_eq!(output.status.code(), Some(0), "{}: {said}", recipe.title);
+        assert_eq!(said.trim(), recipe.output.trim(), "{}", recipe.title);
+    }
+}
+
+// "and again without each of its permissions to see that it needs them all"
+#[test]
+fn every_recipe_needs_each_of_its_permissions() {
+    for recipe in recipes() {
+        let prohibitions = recipe.without_one();
+        assert!(!prohibitions.is_empty(), "{}", recipe.title);
+        for prohibition in prohibitions {
+            let (output, said) = recipe.run(Some(&prohibition));
+            let same = output.status.code() == Some(0) && said.trim() == recipe.output.trim();
+            assert!(!same, "{} works as well with {prohibition}", recipe.title);
+        }
+    }
+}
