@@ -73,7 +73,7 @@ impl Beginning {
             }
         };
         if let Err(error) = written {
-            document.audit_failed(&error.to_string());
+            document.audit_failed(&error.to_string(), self.options.compat);
         }
         document
     }
@@ -158,7 +158,7 @@ impl Beginning {
         let audit = account.audit.lock_within(PATIENCE_WITH_AUDIT);
         let document = match (finished.take(), audit) {
             (Some(mut document), _) => {
-                document.audit_failed(STUCK);
+                document.audit_failed(STUCK, self.options.compat);
                 document
             }
             (None, None) => {
@@ -169,7 +169,7 @@ impl Beginning {
                 let noted = self.record(&mut **audit, signal, work);
                 let mut document = kept.take().finish(self.ending(signal, work), &Measured::default());
                 if let Err(error) = noted.and_then(|()| audit.note(&self.closing_record(&document))) {
-                    document.audit_failed(&error.to_string());
+                    document.audit_failed(&error.to_string(), self.options.compat);
                 }
                 // Never given back: should the call come back after all, nothing may follow the closing record.
                 std::mem::forget(audit);
@@ -224,7 +224,7 @@ impl Beginning {
             },
             Some(number) => {
                 let signal = u8::try_from(number).unwrap_or(0);
-                let text = result::termination_text(signal, line.map(|line| (line, 1)));
+                let text = result::termination_text(signal, line.map(|line| (line, 1)), self.options.compat);
                 Ending::Terminated { signal, message: format!("{text}; {abandoned}") }
             }
         }

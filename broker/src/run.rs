@@ -31,7 +31,7 @@ use crate::policy::{Engine, Policies};
 use crate::principal;
 use crate::processor::Processor;
 use crate::resources;
-use crate::result::{self, Crash, Document, Ending, ErrorClass, Measured, NotStarted, Recorder};
+use crate::result::{self, Crash, Document, Ending, ErrorClass, LimitObject, Measured, NotStarted, Recorder};
 use crate::services::{Places, Services};
 use crate::session::{RunEnd, Session, send_hello};
 use crate::stream::{Started, TICK};
@@ -435,7 +435,10 @@ impl Run<'_> {
             RunEnd::Signal(number) => {
                 let signal = u8::try_from(number).unwrap_or(0);
                 let place = (line > 0).then_some((line, 1));
-                Ending::Terminated { signal, message: result::termination_text(signal, place) }
+                Ending::Terminated {
+                    signal,
+                    message: result::termination_text(signal, place, self.options.compat),
+                }
             }
             RunEnd::Deadline => {
                 let seconds = self.options.limits.timeout_seconds;
@@ -501,6 +504,8 @@ fn script_ending(end: ScriptEnd, text: String, class: Option<FailureClass>) -> E
 
 /// Records the limit that ended the run.
 fn limited(services: &mut Services, limit: LimitReached, line: u32, ending: Ending) -> Ending {
+    services.recorder.lock().limit =
+        Some(LimitObject { name: limit.name.to_owned(), value: limit.value, line });
     let record = audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
     match services.audit.lock().note(&Record::Limit(record)) {
         Ok(()) => ending,

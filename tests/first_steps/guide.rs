@@ -44,7 +44,8 @@ impl Recipe {
         let demo = demo.to_str().expect("its name is text").to_owned();
         let here = |text: &str| text.replace("/srv/demo", &demo);
         if let Some(given) = &self.given {
-            let made = Command::new("sh").args(["-e", "-c", &here(given)]).status().expect("there is a shell");
+            let made =
+                Command::new("sh").args(["-e", "-c", &here(given)]).status().expect("there is a shell");
             assert!(made.success(), "{}: what is given cannot be made", self.title);
         }
         let mut run = Command::new(program::path());

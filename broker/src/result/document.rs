@@ -37,6 +37,12 @@ pub struct Document {
     /// What is wrong in the script or in a policy, and where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Finding>,
+    /// The limit that ended the run, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitObject>,
+    /// The exit status; absent of a bare document, and not that of a caller who cannot be told the document.
+    #[serde(rename = "exit", skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<u8>,
     /// How the jail was made and how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jail: Option<JailObject>,
@@ -61,11 +67,13 @@ impl Document {
     }
 
     /// The closing record cannot be written: whatever the script says, the run did not succeed.
-    pub fn audit_failed(&mut self, reason: &str) {
+    pub fn audit_failed(&mut self, reason: &str, compat: bool) {
         let message = format!("the closing record cannot be written: {reason}");
         self.output.clear();
         self.status = Status::Error;
         self.exit = Exit::AuditNotWritten;
+        self.exit_status = self.exit_status.map(|_| self.exit.code(compat));
+        self.limit = None;
         self.alarms.push(AlarmObject {
             alarm_type: "RexRunnerScriptExecutionFailure".to_owned(),
             alarm_details: Some(message.clone()),
@@ -92,6 +100,17 @@ pub struct ErrorObject {
     pub error_type: ErrorType,
     /// Text for people.
     pub message: String,
+}
+
+/// A limit that was reached.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct LimitObject {
+    /// Its name, as on the command line and in docs/limits.md.
+    pub name: String,
+    /// Its value, in the unit that its name has there.
+    pub value: u64,
+    /// The line of the script, as the jail claims; 0 when unknown.
+    pub line: u32,
 }
 
 /// An alarm, of the script or about it.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::document::LimitObject;
 use crate::cli::Exit;
 use crate::limits::{self, TIME};
 
@@ -143,9 +144,14 @@ impl ErrorType {
 }
 
 /// The message of a script that a signal ended; with the place in the script where that is known.
-pub fn termination_text(signal: u8, place: Option<(u32, u32)>) -> String {
+///
+/// Rex calls SIGTERM a timeout, which it is only there: the script may go on for ten seconds.
+pub fn termination_text(signal: u8, place: Option<(u32, u32)>, compat: bool) -> String {
     let reason = match signal {
-        SIGTERM => "SIGTERM timeout exceeded".to_owned(),
+        SIGTERM if compat => "SIGTERM timeout exceeded".to_owned(),
+        SIGTERM => "SIGTERM".to_owned(),
+        SIGINT if !compat => "SIGINT".to_owned(),
+        SIGHUP if !compat => "SIGHUP".to_owned(),
         number => format!("signal {number}"),
     };
     match place {
@@ -174,6 +180,19 @@ impl Ending {
     /// Whether a script was handed to the interpreter.
     pub(super) fn was_started(&self) -> bool {
         !matches!(self, Self::NotStarted(_))
+    }
+
+    /// The limit that was reached, where the ending itself names one.
+    pub(super) fn limit(&self) -> Option<LimitObject> {
+        match self {
+            Self::Limit { name, value, line, .. } => {
+                Some(LimitObject { name: name.clone(), value: *value, line: line.unwrap_or(0) })
+            }
+            Self::Deadline { seconds, line, .. } => {
+                Some(LimitObject { name: TIME.to_owned(), value: *seconds, line: line.unwrap_or(0) })
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn meaning(&self, compat: bool) -> Meaning {
@@ -289,6 +308,8 @@ impl Meaning {
     }
 }
 
+const SIGHUP: u8 = 1;
+const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 const POLICY_PREFIX: &str =
     "Failed to create Rhai engine: Failed to parse Cedar policy - check syntax and structure: ";

@@ -16,7 +16,7 @@ mod write;
 
 pub use denials::DenialObject;
 pub use diagnose::{diagnose, doubt};
-pub use document::{AlarmObject, Document, ErrorObject, JailObject, Status};
+pub use document::{AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status};
 pub use ending::{Crash, Ending, ErrorClass, ErrorType, NotStarted, termination_text};
 pub use logs::{Attributes, LogObject};
 pub use metrics::{Measured, MetricObject};

@@ -33,8 +33,10 @@ pub(super) fn write(
     {
         writeln!(text, "error: {}", printable(&error.message))?;
     }
-    if form.explain_denials {
+    if form.explain_denials && (form.verbose || document.error.is_some()) {
         denials(document, &mut text)?;
+    } else if form.explain_denials {
+        handled(document, &mut text)?;
     }
     if document.dry_run && document.error.is_none() {
         text.extend_from_slice(b"script, policies and arguments are valid; nothing was run\n");
@@ -56,6 +58,16 @@ fn diagnostic(finding: &Finding, form: &Form<'_>, out: &mut Vec<u8>) -> io::Resu
         writeln!(out, "  = note: {}", printable_line(line))?;
     }
     Ok(())
+}
+
+/// What a run that has succeeded says of its denials: the script has handled them.
+fn handled(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
+    let counted = document.denials.iter().map(|denial| denial.count).fold(0, u64::saturating_add);
+    match counted.saturating_add(document.denials_dropped) {
+        0 => Ok(()),
+        1 => writeln!(out, "1 request was denied, and the script handled it; -v shows it"),
+        many => writeln!(out, "{many} requests were denied, and the script handled them; -v shows them"),
+    }
 }
 
 fn denials(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {

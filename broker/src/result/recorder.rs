@@ -7,7 +7,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::runtime::{Alarm, Log, LogLevel, Metric};
 
 use super::denials::Denials;
-use super::document::{AlarmObject, Document, ErrorObject, JailObject, Status};
+use super::document::{AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status};
 use super::ending::{Ending, ErrorType, NotStarted};
 use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
@@ -56,6 +56,8 @@ pub struct Recorder {
     pub diagnostics: Vec<Finding>,
     /// Whether the script is only compiled.
     pub dry_run: bool,
+    /// The limit that was reached, where the ending does not name it.
+    pub limit: Option<LimitObject>,
     /// What is known of the jail; the end is filled in by [`Recorder::finish`].
     pub jail: JailObject,
 }
@@ -98,6 +100,7 @@ impl Recorder {
             stream: Stream::Silent,
             diagnostics: Vec::new(),
             dry_run: false,
+            limit: None,
             jail: JailObject { audit_log: "none".to_owned(), ..JailObject::default() },
         }
     }
@@ -201,10 +204,13 @@ impl Recorder {
         if self.jail.run.is_empty() {
             self.jail.audit_log.clear();
         }
+        let limit = ending.limit().or_else(|| self.limit.take());
+        let is_limit = matches!(meaning.exit, Exit::LimitReached | Exit::Deadline);
         let mut document = match reserved {
             Some(reserved) => self.replaced(reserved, measured),
             None => self.told(ending, meaning.error, meaning.exit, measured),
         };
+        document.limit = limit.filter(|_| is_limit && document.exit_status.is_some());
         if let Some(error) = &mut document.error {
             error.message = shortened(std::mem::take(&mut error.message));
         }
@@ -284,6 +290,8 @@ impl Recorder {
             denials_dropped: if additions { self.denials.dropped } else { 0 },
             denials: if additions { self.denials.into_entries() } else { Vec::new() },
             diagnostics: if additions { self.diagnostics } else { Vec::new() },
+            limit: None,
+            exit_status: additions.then(|| exit.code(self.settings.compat)),
             jail: additions.then_some(self.jail),
             dry_run: self.dry_run,
             exit,

@@ -124,13 +124,33 @@ fn a_limit_names_itself_its_value_and_the_line() {
 }
 
 #[test]
-fn termination_is_told_in_rexs_words() {
+fn termination_is_told_in_rexs_words_where_that_is_wanted() {
     assert_eq!(
-        termination_text(15, Some((3, 7))),
+        termination_text(15, Some((3, 7)), true),
         "Script terminated: SIGTERM timeout exceeded (line 3, position 7)"
     );
-    assert_eq!(termination_text(15, None), "Script terminated: SIGTERM timeout exceeded");
-    assert_eq!(termination_text(2, None), "Script terminated: signal 2");
+    assert_eq!(termination_text(15, None, true), "Script terminated: SIGTERM timeout exceeded");
+    assert_eq!(termination_text(2, None, true), "Script terminated: signal 2");
+}
+
+#[test]
+fn a_signal_is_called_by_its_name_and_not_a_timeout() {
+    assert_eq!(termination_text(15, Some((3, 7)), false), "Script terminated: SIGTERM (line 3, position 7)");
+    for (number, name) in [(15, "SIGTERM"), (2, "SIGINT"), (1, "SIGHUP"), (10, "signal 10")] {
+        assert_eq!(termination_text(number, None, false), format!("Script terminated: {name}"));
+    }
+}
+
+#[test]
+fn the_limit_and_the_exit_status_are_fields() {
+    let limit =
+        Ending::Limit { name: "max-calls".to_owned(), value: 9, line: Some(3), claimed_by_jail: false };
+    let document = recorder().finish(limit, &ALL);
+
+    let expected = LimitObject { name: "max-calls".to_owned(), value: 9, line: 3 };
+    assert_eq!((document.limit, document.exit_status), (Some(expected), Some(75)));
+    let document = recorder().finish(Ending::Value("1".to_owned()), &ALL);
+    assert_eq!((document.limit, document.exit_status), (None, Some(0)));
 }
 
 // Section 4.1.

@@ -95,7 +95,7 @@ fn the_bare_document_has_only_rexs_keys() {
 fn an_end_that_cannot_be_recorded_is_no_success() {
     let mut document = recorder().finish(Ending::Value("done".to_owned()), &ALL);
 
-    document.audit_failed("no space left");
+    document.audit_failed("no space left", true);
 
     assert_eq!((document.output.as_str(), document.status, document.exit.code(true)), ("", Status::Error, 1));
     assert_eq!(message(&document), "the closing record cannot be written: no space left");
