@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn the_numbers_of_a_task_are_read_from_its_status() {
-        let table: [(&str, Option<(u32, &[u32])>); 7] = [
+        type Row = (&'static str, Option<(u32, &'static [u32])>);
+        let table: [Row; 7] = [
             ("Name: x\nTgid: 7\nPid: 9\nNStgid: 7\n", Some((9, &[7]))),
             ("Name: x\nTgid: 7\nPid: 9\nNStgid: 7 3 1\n", Some((9, &[7, 3, 1]))),
             ("Name: x\nTgid: 7\nPid: 9\n", Some((9, &[7]))),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rex_ipc::file_system::{MoveDir, MoveFile, OpenDir, WriteHow};
+use rex_ipc::file_system::{MoveDir, MoveFile, WriteHow};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
@@ -24,7 +24,9 @@ fn move_file(session: &mut Session, from: &str, to: &str) -> Result<(), Refused>
     session.send(opening)?;
     let (to, id) = (open_dir(session, to)?, FileId(session.number()));
     session.send(MoveFile { file, to, name: name_text(new), id, backup: false })?;
-    [file, id].map(|file| session.close(AnyId::File(file)));
+    for file in [file, id] {
+        session.close(AnyId::File(file));
+    }
     Ok(())
 }
 

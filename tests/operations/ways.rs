@@ -131,7 +131,9 @@ const BRINGING: &[(&str, Act)] = &[
 ];
 
 /// Each kind of file that is closed to scripts, as a run closes it.
-const CLOSED: &[(&str, fn(&mut Session, &str))] = &[
+type Closes = fn(&mut Session, &str);
+
+const CLOSED: &[(&str, Closes)] = &[
     ("policy", |session, name| {
         let path = session.path(name);
         session.services.forbidden.add_file(&path, forbidden::POLICY).unwrap();

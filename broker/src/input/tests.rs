@@ -73,7 +73,7 @@ fn values(name: &str, text: &str) -> Vec<(String, Argument)> {
 }
 
 fn for_rex(text: &str) -> Vec<(String, Argument)> {
-    super::arguments::decode(text, true).unwrap().into_arguments().unwrap().values
+    arguments::decode(text, true).unwrap().into_arguments().unwrap().values
 }
 
 fn value(name: &str, kind: &str) -> Argument {
@@ -172,7 +172,7 @@ fn a_mark_before_the_arguments_does_not_count() {
         values("marked", "\u{feff}{\"x\":{\"longValue\":1}}"),
         [("x".to_owned(), Argument::Integer(1))]
     );
-    assert!(super::arguments::decode("\u{feff}{}", true).is_ok());
+    assert!(arguments::decode("\u{feff}{}", true).is_ok());
 }
 
 #[test]

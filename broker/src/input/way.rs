@@ -176,7 +176,8 @@ impl Way {
         believed.passable(&stat, Path::new(name))?;
         let mut above = at.try_clone()?;
         let mut above_name = PathBuf::from(name);
-        while name == "." {
+        // A relative way begins in the middle: what leads to its beginning counts, up to the root, which is its own parent.
+        while !path.is_absolute() {
             above = openat(&above, "..", DIRECTORY, Mode::empty())?;
             let parent = fstat(&above)?;
             if (parent.st_dev, parent.st_ino) == (stat.st_dev, stat.st_ino) {

@@ -25,9 +25,9 @@ fn each_question_can_be_answered_with_no_and_then_nothing_has_happened() {
     let mut failures = Vec::new();
     let mut places = BTreeSet::new();
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.is_possible()) {
-        let mut probe = || Probe::of(scenario);
+        let probe = || Probe::of(scenario);
         let probe = match scenario.needs {
-            Needs::Mounts => with_mounts(&mut probe),
+            Needs::Mounts => with_mounts(probe),
             Needs::Nothing | Needs::Root => probe(),
         };
         failures.extend(probe.failures);

@@ -93,7 +93,7 @@ fn linked(policy: &str) -> (Session, rex_ipc::handle::DirId) {
         (".", "here"),
         ("..", "above"),
     ] {
-        session.tree.link(target, &format!("dst/{link}"));
+        session.tree.link(target, format!("dst/{link}"));
     }
     let absolute = session.text("dst/dir");
     session.tree.link(&absolute, "dst/absolute");

@@ -395,7 +395,9 @@ fn what_comes_meanwhile_stays_although_it_may_go() {
         let kept = std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 // Only once something has gone is everything asked for.
-                while count() == 2000 && !stop.load(std::sync::atomic::Ordering::Relaxed) {}
+                while count() == 2000 && !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
                 let mut kept = Vec::new();
                 for sub in 0..20 {
                     let path = gone.join(format!("s{sub:02}/new"));
