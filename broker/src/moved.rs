@@ -188,10 +188,10 @@ mod tests {
         let mut moved = Moved::default();
         move_directory(&mut moved, "/a/b", "/x", 1);
         move_directory(&mut moved, "/x", "/y/z", 1);
-        move_directory(&mut moved, "/y", "/", 2);
+        move_directory(&mut moved, "/y", "/w", 2);
 
-        assert_eq!(earlier(&moved, "/z/f"), ["/a/b/f", "/x/f", "/y/z/f"]);
-        assert_eq!(earlier(&moved, "/z"), ["/a/b", "/x", "/y/z"]);
+        assert_eq!(earlier(&moved, "/w/z/f"), ["/a/b/f", "/x/f", "/y/z/f"]);
+        assert_eq!(earlier(&moved, "/w/z"), ["/a/b", "/x", "/y/z"]);
     }
 
     #[test]

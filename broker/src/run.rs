@@ -10,7 +10,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use rex_hardening::violation::Watch;
 use rex_hardening::{
-    Jail, JailExit, Plan, Posture, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify,
+    Jail, JailExit, Plan, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify,
 };
 use rex_ipc::control::{FatalCause, Hello, Purpose, ScriptEnd};
 use rex_ipc::failure::FailureClass;
@@ -355,7 +355,7 @@ impl Run<'_> {
             .iter()
             .map(|measure| serde_json::to_value(measure).unwrap_or(serde_json::Value::Null))
             .collect();
-        if let Some(reason) = missing(&posture, self.requirement) {
+        if let Some(reason) = telling::missing(&posture, self.requirement) {
             return Err(failed(reason));
         }
         session.verified();
@@ -568,24 +568,6 @@ fn jail_gone(jail: &mut Jail, line: u32, services: &mut Services) -> Ending {
             violation(services, format!("the jail exited with code {code} and without a result"))
         }
     }
-}
-
-/// What is required and not in force, with what an operator can do about it.
-fn missing(posture: &Posture, requirement: &Requirement) -> Option<String> {
-    let missing = posture.missing(requirement);
-    if missing.is_empty() {
-        return None;
-    }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|measure| {
-            format!(
-                "{} is {:?} ({}); needs Linux {}; {}",
-                measure.id, measure.state, measure.evidence, measure.kernel_min, measure.hint
-            )
-        })
-        .collect();
-    Some(format!("required and missing: {}", lines.join("; ")))
 }
 
 fn address_space_bytes() -> u64 {

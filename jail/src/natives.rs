@@ -326,14 +326,18 @@ mod tests {
             "to_blob().to_array()",
         ];
         let plain = rhai::Engine::new();
+        let mut compared = 0;
         for text in texts {
             for call in calls {
                 let script = format!("{text:?}.{call}");
-                let expected = plain.eval::<rhai::Dynamic>(&script).unwrap().to_string();
+                // What the engine alone does not have is ours.
+                let Ok(expected) = plain.eval::<rhai::Dynamic>(&script) else { continue };
 
-                assert_eq!(Bench::new().output(&script), expected, "{script}");
+                assert_eq!(Bench::new().output(&script), expected.to_string(), "{script}");
+                compared += 1;
             }
         }
+        assert!(compared > 50, "{compared}");
     }
 
     #[test]

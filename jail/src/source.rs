@@ -53,13 +53,13 @@ fn unclosed_comment(engine: &Engine, script: &str) -> Option<Place> {
     let texts = [script];
     let mut tokens = Tokens::new(engine, &texts);
     tokens.0.state.include_comments = true;
-    let mut last = None;
-    for (token, position) in tokens.by_ref() {
-        if matches!(token, Token::Comment(_)) {
-            last = Some(position);
+    while let Some((token, position)) = tokens.next() {
+        // Behind a comment that is still open there is nothing but more of it, without end.
+        if matches!(token, Token::Comment(_)) && tokens.0.state.comment_level > 0 {
+            return place(position);
         }
     }
-    (tokens.0.state.comment_level > 0).then(|| place(last?)).flatten()
+    None
 }
 
 /// The tokens of a script, those within texts in backticks among them, up to the first that is wrong.

@@ -102,7 +102,7 @@ fn the_watchdog_does_not_show_the_broker() {
 #[test]
 fn a_proc_of_an_outer_namespace_does_not_show_the_broker() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can make a process namespace");
+        rex_tests::skip::skipped("only root can make a process namespace");
         return;
     }
     let run = Run::of(

@@ -94,7 +94,7 @@ fn a_claim_about_what_strict_asks_for_is_not_believed() {
         return;
     }
     if !is_root() {
-        eprintln!("skipped: needs root, because an ordinary broker cannot meet strict anyway");
+        rex_tests::skip::skipped("needs root, because an ordinary broker cannot meet strict anyway");
         return;
     }
     let believed = |layer: Layer, does_it: bool| {

@@ -191,7 +191,7 @@ fn a_file_system_without_lists_gets_the_narrower_mode() {
     with_mounts(|| {
         let tree = Tree::new();
         if !mount_without_lists(&tree) {
-            eprintln!("skipped: there is no file system without access lists");
+            rex_tests::skip::skipped("there is no file system without access lists");
             return;
         }
         let a = tree.file("a", "secret");

@@ -155,7 +155,7 @@ fn the_memory_of_the_host_is_that_of_the_broker() {
         return;
     }
     if !std::path::Path::new("/proc/kcore").exists() {
-        eprintln!("skipped: this kernel does not show its memory");
+        rex_tests::skip::skipped("this kernel does not show its memory");
         return;
     }
     let mut session = Session::with_policy(ALLOW_ALL);

@@ -76,6 +76,21 @@ fn for_rex(text: &str) -> Vec<(String, Argument)> {
     arguments::decode(text, true).unwrap().into_arguments().unwrap().values
 }
 
+/// Every third that has no end keeps its last bit, on the way through a file and back.
+#[test]
+fn numbers_keep_their_last_bit() {
+    for number in 1..10_000_i32 {
+        let third = f64::from(number) / 3.0;
+
+        let read = for_rex(&format!("{{\"x\":{{\"doubleValue\":{third:?}}}}}")).remove(0).1;
+
+        assert!(
+            matches!(read, Argument::Float(value) if value.to_bits() == third.to_bits()),
+            "{third:?}: {read:?}"
+        );
+    }
+}
+
 fn value(name: &str, kind: &str) -> Argument {
     values(name, &format!("{{\"x\":{kind}}}")).remove(0).1
 }
@@ -150,7 +165,8 @@ fn a_name_that_comes_twice_is_refused() {
 fn a_name_is_given_once_on_the_command_line() {
     let place = Place::new("given-twice");
     let given = ["a=1", "b=2", "a:int=1"].map(|word| {
-        let command = clap::Command::new("x").arg(clap::Arg::new("g").value_parser(GivenArgument::parser()));
+        let command =
+            clap::Command::default().name("x").arg(clap::Arg::new("g").value_parser(GivenArgument::parser()));
         command.get_matches_from(["x", word]).get_one::<GivenArgument>("g").unwrap().clone()
     });
     let (script, policies) = (Script::File(place.0.join("script")), [place.0.join("policy")]);

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use rex_hardening::{Posture, Requirement};
+
 use crate::cli::{self, Format};
 use crate::conclude::Beginning;
 use crate::outlet::Outlet;
@@ -35,4 +37,22 @@ pub(super) fn progress(stream: &mut Stream, options: &cli::Run, beginning: &Begi
         *shown = progress.clone();
     }
     progress
+}
+
+/// What is required and not in force, with what an operator can do about it.
+pub(super) fn missing(posture: &Posture, requirement: &Requirement) -> Option<String> {
+    let missing = posture.missing(requirement);
+    if missing.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|measure| {
+            format!(
+                "{} is {:?} ({}); needs Linux {}; {}",
+                measure.id, measure.state, measure.evidence, measure.kernel_min, measure.hint
+            )
+        })
+        .collect();
+    Some(format!("required and missing: {}", lines.join("; ")))
 }

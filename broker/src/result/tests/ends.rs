@@ -10,7 +10,7 @@ fn a_policy_that_does_not_parse_is_an_internal_exception() {
 
     let document = compat().finish(ending, &Measured::default());
 
-    assert_eq!(keys(&document), ["output", "status", "error", "metrics", "jail"]);
+    assert_eq!(keys(&document), ["output", "status", "error", "metrics", "exit", "jail"]);
     assert_eq!(error_type(&document), ErrorType::InternalException);
     assert_eq!(
         message(&document),

@@ -10,7 +10,7 @@ fn an_empty_script_succeeds() {
 
     let document = compat().finish(Ending::Value(String::new()), &measured);
 
-    assert_eq!(keys(&document), ["output", "status", "metrics", "logs", "jail"]);
+    assert_eq!(keys(&document), ["output", "status", "metrics", "logs", "exit", "jail"]);
     assert_eq!((document.output.as_str(), document.status, document.exit), ("", Status::Success, Exit::Done));
     assert_eq!(
         metric_names(&document),
@@ -57,7 +57,7 @@ fn a_denial_that_ends_the_script_is_an_access_denied_exception() {
 
     let document = recorder().finish(failed(text, ErrorClass::Denied), &ALL);
 
-    assert_eq!(keys(&document), ["output", "status", "error", "alarms", "metrics", "logs", "jail"]);
+    assert_eq!(keys(&document), ["output", "status", "error", "alarms", "metrics", "logs", "exit", "jail"]);
     assert_eq!((error_type(&document), message(&document)), (ErrorType::AccessDeniedException, text));
     assert_eq!(
         alarms(&document),

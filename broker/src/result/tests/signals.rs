@@ -12,7 +12,7 @@ fn under_compat_a_reserved_name_replaces_the_result() {
 
     let document = recorder.finish(Ending::Value("done".to_owned()), &ALL);
 
-    assert_eq!(keys(&document), ["output", "status", "error", "alarms", "metrics", "jail"]);
+    assert_eq!(keys(&document), ["output", "status", "error", "alarms", "metrics", "exit", "jail"]);
     assert_eq!(document.output, "");
     assert_eq!(error_type(&document), ErrorType::ScriptException);
     assert_eq!(
@@ -76,7 +76,7 @@ fn denials_are_told_even_when_the_script_caught_them() {
 
     let document = recorder.finish(Ending::Value("fine".to_owned()), &ALL);
 
-    assert_eq!(keys(&document), ["output", "status", "metrics", "logs", "denials", "jail"]);
+    assert_eq!(keys(&document), ["output", "status", "metrics", "logs", "denials", "exit", "jail"]);
     assert_eq!(document.denials[0].resource, "file_system::Dir::\"/etc\"");
     assert_eq!(document.exit, Exit::Done);
 }
