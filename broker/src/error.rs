@@ -79,16 +79,19 @@ impl Error {
     pub fn about(self, object: Option<&str>) -> Self {
         let Some(object) = object else { return self };
         let Self::Failed { kind, mut message, errno } = self else { return self };
-        let mut add = |what: &str| {
-            if !message.contains(what) {
-                message.push_str(": ");
-                message.push_str(what);
-            }
-        };
         if let Some(errno) = errno {
-            add(&io::Error::from_raw_os_error(errno).to_string());
+            let reason = io::Error::from_raw_os_error(errno).to_string();
+            // Some of our own texts have the system's words, without its number.
+            let words = reason.split(" (os error").next().unwrap_or(&reason);
+            if !message.contains(words) {
+                message.push_str(": ");
+                message.push_str(&reason);
+            }
         }
-        add(object);
+        if !message.contains(object) {
+            message.push_str(": ");
+            message.push_str(object);
+        }
         Self::Failed { kind, message, errno }
     }
 

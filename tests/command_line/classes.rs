@@ -110,7 +110,8 @@ fn the_kernels_refusal_keeps_rexs_class_and_is_no_denial() {
         true => {
             let copy = run.scratch.path().join("rex-broker");
             fs::copy(program::path(), &copy).expect("the program can be copied");
-            fs::set_permissions(run.scratch.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+            std::os::unix::fs::chown(run.scratch.path(), Some(SOMEBODY), None).expect("root may");
+            fs::set_permissions(run.scratch.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
             run.program(copy).user(SOMEBODY)
         }
         false => run,

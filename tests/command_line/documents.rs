@@ -18,7 +18,7 @@ fn the_keys_are_rexs_in_rexs_order_and_ours_follow() {
 
     let of_rex = ["output", "status", "error", "alarms", "metrics", "logs"];
     assert_eq!(keys(&bare), of_rex);
-    assert_eq!(keys(&document), [&of_rex as &[&str], &["denials", "diagnostics", "jail"]].concat());
+    assert_eq!(keys(&document), [&of_rex as &[&str], &["denials", "diagnostics", "exit", "jail"]].concat());
 }
 
 #[test]

@@ -284,8 +284,9 @@ fn a_denial_is_explained_unless_nobody_wants_to_know() {
 
     let told = document(&finish(&scratch, &["--json"]));
     let not_told = document(&finish(&scratch, &["--json", "--explain-denials=false"]));
-    let shown = finish(&scratch, &[]);
-    let not_shown = finish(&scratch, &["--explain-denials=false"]);
+    let shown = finish(&scratch, &["-v"]);
+    let counted = finish(&scratch, &[]);
+    let not_shown = finish(&scratch, &["-v", "--explain-denials=false"]);
 
     assert_eq!(told["denials"][0]["nearest"]["file"], "policy.cedar");
     assert!(told["denials"][0]["needs"].as_array().is_some_and(|needs| needs.len() == 3), "{told}");
@@ -296,6 +297,8 @@ fn a_denial_is_explained_unless_nobody_wants_to_know() {
         text(&shown.stderr)
     );
     assert!(!text(&not_shown.stderr).contains("permit("), "{}", text(&not_shown.stderr));
+    // A run that succeeds is quiet.
+    assert_eq!(text(&counted.stderr), "1 request was denied, and the script handled it; -v shows it\n");
 }
 
 #[test]

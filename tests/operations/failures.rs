@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rex_ipc::file_system::{Copy, DeletePath, MakeDir, MoveFile, OpenTarget, Permissions, SetMode};
+use rex_ipc::file_system::{Copy, DeletePath, MakeDir, MoveFile, OpenFile, OpenTarget, Permissions, SetMode};
 use rex_ipc::handle::{AnyId, FileId};
 use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text, path_text};
 use rex_tests::tree::is_root;
@@ -37,7 +37,10 @@ fn failures(session: &mut Session) -> Vec<(Refused, String, &'static str)> {
     let full = session.text("full");
     let delete = DeletePath { path: path_text(&full), recursive: false };
     failed(session.send(delete).unwrap_err(), full, "Directory not empty");
-    let to = open(session, "full/x");
+    let below = session.open_dir(&session.text("full")).unwrap();
+    let opening = OpenFile { write: true, ..session.opening_file(below, "x") };
+    let to = opening.id;
+    session.send(opening).unwrap();
     let copy = Copy { from: file, to, force: false, preserve: false };
     let x = session.text("full/x");
     failed(session.send(copy).unwrap_err(), x, "not empty");

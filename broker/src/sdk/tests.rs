@@ -14,7 +14,15 @@ fn a_name_means_all_its_overloads_and_the_flags_that_go_with_it() {
 
     assert_eq!(
         calls,
-        ["cat(path: String)", "cat(flags: Array, path: String)", "cat::number", "cat::n"].map(str::to_owned)
+        [
+            "cat(path: String)",
+            "cat(flags: Array, path: String)",
+            "cat::number",
+            "cat::n",
+            "cat::lossy",
+            "cat::strict"
+        ]
+        .map(str::to_owned)
     );
 }
 

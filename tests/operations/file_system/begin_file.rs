@@ -213,13 +213,12 @@ fn a_directory_handle_is_needed() {
 
 #[test]
 fn what_was_said_of_a_new_file_is_asked_for() {
-    use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber, Permissions};
+    use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber};
 
     let number = || Some(NameOrNumber::Number(1234));
     for (action, attributes) in [
         ("chown", Attributes { user: number(), ..Attributes::default() }),
         ("chown", Attributes { group: number(), ..Attributes::default() }),
-        ("chmod", Attributes { mode: Permissions::new(0o711), ..Attributes::default() }),
     ] {
         let mut session = Session::with_policy(&format!(
             r#"permit(principal, action, resource) unless {{ action == file_system::Action::"{action}" }};"#

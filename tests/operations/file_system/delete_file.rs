@@ -77,7 +77,8 @@ fn a_name_that_is_gone_is_not_found() {
     let failure = delete(&mut session, file, false).unwrap_err().failure();
 
     assert_eq!(failure.kind, ErrorKind::NotFound);
-    assert_eq!(failure.message.as_str(), format!("No such file or directory found: {}", session.text("")));
+    let (directory, name) = (session.text(""), session.text("a"));
+    assert_eq!(failure.message.as_str(), format!("No such file or directory found: {directory}: {name}"));
     delete(&mut session, file, true).unwrap();
 }
 
