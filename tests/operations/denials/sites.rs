@@ -73,6 +73,12 @@ const ASKING: [&str; 4] = [".authorize::<", "must::<", ".refuse::<", "ask_throug
 
 /// What cannot be told no by a policy that stays the same within the call: file, text of the line, reason.
 const NEVER: &[(&str, &str, &str)] = &[
+    ("move_dir.rs", "refuse::<Move, _>(&source.moving(path, given, &to), reason)", WAYS),
+    ("move_dir.rs", "refuse::<Open, _>(way.place(), reason)", WAYS),
+    ("move_file.rs", "refuse::<Create, _>(&place, reason)", WAYS),
+    ("finish_write.rs", "refuse::<Write, _>(writer, reason)", WAYS),
+    ("relocation.rs", "refuse::<Open, _>(way.place(), reason)", WAYS),
+    ("read_link.rs", "refuse::<Read, _>(read.resource(), OWN_PROC)", PROC),
     ("removal.rs", "authorize::<Delete, _>(file_at(&item))", PLANNED),
     ("removal.rs", "authorize::<Delete, _>(dir_at(&item))", PLANNED),
     ("make_path.rs", "authorize::<Open, _>(DirPath(level.clone()))", WOULD),
@@ -100,5 +106,7 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("relocation.rs", "authorize::<Chown, _>(to)", PLANNED),
 ];
 
+const WAYS: &str = "no policy closes what a run needs itself; operations/ways tries each of these acts";
+const PROC: &str = "no policy closes what shows the run itself; operations/proc tries it";
 const PLANNED: &str = "asked for the record; the plan has asked the same before the first effect";
 const WOULD: &str = "the line before has asked the same without recording it";
