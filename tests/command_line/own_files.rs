@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use rex_tests::runs::{PERMIT_ALL, Run, eventually, records};
+use nix::unistd::Pid;
+use rex_tests::runs::{PERMIT_ALL, Run, children, eventually, records};
 use rex_tests::scratch::Scratch;
 use serde_json::Value;
 
@@ -18,11 +19,21 @@ fn permitted_writes<'r>(records: &'r [Value], operation: &str) -> Vec<&'r Value>
     records.iter().filter(is_write).collect()
 }
 
+/// What was not opened because it shows the run, once each.
+fn not_shown(records: &[Value]) -> Vec<&str> {
+    let reason = "built-in: broker and jail are not shown to scripts";
+    let denied =
+        records.iter().filter(|record| record["decision"] == "deny" && record["policies"][0] == reason);
+    let mut resources: Vec<&str> = denied.filter_map(|record| record["resource"].as_str()).collect();
+    resources.dedup();
+    resources
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().expect("temporary names are text")
 }
 
-// `mv(cfg, old); mv(new, cfg)`: this run would keep what it has, and the next one would take the script's.
+// The directory goes, and another one comes: this run would keep what it has, and the next one would take the script's.
 #[test]
 fn the_directory_of_policy_and_log_cannot_be_exchanged() {
     let run = Run::of("");
@@ -33,25 +44,33 @@ fn the_directory_of_policy_and_log_cannot_be_exchanged() {
         fs::create_dir(directory).expect("a directory can be made");
         fs::write(directory.join("policy.cedar"), PERMIT_ALL).expect("it is ours");
     }
-    let script = format!(
-        "let told = [];
-         for source in [\"{}\", \"{}\"] {{
-             try {{ mv(source, \"{}\"); told.push(\"moved\") }} catch (e) {{ told.push(e.to_string()) }}
-         }}
-         told",
-        own.display(),
-        twin.display(),
-        away.path().join("old").display(),
-    );
+    let script = "
+        fn at(path) { DirConfig().path(path).build().open(OpenDirOptions().build()) }
+        fn moved(parent, name, to, as_name) {
+            at(parent).move(at(`${parent}/${name}`), at(to), as_name, MoveOptions().build());
+        }
+        let told = [];
+        try {
+            moved(\"PARENT\", \"OWN\", \"AWAY\", \"old\");
+            moved(\"AWAY\", \"forged\", \"PARENT\", \"OWN\");
+            told.push(\"exchanged\");
+        } catch (e) { told.push(e.to_string()) }
+        moved(\"AWAY\", \"twin\", \"AWAY\", \"moved\");
+        told";
+    let (parent, name) = text(&own).rsplit_once('/').expect("it is absolute");
+    let script = script.replace("PARENT", parent).replace("OWN", name).replace("AWAY", text(away.path()));
     run.scratch.file("script.rhai", script);
 
     let ended = run.finish();
 
     let records = ended.records();
+    assert_eq!(ended.code(), Some(0), "{}", ended.text());
     assert!(own.join("policy.cedar").exists() && own.join("audit.jsonl").exists(), "{}", ended.text());
-    assert!(away.path().join("old/policy.cedar").exists(), "the twin has moved: {}", ended.text());
+    assert!(!away.path().join("old").exists() && forged.exists(), "{}", ended.text());
+    assert!(away.path().join("moved/policy.cedar").exists(), "the twin has moved: {}", ended.text());
     let denied: Vec<&Value> = records.iter().filter(|record| record["decision"] == "deny").collect();
     assert_eq!(denied.len(), 1, "{denied:?}");
+    assert_eq!(denied[0]["action"], "file_system::Action::\"move\"");
     assert_eq!(denied[0]["resource"], text(&own));
     assert!(denied[0]["policies"][0].as_str().is_some_and(|reason| reason.starts_with("built-in: ")));
 }
@@ -65,11 +84,11 @@ fn the_watchdog_does_not_show_the_broker() {
         let threads = \"\";
         while threads == \"\" { try { threads = cat(\"FLAG\") } catch (e) {} }
         let seen = [];
-        for thread in threads.split(\"\\n\") {
-            if thread == \"\" { continue; }
+        for number in threads.split(\"\\n\") {
+            if number == \"\" { continue; }
             for file in [\"environ\", \"cmdline\", \"maps\", \"status\", \"comm\", \"oom_score_adj\"] {
-                try { cat(`/proc/${thread}/${file}`); seen.push(`${thread}/${file}`); } catch (e) {}
-                try { cat(`/proc/${thread}/task/${thread}/${file}`); seen.push(file); } catch (e) {}
+                try { cat(`/proc/${number}/${file}`); seen.push(`${number}/${file}`); } catch (e) {}
+                try { cat(`/proc/${number}/task/${number}/${file}`); seen.push(file); } catch (e) {}
             }
         }
         let other = cat(\"/proc/OTHER/comm\");
@@ -78,6 +97,7 @@ fn the_watchdog_does_not_show_the_broker() {
     let script = script.replace("FLAG", text(&flags.path().join("flag"))).replace("OTHER", &other);
     run.scratch.file("script.rhai", script);
     let started = run.start();
+    started.wait_for_record("open_file");
     let tasks = format!("/proc/{}/task", started.broker());
     let threads = eventually("the watchdog runs", || {
         let threads: Vec<String> = fs::read_dir(&tasks)
@@ -86,7 +106,6 @@ fn the_watchdog_does_not_show_the_broker() {
             .collect();
         (threads.len() > 1).then_some(threads)
     });
-    started.wait_for_record("open_file");
 
     flags.file("half", threads.join("\n"));
     fs::rename(flags.path().join("half"), flags.path().join("flag")).expect("a file can be renamed");
@@ -96,6 +115,11 @@ fn the_watchdog_does_not_show_the_broker() {
     let document = ended.document();
     let output = document["output"].as_str().expect("it is text");
     assert!(output.starts_with("[] ") && output.len() > 4, "{output}");
+    let records = ended.records();
+    let closed = not_shown(&records);
+    for thread in threads {
+        assert!(closed.iter().any(|path| *path == format!("/proc/{thread}")), "{thread}: {closed:?}");
+    }
 }
 
 // The number that the broker has in an outer process namespace is another than the one that it knows.
@@ -105,26 +129,43 @@ fn a_proc_of_an_outer_namespace_does_not_show_the_broker() {
         rex_tests::skip::skipped("only root can make a process namespace");
         return;
     }
-    let run = Run::of(
-        "let shown = [];
-         for name in ls(\"/proc\").keys() {
-             try { shown.push(cat(`/proc/${name}/cmdline`)) } catch (e) {}
-         }
-         let text = \"\";
-         for one in shown { text += one + \"\\n\"; }
-         text",
-    );
-    let marker = run.scratch.path().to_owned();
-    let program = rex_tests::program::path().display().to_string();
+    let place = Scratch::new();
+    let outer = place.path().join("outer");
+    fs::create_dir(&outer).expect("a directory can be made");
+    let run = Run::of("");
+    let script = "
+        let numbers = \"\";
+        while numbers == \"\" { try { numbers = cat(\"FLAG\") } catch (e) {} }
+        let told = [];
+        for number in numbers.split(\"\\n\") {
+            let shown = [];
+            for file in [\"environ\", \"cmdline\", \"maps\", \"status\", \"comm\"] {
+                try { cat(`OUTER/${number}/${file}`); shown.push(file) } catch (e) {}
+            }
+            told.push(`${number}: ${shown.len()}`);
+        }
+        told";
+    let script = script.replace("FLAG", text(&place.path().join("flag"))).replace("OUTER", text(&outer));
+    run.scratch.file("script.rhai", script);
+    // The mounts are in a namespace of their own, too, and go with it.
+    let words = "mount --rbind /proc \"$0\" && exec unshare --pid --fork --kill-child --mount-proc \"$@\"";
+    let started = run.behind(["unshare", "--mount", "sh", "-c", words, text(&outer)]).start();
+    started.wait_for_record("open_file");
+    let outside = started.broker();
+    let [broker] = children(outside)[..] else { panic!("unshare has one child") };
+    let [jail] = children(Pid::from_raw(broker))[..] else { panic!("the broker has one child") };
 
-    let ended = run.behind(["unshare", "--pid", "--fork", "--kill-child"]).finish();
+    // A control: the process outside is not of this run, and has all of these files.
+    place.file("half", format!("{broker}\n{jail}\n{outside}"));
+    fs::rename(place.path().join("half"), place.path().join("flag")).expect("a file can be renamed");
+    let ended = started.wait();
 
     assert_eq!(ended.code(), Some(0), "{}", ended.text());
     let document = ended.document();
-    let output = document["output"].as_str().expect("it is text");
-    let of_this_run: Vec<&str> = output.lines().filter(|line| line.contains(text(&marker))).collect();
-    assert!(of_this_run.iter().any(|line| line.starts_with("unshare")), "the control is shown: {output:?}");
-    assert!(!of_this_run.iter().any(|line| line.starts_with(&program)), "{of_this_run:?}");
+    let expected = format!(r#"["{broker}: 0", "{jail}: 0", "{outside}: 5"]"#);
+    assert_eq!(document["output"], expected, "{}", ended.text());
+    let closed = [broker, jail].map(|number| format!("{}/{number}", outer.display()));
+    assert_eq!(not_shown(&ended.records()), closed);
 }
 
 // What counts is what stands on file when nobody can write any more.
