@@ -88,7 +88,8 @@ impl Error {
                 message.push_str(&reason);
             }
         }
-        if !message.contains(object) {
+        // Rex writes some paths without their first slash.
+        if !message.contains(object.trim_start_matches('/')) {
             message.push_str(": ");
             message.push_str(object);
         }

@@ -195,7 +195,6 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
                 open_file(2, 1, "a").into(),
                 MoveFile { file: FileId(2), to: DirId(1), name: name("b"), id: FileId(3), backup: false }
                     .into(),
-                read(3, false),
             ],
         ),
         (
@@ -204,7 +203,6 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
                 top(),
                 entry(),
                 MoveDir { from: DirId(1), dir: DirId(2), to: DirId(1), name: name("e"), id: DirId(3) }.into(),
-                ListEntries { dir: DirId(3), restart: true }.into(),
             ],
         ),
         (

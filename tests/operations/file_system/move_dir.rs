@@ -249,7 +249,10 @@ fn what_cannot_be_copied_leaves_both_sides_as_they_were() {
         assert_eq!(failure.kind, ErrorKind::UnsupportedOperationError);
         assert_eq!(
             failure.message.as_str(),
-            "Unsupported Operation error: Fifo directory entry is not supported"
+            format!(
+                "Unsupported Operation error: Fifo directory entry is not supported: {}",
+                session.text("other/t")
+            )
         );
         assert_eq!(session.tree.picture(), before);
     });

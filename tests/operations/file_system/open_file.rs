@@ -137,7 +137,8 @@ fn a_directory_is_not_a_file() {
         let reading = OpenFile { follow, ..session.opening_file(root, name) };
         let failure = session.send(reading).unwrap_err().failure();
         assert_eq!(failure.kind, ErrorKind::ValidationError);
-        assert_eq!(failure.message.as_str(), "Validation error: argument is not a file");
+        let named = format!("Validation error: argument is not a file: {}", session.text(name));
+        assert_eq!(failure.message.as_str(), named);
 
         // "A directory opened for writing fails earlier with `IoError` `Is a directory (os error 21)`."
         let writing = OpenFile { follow, write: true, ..session.opening_file(root, name) };
