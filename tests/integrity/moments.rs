@@ -65,7 +65,7 @@ fn met(change: AddWatchFlags, temporary: &str, target: &str) {
         let started = run(replace.clone()).start();
         let broker = started.broker();
         let mut seen = [PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
-        let count = poll(&mut seen, PollTimeout::from(10_000_u16)).expect("it can be waited for");
+        let count = poll(&mut seen, PollTimeout::from(60_000_u16)).expect("it can be waited for");
         kill(broker, Signal::SIGKILL).expect("it is not yet waited for");
         assert_eq!(count, 1, "the broker changes the directory");
         let ended = started.wait();
