@@ -91,39 +91,8 @@ const UNSAFE_LIVES_IN: &str = "hardening/";
 const MOST_LINES: usize = 600;
 
 /// The rooms that still use each other, to be taken apart: the list only gets shorter.
-const STILL_IN_A_CIRCLE: &[(&str, &[&str])] = &[(
-    "broker/src",
-    &[
-        "audit",
-        "cli",
-        "config",
-        "error",
-        "forbidden",
-        "fresh",
-        "handles",
-        "inherited",
-        "input",
-        "limits",
-        "moved",
-        "object",
-        "ops",
-        "outlet",
-        "path",
-        "policy",
-        "policy_command",
-        "principal",
-        "processor",
-        "redaction",
-        "result",
-        "services",
-        "stream",
-        "sys",
-        "temporaries",
-        "wait",
-        "watchdog",
-        "writer",
-    ],
-)];
+const STILL_IN_A_CIRCLE: &[(&str, &[&str])] =
+    &[("broker/src", &["audit", "front", "gate", "host", "ops", "policy", "result", "run", "watch"])];
 
 /// The most code that the boundary may be: without the types of the wire, and then with what it rests on. Both only
 /// get smaller.
@@ -240,7 +209,7 @@ fn permits_are_made_at_one_place() {
         places.extend(code_lines(&source).filter(|(_, line)| is_a_place(line)).map(|_| path.clone()));
     }
 
-    assert_eq!(places, ["broker/src/policy/gate.rs", "broker/src/policy/permit.rs"]);
+    assert_eq!(places, ["broker/src/gate/ask.rs", "broker/src/gate/permit.rs"]);
 }
 
 // What an operation does to the host, it does through `sys`, whose functions take the permit.
@@ -260,7 +229,10 @@ fn operations_and_policy_make_no_system_calls() {
                 && imported(&line).all(|name| name.starts_with(char::is_uppercase));
             let calls = words(&line).any(|word| word == "nix" || word == "libc");
             let acts = calls || acting.iter().any(|path| line.contains(path));
-            assert!(!acts || imports_types, "{path}:{number}: system calls belong into broker/src/sys");
+            assert!(
+                !acts || imports_types,
+                "{path}:{number}: system calls belong into broker/src/host/file_system"
+            );
         }
     }
 }

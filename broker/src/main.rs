@@ -4,9 +4,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
-use rex_broker::cli::{self, Asked, CliExit, DoctorArguments, Environment, Exit, Invocation};
-use rex_broker::config::{self, ConfigError, Layers, Places};
-use rex_broker::{audit, completions, doctor, image, inherited, policy_command, protocol, run, sdk};
+use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Environment, Exit, Invocation};
+use rex_broker::front::config::{self, ConfigError, Layers, Places};
+use rex_broker::front::{completions, doctor, policy_command, protocol, reference};
+use rex_broker::run::image;
+use rex_broker::watch::inherited;
+use rex_broker::{audit, run};
 use rex_hardening::{Requirement, streams};
 
 fn main() -> ExitCode {
@@ -45,7 +48,7 @@ fn start() -> ExitCode {
             policy_command::run(&arguments)
         }
         Invocation::Protocol => protocol::print(),
-        Invocation::Sdk(arguments) => sdk::run(&arguments),
+        Invocation::Sdk(arguments) => reference::run(&arguments),
         Invocation::ShowConfig(arguments) => config::show(arguments),
         Invocation::Completions(shell) => completions::print(shell),
     })
@@ -71,7 +74,7 @@ fn doctor(arguments: &DoctorArguments) -> u8 {
     let requirement = match &arguments.require {
         Some(given) => run::requirement(Some(given)).map_err(|error| wrong(&error, false)),
         None => configured_requirement().map_err(|error| {
-            eprintln!("error: {}", cli::terminal::printable(&error.to_string()));
+            eprintln!("error: {}", rex_broker::terminal::printable(&error.to_string()));
             Exit::Refused.code(false)
         }),
     };

@@ -1,10 +1,10 @@
 //! The start of a jail, with the program that scripts run in.
 
 use criterion::{BatchSize, Criterion};
-use rex_broker::image::JAIL;
-use rex_broker::limits::{Limits, engine_limits};
-use rex_broker::session::{Session, send_hello};
-use rex_broker::wait::Waiter;
+use rex_broker::gate::limits::{Limits, engine_limits};
+use rex_broker::run::image::JAIL;
+use rex_broker::run::session::{Session, send_hello};
+use rex_broker::watch::wait::Waiter;
 use rex_hardening::{Jail, Plan, Requirement, SealedImage, spawn};
 use rex_ipc::control::Hello;
 use rex_ipc::interface::FINGERPRINT;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use rex_broker::cli::{Described, Limits, Unit};
-use rex_broker::input::{MAX_POLICY_BYTES, MAX_SCRIPT_BYTES};
-use rex_broker::limits::{MAX_COMPONENTS, engine_limits};
+use rex_broker::front::cli::{Described, Limits, Unit};
+use rex_broker::gate::limits::{MAX_COMPONENTS, engine_limits};
+use rex_broker::run::input::{MAX_POLICY_BYTES, MAX_SCRIPT_BYTES};
 use rex_ipc::limits as wire;
 use rex_tests::program::checkout;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use clap_mangen::Man;
-use rex_broker::cli;
+use rex_broker::front::cli;
 use rex_tests::program::checkout;
 
 use crate::golden;

@@ -120,7 +120,7 @@ fn protocol_prints_the_table() {
 }
 
 /// Every command below this one, as its words.
-fn commands_below(command: &rex_broker::cli::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+fn commands_below(command: &rex_broker::front::cli::Command, words: &[String], found: &mut Vec<Vec<String>>) {
     for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
         let words: Vec<String> = words.iter().cloned().chain([inner.get_name().to_owned()]).collect();
         commands_below(inner, &words, found);
@@ -131,7 +131,7 @@ fn commands_below(command: &rex_broker::cli::Command, words: &[String], found: &
 #[test]
 fn the_help_of_every_command_has_examples() {
     let mut commands = vec![Vec::new()];
-    commands_below(&rex_broker::cli::command(), &[], &mut commands);
+    commands_below(&rex_broker::front::cli::command(), &[], &mut commands);
     assert!(commands.len() > 10, "{commands:?}");
 
     for words in commands {
@@ -148,7 +148,7 @@ fn the_help_of_every_command_has_examples() {
 #[test]
 fn the_examples_are_command_lines() {
     let mut commands = vec![Vec::new()];
-    commands_below(&rex_broker::cli::command(), &[], &mut commands);
+    commands_below(&rex_broker::front::cli::command(), &[], &mut commands);
 
     let mut tried = 0;
     for words in commands {
@@ -163,7 +163,7 @@ fn the_examples_are_command_lines() {
             let Some(arguments) = example.trim().strip_prefix("rex-broker ") else { continue };
             // As a shell splits words, of which the examples quote none but JSON.
             let words = arguments.split_whitespace().map(|word| word.trim_matches('\'').into());
-            let parsed = rex_broker::cli::parse(["rex-broker".into()].into_iter().chain(words));
+            let parsed = rex_broker::front::cli::parse(["rex-broker".into()].into_iter().chain(words));
             assert!(parsed.is_ok(), "{arguments}: {parsed:?}");
             tried += 1;
         }

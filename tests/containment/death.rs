@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rex_broker::session::{RunEnd, Session};
+use rex_broker::run::session::{RunEnd, Session};
 use rex_hardening::sys::{pidfd_open, pidfd_send_signal};
 use rex_hardening::{JailExit, Layer};
 use rex_ipc::control::{Arguments, FatalCause};

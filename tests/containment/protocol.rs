@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use rex_broker::session::{RunEnd, Session};
+use rex_broker::run::session::{RunEnd, Session};
 use rex_hardening::Link;
 use rex_ipc::bounded::List;
 use rex_ipc::control::{Arguments, Outcome, Purpose, ScriptEnd};

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 
-use rex_broker::error::Error;
+use rex_broker::gate::error::Error;
 use rex_broker::ops::dispatch;
-use rex_broker::services::Services;
+use rex_broker::run::services::Services;
 use rex_ipc::batch::{ReplyReader, ReplyWriter};
 use rex_ipc::bounded::Text;
 use rex_ipc::file_system::{

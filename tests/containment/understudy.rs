@@ -5,11 +5,11 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use rex_broker::cli::{self, Environment, Invocation};
-use rex_broker::config::Layers;
-use rex_broker::image::Image;
+use rex_broker::front::cli::{self, Environment, Invocation};
+use rex_broker::front::config::Layers;
 use rex_broker::run;
-use rex_broker::session::RunEnd;
+use rex_broker::run::image::Image;
+use rex_broker::run::session::RunEnd;
 use rex_hardening::{Layer, Link, Plan};
 use rex_ipc::frame::Kind;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};

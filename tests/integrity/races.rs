@@ -10,9 +10,9 @@ use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{Mode, mkdirat};
-use rex_broker::error::Error;
+use rex_broker::gate::error::Error;
 use rex_broker::ops::dispatch;
-use rex_broker::services::Services;
+use rex_broker::run::services::Services;
 use rex_ipc::batch::ReplyWriter;
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::file_system::*;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use rex_broker::path::PathName;
+use rex_broker::host::file_system::path::PathName;
 use rex_ipc::file_system::{OpenDir, OpenFile};
 use rex_ipc::handle::AnyId;
 use rex_tests::session::{ALLOW_ALL, Session};

@@ -1,7 +1,7 @@
 //! Several requests in one call: in order, up to the first failure, and nothing released before its record is written.
 
-use rex_broker::handles::Handles;
-use rex_broker::session::RunEnd;
+use rex_broker::host::handles::Handles;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::action::ActionId;
 use rex_ipc::failure::{ErrorKind, FailureClass};
 use rex_ipc::file_system::{

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command};
 
-use rex_broker::forbidden;
+use rex_broker::gate::forbidden;
 use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile, OpenLink, OpenListing, ReadLink, StatEntry};
 use rex_ipc::handle::{DirId, FileId};
 use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use nix::mount::{MsFlags, mount};
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::bounded::Bytes;
 use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{

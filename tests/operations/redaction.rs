@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Chunk, ChunkLength, ReadChunk};
 use rex_ipc::handle::{AnyId, FileId};

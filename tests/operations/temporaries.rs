@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rex_broker::object::{Directory, Inode};
-use rex_broker::path::PathName;
-use rex_broker::temporaries::Temporaries;
+use rex_broker::host::file_system::object::{Directory, Inode};
+use rex_broker::host::file_system::path::PathName;
+use rex_broker::host::file_system::temporaries::Temporaries;
 use rex_tests::tree::Tree;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rex_broker::forbidden;
+use rex_broker::gate::forbidden;
 use rex_ipc::bounded::Bytes;
 use rex_ipc::file_system::{
     Attributes, BeginFile, CreateDir, CreateLink, DeleteDir, DeletePath, FinishWrite, MakeDir, MakePath,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rex_broker::ops::lacking::Explaining;
+use rex_broker::ops::explain::Explaining;
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{

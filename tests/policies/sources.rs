@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode as FileMode;
 use nix::unistd::{geteuid, mkfifo};
-use rex_broker::input::{InputError, PolicySource, read_policies};
 use rex_broker::policy::{Mode, Policies, PolicyErrors, PolicyText};
+use rex_broker::run::input::{InputError, PolicySource, read_policies};
 use rex_tests::scratch::Scratch;
 
 use crate::with_room;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rex_broker::sdk::entry::{Entry, Reference};
+use rex_broker::front::reference::entry::{Entry, Reference};
 
 /// An action and the type of its resource, as in `read File`.
 pub(crate) type Asked = (String, &'static str);

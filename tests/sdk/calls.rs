@@ -1,6 +1,6 @@
 //! Which entries an example calls.
 
-use rex_broker::sdk::entry::{Entry, Form, Reference};
+use rex_broker::front::reference::entry::{Entry, Form, Reference};
 
 /// The entries whose name and number of arguments occur in the script, which is the example for `own`.
 ///

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rex_broker::sdk::entry::{Reference, Section};
-use rex_broker::sdk::reference;
+use rex_broker::front::reference::entry::{Reference, Section};
+use rex_broker::front::reference::reference;
 use rex_tests::runs::{Ended, Run};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use rex_broker::sdk::{markdown, reference};
+use rex_broker::front::reference::{markdown, reference};
 use rex_tests::program::checkout;
 
 #[test]

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use rex_broker::sdk::entry::Entry;
-use rex_broker::sdk::reference;
+use rex_broker::front::reference::entry::Entry;
+use rex_broker::front::reference::reference;
 
 const FILE_SYSTEM: &str = include_str!("rex-filesystem.tsv");
 const COMMON: &str = include_str!("rex-common.tsv");

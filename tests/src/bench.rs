@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, recvmsg, send, sendmsg, shutdown};
 use rex_broker::audit::Journal;
-use rex_broker::forbidden::Forbidden;
-use rex_broker::limits::Limits;
+use rex_broker::gate::forbidden::Forbidden;
+use rex_broker::gate::limits::Limits;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Recorder, Settings};
-use rex_broker::services::{Places, Services};
-use rex_broker::session::{RunEnd, Session};
-use rex_broker::wait::Waiter;
+use rex_broker::run::services::{Places, Services};
+use rex_broker::run::session::{RunEnd, Session};
+use rex_broker::watch::wait::Waiter;
 use rex_hardening::Link;
 use rex_ipc::batch::Call;
 use rex_ipc::codec;

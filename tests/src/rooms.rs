@@ -20,24 +20,30 @@ pub const HOUSES: &[&str] = &[
 /// The wire itself is the whole of `ipc`, of which the types that only say what a message can hold are counted apart.
 pub const BOUNDARY: &[(&str, &[&str])] = &[
     ("wire", &["ipc/src/"]),
-    ("frame loop", &["broker/src/session.rs"]),
+    ("frame loop", &["broker/src/run/session.rs"]),
     ("dispatch", &["broker/src/ops/mod.rs"]),
     (
         "gate and permit",
         &[
-            "broker/src/forbidden.rs",
-            "broker/src/policy/gate.rs",
-            "broker/src/policy/permit.rs",
+            "broker/src/gate/forbidden.rs",
+            "broker/src/gate/ask.rs",
+            "broker/src/gate/permit.rs",
             "broker/src/policy/question.rs",
         ],
     ),
-    ("handles", &["broker/src/handles.rs"]),
-    ("walk", &["broker/src/sys/walk.rs"]),
+    ("handles", &["broker/src/host/handles.rs"]),
+    ("walk", &["broker/src/host/file_system/walk.rs"]),
 ];
 
 /// What that code is written in: names of files, open objects, errors. Whoever reads the boundary reads it, too.
-pub const RESTS_ON: &[(&str, &[&str])] =
-    &[("names, objects, errors", &["broker/src/error.rs", "broker/src/object.rs", "broker/src/path.rs"])];
+pub const RESTS_ON: &[(&str, &[&str])] = &[(
+    "names, objects, errors",
+    &[
+        "broker/src/gate/error.rs",
+        "broker/src/host/file_system/object.rs",
+        "broker/src/host/file_system/path.rs",
+    ],
+)];
 
 /// The rooms of one house, and the rooms that each of them uses.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rex_broker::forbidden::Forbidden;
-use rex_broker::limits::Limits;
+use rex_broker::gate::forbidden::Forbidden;
+use rex_broker::gate::limits::Limits;
+use rex_broker::host::file_system::temporaries::Temporaries;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Ending, Measured, Recorder, Settings};
-use rex_broker::services::{Places, Services};
-use rex_broker::session::{self, RunEnd};
-use rex_broker::temporaries::Temporaries;
-use rex_broker::wait::Waiter;
+use rex_broker::run::services::{Places, Services};
+use rex_broker::run::session::{self, RunEnd};
+use rex_broker::watch::wait::Waiter;
 use rex_hardening::Link;
 use rex_ipc::batch::ReplyReader;
 use rex_ipc::bounded::Text;

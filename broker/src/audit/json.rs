@@ -1,6 +1,6 @@
 //! How a record becomes JSON: fields in the order of the calls, appended to one string.
 
-use crate::cli::terminal::{is_dangerous, push_json_escape};
+use crate::terminal::{is_dangerous, push_json_escape};
 
 /// Writes the fields of one object.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::error::AuditError;
 use super::json::{Fields, push_number, push_text};
 use super::log::Lines;
 use super::stamp::Stamp;
-use crate::cli::AuditSync;
+use crate::front::cli::AuditSync;
 
 /// A run's share of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

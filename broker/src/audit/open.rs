@@ -17,7 +17,7 @@ use nix::unistd::{Uid, geteuid};
 use super::error::AuditError;
 use super::log::Log;
 use super::place;
-use crate::cli::AuditTarget;
+use crate::front::cli::AuditTarget;
 
 /// Opens the log; nothing when the operator wants none.
 ///

@@ -5,7 +5,7 @@ use rex_ipc::control::RequestNumber;
 use serde_json::Value;
 
 use super::json::{Fields, push_text};
-use crate::cli::terminal::{is_dangerous, push_json_escape};
+use crate::terminal::{is_dangerous, push_json_escape};
 
 /// The first record of a run: what will be run, under what.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,7 +1,7 @@
 //! What the broker does for each row of the interface table: a file for each operation on files, and what they share.
 
+pub mod explain;
 pub mod file_system;
-pub mod lacking;
 pub mod naming;
 pub mod room;
 pub mod runtime;
@@ -10,9 +10,9 @@ use rex_ipc::batch::ReplyWriter;
 use rex_ipc::interface::{Operation, Request};
 use rex_ipc::limits::MAX_REPLY_BYTES;
 
-use crate::error::Error;
-use crate::policy::Gate;
-use crate::services::Services;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::run::services::Services;
 
 /// The body of an operation.
 pub trait Perform: Operation + Sized {

@@ -7,7 +7,7 @@ use rex_ipc::file_system::DirPlace;
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
 
-use crate::handles::Handles;
+use crate::host::handles::Handles;
 
 /// The name of what the request would make, open, change or remove, as the script spelled it.
 pub fn object(handles: &Handles, request: &Request) -> Option<String> {

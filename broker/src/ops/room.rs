@@ -5,7 +5,7 @@ use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{MAX_IDENTITY_BYTES, MAX_NAME_TEXT_BYTES, MAX_PATH_TEXT_BYTES, MAX_REPLY_BYTES};
 
-use crate::error::Error;
+use crate::gate::error::Error;
 
 /// The most bytes that the answer has, or the fewest with which it still says something where it takes what is left.
 pub fn needed_by(request: &Request) -> usize {

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::finding::{Finding, Severity, Source};
 use super::load::PolicyText;
-use crate::cli::terminal::{is_dangerous, printable_line};
+use crate::terminal::{is_dangerous, printable_line};
 
 /// The findings with the lines they are about, as text that is safe to show on a terminal, and that ends in a newline
 /// unless it is empty. Only the first [`MAX_SHOWN`] are shown; the last line says how many more there are.

@@ -7,7 +7,7 @@ use super::denials::DenialObject;
 use super::ending::ErrorType;
 use super::logs::LogObject;
 use super::metrics::MetricObject;
-use crate::cli::Exit;
+use crate::front::cli::Exit;
 use crate::policy::Finding;
 
 /// What the caller learns of a run. The keys up to `logs` are Rex's, in Rex's order.

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::document::LimitObject;
-use crate::cli::Exit;
-use crate::limits::{self, TIME};
+use crate::front::cli::Exit;
+use crate::gate::limits::{self, TIME};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@ mod moment;
 mod person;
 mod recorder;
 mod reserved;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 mod write;

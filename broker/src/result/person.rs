@@ -8,8 +8,8 @@ use rex_ipc::action::ActionId;
 use super::denials::DenialObject;
 use super::document::Document;
 use super::write::{Form, metrics, output};
-use crate::cli::terminal::{printable, printable_line};
 use crate::policy::{Finding, Severity, entity, render};
+use crate::terminal::{printable, printable_line};
 
 /// Writes the output to `stdout` and everything else to `stderr`. Logs were told when they came.
 pub(super) fn write(

@@ -12,10 +12,10 @@ use super::ending::{Ending, ErrorType, NotStarted};
 use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
 use super::reserved;
-use crate::cli::Exit;
+use crate::front::cli::Exit;
 use crate::policy::Finding;
 use crate::policy::explain::{Lacking, Need};
-use crate::stream::{Stream, Unheard};
+use crate::result::stream::{Stream, Unheard};
 
 /// What the recorder has to know from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, Write};
 
 use super::document::Document;
 use super::person;
-use crate::cli::Format;
-use crate::cli::terminal::{printable, printable_json, printable_line};
+use crate::front::cli::Format;
 use crate::policy::PolicyText;
-use crate::stream::write_line;
+use crate::result::stream::write_line;
+use crate::terminal::{printable, printable_json, printable_line};
 
 /// How the result is to look.
 #[derive(Clone, Copy, Debug, Default)]

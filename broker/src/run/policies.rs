@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::audit;
-use crate::cli::{self, Format};
-use crate::config::Places;
-use crate::forbidden::{self, Forbidden};
-use crate::input::Inputs;
+use crate::front::cli::{self, Format};
+use crate::front::config::Places;
+use crate::front::policy_command;
+use crate::gate::forbidden::{self, Forbidden};
+use crate::host::file_system::temporaries::Temporaries;
 use crate::policy::{Finding, Loaded, Policies, PolicyText};
-use crate::policy_command;
 use crate::result::{NotStarted, Recorder};
-use crate::temporaries::Temporaries;
+use crate::run::input::Inputs;
 
 /// Loads the policies of the caller and those that only forbid.
 ///

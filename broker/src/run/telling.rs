@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rex_hardening::{Posture, Requirement};
 
-use crate::cli::{self, Format};
-use crate::conclude::Beginning;
-use crate::outlet::Outlet;
-use crate::stream::{Progress, Stream};
+use crate::front::cli::{self, Format};
+use crate::result::stream::{Progress, Stream};
+use crate::run::conclude::Beginning;
+use crate::watch::outlet::Outlet;
 
 /// Where the events of this run go: lines of JSON on standard output, or log lines on standard error.
 ///

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::time::Instant;
 
-use rex_broker::cli::Format;
-use rex_broker::input;
+use rex_broker::front::cli::Format;
 use rex_broker::result::{Ending, ErrorClass, Form, Measured, Recorder, Settings, write};
+use rex_broker::run::input;
 use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::bounded::Text;
 use rex_ipc::codec;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::file_system::{AbandonWrite, WriteHow};
 use rex_ipc::handle::WriterId;
 use rex_tests::session::{ALLOW_ALL, Session};

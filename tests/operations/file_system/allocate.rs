@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::Allocate;
 use rex_tests::session::{ALLOW_ALL, Session};

@@ -1,6 +1,6 @@
 //! Beginning a new file: what is asked, and that nothing is made by it.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_tests::session::{ALLOW_ALL, Session};
 

@@ -1,6 +1,6 @@
 //! Beginning to write: what is asked, and that nothing is seen of it.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{BeginWrite, WriteHow};
 use rex_ipc::handle::{FileId, WriterId};

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::sys::stat::SFlag;
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::DeleteDir;
 use rex_ipc::handle::DirId;
@@ -236,7 +236,7 @@ fn a_tree_deeper_than_any_path_goes_and_needs_few_descriptors() {
 #[test]
 fn the_limits_hold_before_anything_is_removed() {
     for (name, change) in [
-        ("max-entries", (|limits| limits.max_entries = 5) as fn(&mut rex_broker::limits::Limits)),
+        ("max-entries", (|limits| limits.max_entries = 5) as fn(&mut rex_broker::gate::limits::Limits)),
         ("max-depth", |limits| limits.max_depth = 3),
     ] {
         let mut session = Session::with_limits(ALLOW_ALL, change);

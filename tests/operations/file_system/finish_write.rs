@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Attributes, FinishWrite, Permissions, WriteHow};
 use rex_ipc::handle::{DirId, FileId};
@@ -539,7 +539,7 @@ fn what_is_closed_to_every_script_is_not_replaced_under_another_name() {
     let path = session.tree.file("policy", "permit");
     session.tree.hard_link("policy", "alias");
     let policy = fs::File::open(&path).unwrap();
-    session.services.forbidden.add_open(&policy, rex_broker::forbidden::POLICY).unwrap();
+    session.services.forbidden.add_open(&policy, rex_broker::gate::forbidden::POLICY).unwrap();
     let root = session.root();
     let writer = super::writing::begin_file(&mut session, root, "alias").unwrap();
     let before = session.tree.picture();

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::action::ActionId;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir};

@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::SFlag;
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::action::ActionId;
 use rex_ipc::failure::{ErrorKind, FailureClass};
 use rex_ipc::file_system::{OpenFile, Permissions};

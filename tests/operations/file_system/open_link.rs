@@ -1,6 +1,6 @@
 //! Opening links as themselves.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{EntryType, OpenLink, Stat};
 use rex_ipc::handle::{AnyId, DirId, FileId};

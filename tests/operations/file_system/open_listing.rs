@@ -1,6 +1,6 @@
 //! Opening what `ls` lists.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{EntryType, Listing, OpenListing};
 use rex_ipc::handle::{AnyId, DirId};

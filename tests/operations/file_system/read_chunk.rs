@@ -1,6 +1,6 @@
 //! Reading files.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Chunk, ChunkLength, OpenFile, OpenLink, ReadChunk};
 use rex_ipc::handle::{DirId, FileId};

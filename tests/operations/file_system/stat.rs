@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{EntryType, Stat};
 use rex_ipc::handle::{AnyId, DirId, FileId};

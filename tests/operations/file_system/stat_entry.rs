@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use nix::sys::stat::SFlag;
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{EntryType, Metadata, StatEntry};
 use rex_ipc::handle::DirId;

@@ -1,6 +1,6 @@
 //! Alarms.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::runtime::Alarm;

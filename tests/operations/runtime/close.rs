@@ -1,6 +1,6 @@
 //! Giving handles back.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::file_system::Close;
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_tests::session::{ALLOW_ALL, Session};

@@ -1,6 +1,6 @@
 //! Lines for the log of the run.
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::bounded::Text;
 use rex_ipc::runtime::{Log, LogLevel};
 use rex_tests::session::Session;

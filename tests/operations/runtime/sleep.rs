@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rex_broker::session::RunEnd;
+use rex_broker::run::session::RunEnd;
 use rex_ipc::limits::MAX_SLEEP_MS;
 use rex_ipc::runtime::{Sleep, SleepMs};
 use rex_tests::session::Session;

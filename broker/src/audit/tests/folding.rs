@@ -61,7 +61,7 @@ fn each_effect_is_recorded_by_itself() {
 // Truncations, copies, allocations and appends ask for `write`, as the pieces of new content do.
 #[test]
 fn each_effect_is_on_file_before_it_happens_whatever_was_before() {
-    for action in ActionId::ALL.iter().copied().filter(|action| crate::policy::changes_host(*action)) {
+    for action in ActionId::ALL.iter().copied().filter(|action| crate::gate::changes_host(*action)) {
         let (mut journal, memory) = journal();
         let decisions = || memory.events().iter().filter(|event| *event == "decision").count();
 

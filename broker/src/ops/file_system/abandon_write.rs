@@ -2,9 +2,9 @@
 
 use rex_ipc::file_system::AbandonWrite;
 
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
 use crate::ops::Perform;
-use crate::policy::Gate;
 
 impl Perform for AbandonWrite {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

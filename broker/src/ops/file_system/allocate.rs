@@ -8,10 +8,10 @@ use rex_ipc::file_system::Allocate;
 
 use super::begin_write::not_writable;
 use crate::audit::Act;
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::write::{self, AllocateError};
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::write::{self, AllocateError};
 
 impl Perform for Allocate {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

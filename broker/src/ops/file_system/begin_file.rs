@@ -7,12 +7,12 @@ use rex_ipc::file_system::BeginFile;
 
 use super::make_dir::MOST_LINKS;
 use super::spelled;
-use crate::error::Error;
-use crate::object::DirPath;
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::object::DirPath;
+use crate::host::file_system::writer::{NewFile, Target, Writer};
+use crate::host::file_system::{below, staged};
 use crate::ops::Perform;
-use crate::policy::{Gate, Permit};
-use crate::sys::{below, staged};
-use crate::writer::{NewFile, Target, Writer};
 
 impl Perform for BeginFile {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

@@ -7,12 +7,12 @@ use rex_ipc::action::file_system::Write;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{BeginWrite, WriteHow};
 
-use crate::error::Error;
-use crate::object::File;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::object::File;
+use crate::host::file_system::staged::{self, Staged};
+use crate::host::file_system::writer::{Target, Writer};
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::staged::{self, Staged};
-use crate::writer::{Target, Writer};
 
 impl Perform for BeginWrite {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

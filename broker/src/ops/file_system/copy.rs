@@ -14,17 +14,17 @@ use super::begin_write::not_writable;
 use super::finish_write::take_name;
 use super::read_chunk::not_readable;
 use crate::audit::Act;
-use crate::error::Error;
-use crate::object::File;
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::copy::{self, NotCopied};
+use crate::host::file_system::object::File;
+use crate::host::file_system::place::{self, NotPlaced};
+use crate::host::file_system::staged::{self, Staged};
+use crate::host::file_system::succession::{self, Source};
+use crate::host::file_system::walk::inode;
+use crate::host::file_system::write;
 use crate::ops::Perform;
-use crate::policy::{Gate, Permit};
-use crate::services::Services;
-use crate::sys::copy::{self, NotCopied};
-use crate::sys::place::{self, NotPlaced};
-use crate::sys::staged::{self, Staged};
-use crate::sys::succession::{self, Source};
-use crate::sys::walk::inode;
-use crate::sys::write;
+use crate::run::services::Services;
 
 impl Perform for Copy {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Copied, Error> {

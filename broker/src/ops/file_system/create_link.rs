@@ -11,12 +11,12 @@ use rex_ipc::name;
 
 use super::{entry_name, spelled};
 use crate::audit::Act;
-use crate::error::Error;
-use crate::object::{FileAt, FilePath};
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::links::{self, NotReplaced};
+use crate::host::file_system::object::{FileAt, FilePath};
+use crate::host::file_system::path::EntryName;
 use crate::ops::Perform;
-use crate::path::EntryName;
-use crate::policy::Gate;
-use crate::sys::links::{self, NotReplaced};
 
 impl Perform for CreateLink {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

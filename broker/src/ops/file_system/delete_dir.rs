@@ -7,11 +7,11 @@ use nix::errno::Errno;
 use rex_ipc::action::file_system::Delete;
 use rex_ipc::file_system::DeleteDir;
 
-use super::removal;
-use crate::error::Error;
+use super::support::removal;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::remove;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::remove;
 
 impl Perform for DeleteDir {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

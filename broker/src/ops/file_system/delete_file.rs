@@ -5,11 +5,11 @@ use rex_ipc::action::file_system::Delete;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::DeleteFile;
 
-use super::removal::not_found;
-use crate::error::Error;
+use super::support::removal::not_found;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::remove;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::remove;
 
 impl Perform for DeleteFile {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

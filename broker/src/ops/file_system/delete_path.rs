@@ -14,14 +14,16 @@ use rex_ipc::action::file_system::{Delete, Open};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::DeletePath;
 
-use super::{ask_through, held, object_refusal, refused_link, removal, split};
-use crate::error::Error;
-use crate::object::{DirAt, DirPath, Directory, FileAt, FilePath};
+use super::support::removal;
+use super::{ask_through, held, object_refusal, refused_link, split};
+use crate::gate::error::Error;
+use crate::gate::{Allows, Gate, Permit, Resource};
+use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath};
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::remove;
+use crate::host::file_system::walk::{self, Reached, file_type};
 use crate::ops::Perform;
-use crate::path::{EntryName, PathName};
-use crate::policy::{Allows, Gate, Permit, Resource, ResourceRef};
-use crate::sys::remove;
-use crate::sys::walk::{self, Reached, file_type};
+use crate::policy::ResourceRef;
 
 impl Perform for DeletePath {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

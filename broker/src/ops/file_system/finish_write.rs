@@ -12,17 +12,17 @@ use rex_ipc::handle::FileId;
 
 use super::set_owner::{change_error, group_number, spelled, user_number};
 use crate::audit::Act;
-use crate::error::Error;
-use crate::object::{DirPath, File, FileAt};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::object::{DirPath, File, FileAt};
+use crate::host::file_system::place::NotPlaced;
+use crate::host::file_system::staged::Staged;
+use crate::host::file_system::succession::{self, NotLike};
+use crate::host::file_system::walk::{file_type, inode};
+use crate::host::file_system::writer::{NewFile, Target, Writer};
+use crate::host::file_system::{below, place, write};
 use crate::ops::Perform;
-use crate::policy::{Gate, Permit};
-use crate::services::Services;
-use crate::sys::place::NotPlaced;
-use crate::sys::staged::Staged;
-use crate::sys::succession::{self, NotLike};
-use crate::sys::walk::{file_type, inode};
-use crate::sys::{below, place, write};
-use crate::writer::{NewFile, Target, Writer};
+use crate::run::services::Services;
 
 type WritePermit<'req> = Permit<'req, Write, Rc<Writer>>;
 
@@ -93,7 +93,7 @@ fn replace(
 }
 
 /// Gives staged content the name of the file it replaces, and has all handles on that file know.
-pub(super) fn take_name<R: crate::policy::Resource>(
+pub(super) fn take_name<R: crate::gate::Resource>(
     services: &mut Services,
     permit: &Permit<'_, Write, R>,
     file: &Rc<File>,
@@ -168,7 +168,11 @@ fn new_file(
     let services = &mut *gate.services;
     let staged = writer.staged.borrow();
     let made = below::make(&missing, walked.held)?;
-    let entry = new.path.file_name().and_then(crate::path::EntryName::parse).ok_or(Errno::EINVAL)?;
+    let entry = new
+        .path
+        .file_name()
+        .and_then(crate::host::file_system::path::EntryName::parse)
+        .ok_or(Errno::EINVAL)?;
     if let Some(reason) = services.forbidden.bringing_reason(made.last()?, &entry) {
         return Err(gate.refuse::<Write, _>(writer, reason));
     }

@@ -11,16 +11,16 @@ use rex_ipc::file_system::{DetailedEntry, Details, DetailsPage, Entry, EntryType
 use rex_ipc::limits::MAX_PAGE_ENTRIES;
 use rex_ipc::name;
 
-use super::removal::Pace;
+use super::support::removal::Pace;
 use super::{foreign_link_possible, metadata, object_refusal};
-use crate::error::Error;
-use crate::object::{Directory, FileAt};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::list::RawEntry;
+use crate::host::file_system::object::{Directory, FileAt};
+use crate::host::file_system::path::EntryName;
+use crate::host::file_system::walk::{self, file_type};
+use crate::host::file_system::{list, stat};
 use crate::ops::Perform;
-use crate::path::EntryName;
-use crate::policy::{Gate, Permit};
-use crate::sys;
-use crate::sys::list::RawEntry;
-use crate::sys::walk::{self, file_type};
 
 impl Perform for ListDetails {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<DetailsPage, Error> {
@@ -29,7 +29,7 @@ impl Perform for ListDetails {
         let mut page = Page { entries: Vec::new(), left_bytes: gate.room_bytes.saturating_sub(PAGE_BYTES) };
         let mut pace = Pace::default();
         let mut failure = None;
-        let end = sys::list::entries(&read, self.restart, |raw| {
+        let end = list::entries(&read, self.restart, |raw| {
             // Whether an entry fits is known before anything is asked: what is put off is asked in the next page.
             if !page.has_room_for(&raw) {
                 return false;
@@ -59,7 +59,7 @@ fn describe<'req>(
     let Some(entry) = EntryName::from_bytes(raw.name.to_vec()) else { return Ok(Details::Withheld) };
     let kind = match raw.entry_type {
         // Some file systems do not say in the listing what an entry is; others do, so that it is no secret.
-        EntryType::Unknown => sys::list::kind(read, &entry).unwrap_or(EntryType::Unknown),
+        EntryType::Unknown => list::kind(read, &entry).unwrap_or(EntryType::Unknown),
         known => known,
     };
     let place = FileAt::new(Rc::clone(directory), entry);
@@ -110,8 +110,8 @@ fn describe_opened(
 
 /// The attributes, as long as the entry is still of the type that the questions were about.
 fn status(permit: &Permit<'_, Stat, FileAt>, kind: EntryType) -> Result<FileStat, Error> {
-    let stat = sys::stat::entry(permit)?;
-    if sys::stat::entry_type(&stat) == kind { Ok(stat) } else { Err(Errno::ESTALE.into()) }
+    let stat = stat::entry(permit)?;
+    if stat::entry_type(&stat) == kind { Ok(stat) } else { Err(Errno::ESTALE.into()) }
 }
 
 fn foreign_link(gate: &Gate<'_, ListDetails>, parent: &Directory, stat: &FileStat) -> Option<&'static str> {

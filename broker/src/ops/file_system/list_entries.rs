@@ -6,10 +6,10 @@ use rex_ipc::file_system::{Entry, EntryPage, ListEntries};
 use rex_ipc::limits::MAX_PAGE_ENTRIES;
 use rex_ipc::name;
 
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::list;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys;
 
 impl Perform for ListEntries {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<EntryPage, Error> {
@@ -18,7 +18,7 @@ impl Perform for ListEntries {
         let room_bytes = gate.room_bytes;
         let mut entries = Vec::new();
         let mut used_bytes = PAGE_OVERHEAD_BYTES;
-        let end = sys::list::entries(&read, self.restart, |raw| {
+        let end = list::entries(&read, self.restart, |raw| {
             let text = name::to_text(raw.name);
             let size_bytes = text.len() + ENTRY_OVERHEAD_BYTES;
             if entries.len() == MAX_PAGE_ENTRIES || used_bytes + size_bytes > room_bytes {

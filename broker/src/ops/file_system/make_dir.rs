@@ -11,13 +11,13 @@ use rex_ipc::interface::Needs;
 use super::set_owner::{self, change_error, group_number, user_number};
 use super::{held, object_refusal, spelled};
 use crate::audit::Act;
-use crate::error::Error;
-use crate::object::{DirPath, Directory};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::below::{self, Made};
+use crate::host::file_system::make;
+use crate::host::file_system::object::{DirPath, Directory};
+use crate::host::file_system::path::PathName;
 use crate::ops::Perform;
-use crate::path::PathName;
-use crate::policy::{Gate, Permit};
-use crate::sys::below::{self, Made};
-use crate::sys::make;
 
 impl Perform for MakeDir {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

@@ -14,15 +14,15 @@ use rex_ipc::file_system::MakePath;
 
 use super::make_dir::{ANY_MODE, make_level};
 use super::{ask_through, held, object_refusal};
-use crate::error::Error;
-use crate::object::{DirPath, Directory};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::below::Made;
+use crate::host::file_system::make;
+use crate::host::file_system::object::{DirPath, Directory};
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::walk;
+use crate::host::file_system::walk::{Found, Reached, file_type};
 use crate::ops::Perform;
-use crate::path::{EntryName, PathName};
-use crate::policy::{Gate, Permit};
-use crate::sys;
-use crate::sys::below::Made;
-use crate::sys::make;
-use crate::sys::walk::{Found, Reached, file_type};
 
 impl Perform for MakePath {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
@@ -93,7 +93,7 @@ fn reach<'req>(
     permit: &Permit<'req, Open, DirPath>,
 ) -> Result<Option<Reached>, Error> {
     let root = Rc::clone(&gate.services.root);
-    match sys::walk::directory(permit, |path| &path.0, root.as_fd()) {
+    match walk::directory(permit, |path| &path.0, root.as_fd()) {
         Ok(reached) => return Ok(Some(reached)),
         Err(error) if is(&error, Errno::ENOENT) => return Ok(None),
         // There is a link on the way, or something that is no directory: at the end, or before it.
@@ -101,7 +101,7 @@ fn reach<'req>(
         Err(error) => return Err(error.into()),
     }
     let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
-    match sys::walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask) {
+    match walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask) {
         Ok(led) => match led.found {
             Found::Object(reached) => Ok(Some(reached)),
             Found::Missing { .. } => Ok(None),

@@ -24,15 +24,13 @@ mod open_target;
 mod read_chunk;
 mod read_end;
 mod read_link;
-mod relocation;
-mod removal;
-mod replacing;
 mod set_mode;
 mod set_owner;
 mod set_times;
 mod set_x_attr;
 mod stat;
 mod stat_entry;
+pub mod support;
 mod truncate;
 mod write_chunk;
 
@@ -47,14 +45,14 @@ use rex_ipc::file_system::{Identity, Instant, Metadata, Opened, PathText};
 use rex_ipc::interface::Needs;
 use rex_ipc::name;
 
-use crate::error::Error;
-use crate::forbidden::OWN_PROC;
-use crate::object::{Directory, FilePath};
-use crate::path::{EntryName, PathName};
-use crate::policy::{Allows, Gate, Permit};
-use crate::services::Services;
-use crate::sys;
-use crate::sys::walk::{Reached, file_type};
+use crate::gate::error::Error;
+use crate::gate::forbidden::OWN_PROC;
+use crate::gate::{Allows, Gate, Permit};
+use crate::host::file_system::object::{Directory, FilePath};
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::walk::{Reached, file_type};
+use crate::host::file_system::{unguarded, walk};
+use crate::run::services::Services;
 
 /// The path that a name in a directory spells, as the policy is asked about it before the name itself is checked.
 fn spelled(parent: &Directory, name: &str) -> Result<PathName, Error> {
@@ -105,7 +103,7 @@ fn object_refusal(
     parent: Option<&Directory>,
     reached: &Reached,
 ) -> Option<&'static str> {
-    let inode = sys::walk::inode(&reached.stat);
+    let inode = walk::inode(&reached.stat);
     if let Some(reason) = services.forbidden.inode_reason(inode) {
         return Some(reason);
     }
@@ -140,13 +138,13 @@ where
 fn foreign_link_possible(services: &Services, parent: Option<&Directory>, stat: &FileStat) -> bool {
     let trusted = |uid: u32| uid == 0 || uid == services.euid;
     let Some(parent) = parent else { return true };
-    let Ok(parent) = sys::unguarded::status_of(parent) else { return true };
+    let Ok(parent) = unguarded::status_of(parent) else { return true };
     !trusted(stat.st_uid) || !trusted(parent.st_uid) || parent.st_mode & 0o022 != 0
 }
 
 fn metadata(services: &mut Services, stat: &FileStat) -> Metadata {
     Metadata {
-        entry_type: sys::stat::entry_type(stat),
+        entry_type: crate::host::file_system::stat::entry_type(stat),
         mode: stat.st_mode,
         size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
         blocks: u64::try_from(stat.st_blocks).unwrap_or(0),

@@ -9,17 +9,17 @@ use rex_ipc::action::file_system::{Create, Move, Open};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveDir, Opened};
 
-use super::relocation;
-use super::removal::{is_not_empty, not_empty_text};
-use super::replacing::{self, Found};
+use super::support::relocation;
+use super::support::removal::{is_not_empty, not_empty_text};
+use super::support::replacing::{self, Found};
 use super::{entry_name, not_a_file, object_refusal, opened, spelled};
-use crate::error::Error;
-use crate::object::{DirAt, DirPath, Directory, Moving};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit, Resource};
+use crate::host::file_system::moves;
+use crate::host::file_system::object::{DirAt, DirPath, Directory, Moving};
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::walk::{self, file_type};
 use crate::ops::Perform;
-use crate::path::{EntryName, PathName};
-use crate::policy::{Gate, Permit, Resource};
-use crate::sys::moves;
-use crate::sys::walk::{self, file_type};
 
 impl Perform for MoveDir {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {

@@ -13,20 +13,20 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveFile, Opened};
 
 use super::read_chunk::not_readable;
-use super::replacing;
 use super::set_owner::change_error;
+use super::support::replacing;
 use super::{entry_name, not_a_file, opened, spelled};
-use crate::error::Error;
-use crate::object::{Directory, File, FileAt, FilePath, Moving, Origin};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit, Resource};
+use crate::host::file_system::copy::{self, NotCopied};
+use crate::host::file_system::moves::{self, Onto};
+use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Moving, Origin};
+use crate::host::file_system::path::EntryName;
+use crate::host::file_system::place::{self, NotPlaced};
+use crate::host::file_system::succession::NotLike;
+use crate::host::file_system::walk::{file_type, inode};
+use crate::host::file_system::{remove, staged};
 use crate::ops::Perform;
-use crate::path::EntryName;
-use crate::policy::{Gate, Permit, Resource};
-use crate::sys::copy::{self, NotCopied};
-use crate::sys::moves::{self, Onto};
-use crate::sys::place::{self, NotPlaced};
-use crate::sys::succession::NotLike;
-use crate::sys::walk::{file_type, inode};
-use crate::sys::{remove, staged};
 
 impl Perform for MoveFile {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {

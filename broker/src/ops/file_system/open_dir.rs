@@ -10,13 +10,13 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, Opened};
 
 use super::{ask_through, entry_name, object_refusal, opened, refused_directory, spelled};
-use crate::error::Error;
-use crate::object::{DirAt, DirPath, Directory};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::object::{DirAt, DirPath, Directory};
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::walk::{Reached, file_type};
+use crate::host::file_system::{open, walk};
 use crate::ops::Perform;
-use crate::path::{EntryName, PathName};
-use crate::policy::{Gate, Permit};
-use crate::sys;
-use crate::sys::walk::{Reached, file_type};
 
 impl Perform for OpenDir {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
@@ -56,7 +56,7 @@ fn open_path(gate: &mut Gate<'_, OpenDir>, request: &OpenDir, given: &str) -> Re
         }
     }
     let root = Rc::clone(&gate.services.root);
-    let reached = match sys::walk::directory(&open, |path| &path.0, root.as_fd()) {
+    let reached = match walk::directory(&open, |path| &path.0, root.as_fd()) {
         Ok(reached) => reached,
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) && request.follow => {
             follow(gate, &open, |path| &path.0, None)?
@@ -84,7 +84,7 @@ fn open_entry(
         let made = match request.create {
             CreateDir::No | CreateDir::AskOnly => Err(Errno::EEXIST.into()),
             CreateDir::Leaf | CreateDir::All => {
-                sys::open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))
+                open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))
             }
         };
         match made {
@@ -94,7 +94,7 @@ fn open_entry(
             made => return Ok(made?),
         }
     }
-    let reached = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
+    let reached = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
     let reached = match file_type(&reached.stat) {
         SFlag::S_IFDIR => reached,
         SFlag::S_IFLNK if request.follow => follow(gate, &open, |place| &place.path, Some(&parent))?,
@@ -115,13 +115,13 @@ fn open_below(
     if !path.is_within(&parent.name) || request.follow || request.create != CreateDir::No {
         return Err(Errno::EINVAL.into());
     }
-    let reached = sys::walk::directory_below(&open, parent)
-        .map_err(|error| open_error(&error, false, path.as_str()))?;
+    let reached =
+        walk::directory_below(&open, parent).map_err(|error| open_error(&error, false, path.as_str()))?;
     finish(gate, reached)
 }
 
 /// Walks on through links, asking for each place they lead to.
-fn follow<'req, P: crate::policy::Resource>(
+fn follow<'req, P: crate::gate::Resource>(
     gate: &mut Gate<'req, OpenDir>,
     open: &Permit<'req, Open, P>,
     path: impl Fn(&P) -> &PathName,
@@ -129,7 +129,7 @@ fn follow<'req, P: crate::policy::Resource>(
 ) -> Result<Reached, Error> {
     let root = Rc::clone(&gate.services.root);
     let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
-    Ok(sys::walk::follow(open, path, root.as_fd(), from, &mut ask)?.found.object()?)
+    Ok(walk::follow(open, path, root.as_fd(), from, &mut ask)?.found.object()?)
 }
 
 fn finish(gate: &mut Gate<'_, OpenDir>, reached: Reached) -> Result<Directory, Error> {
@@ -166,9 +166,9 @@ fn create_leaf<'req>(
         Error::invalid(ErrorKind::DirectoryOpenError, format!("Directory error: {reason}: {relative}"))
     };
     let root = Rc::clone(&gate.services.root);
-    let parent = sys::walk::parent_directory(open, |path| &path.0, root.as_fd())
+    let parent = walk::parent_directory(open, |path| &path.0, root.as_fd())
         .map_err(|_| create_error("failed to open parent"))?;
-    sys::open::create_directory_in(create, &parent.into_directory())
+    open::create_directory_in(create, &parent.into_directory())
         .map_err(|_| create_error("failed to create directory"))
 }
 
@@ -181,7 +181,7 @@ fn create_all<'req>(
 ) -> Result<Directory, Error> {
     let root = Rc::clone(&gate.services.root);
     let (existing, missing) =
-        sys::walk::last_existing(open, root.as_fd()).map_err(|error| open_error(&error, false, given))?;
+        walk::last_existing(open, root.as_fd()).map_err(|error| open_error(&error, false, given))?;
     // The last one is the permit's own, which was asked for first.
     let Some((_, between)) = missing.split_last() else { return finish(gate, existing) };
     let mut permits = Vec::with_capacity(missing.len());
@@ -191,7 +191,7 @@ fn create_all<'req>(
     permits.push(create);
     let mut here = existing.into_directory();
     for permit in &permits {
-        here = sys::open::create_directory_in(permit, &here)?;
+        here = open::create_directory_in(permit, &here)?;
     }
     Ok(here)
 }

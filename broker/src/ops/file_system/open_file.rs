@@ -13,14 +13,14 @@ use rex_ipc::interface::Needs;
 use super::{
     ask_through, entry_name, held, not_a_file, object_refusal, opened, refused_link, spelled, split,
 };
-use crate::error::Error;
-use crate::object::{Directory, File, FileAt, FilePath, Inode, Origin};
+use crate::gate::error::Error;
+use crate::gate::{Allows, Gate, Permit};
+use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Inode, Origin};
+use crate::host::file_system::open;
+use crate::host::file_system::open::Access;
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::walk::{self, Found, Led, Reached, file_type};
 use crate::ops::Perform;
-use crate::path::{EntryName, PathName};
-use crate::policy::{Allows, Gate, Permit};
-use crate::sys;
-use crate::sys::open::Access;
-use crate::sys::walk::{self, Found, Led, Reached, file_type};
 
 impl Perform for OpenFile {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
@@ -89,7 +89,7 @@ impl Opening<'_> {
                 Err(error) => return Err(self.system(&error)),
             }
             let Some(create) = create else { break };
-            let made = sys::open::create_file(
+            let made = open::create_file(
                 create,
                 |place| (&place.parent, &place.entry, &place.path),
                 self.access(),
@@ -123,7 +123,7 @@ impl Opening<'_> {
             return Err(gate.refuse::<Open, _>(&FilePath(reached.name.clone()), reason));
         }
         let own_fds = Rc::clone(&gate.services.own_fds);
-        sys::open::reopen(open, reached, own_fds.as_fd(), self.access(), origin)
+        open::reopen(open, reached, own_fds.as_fd(), self.access(), origin)
             .map_err(|error| self.system(&error))
     }
 
@@ -176,7 +176,7 @@ impl Opening<'_> {
         link: Inode,
     ) -> Result<File, Error> {
         let create = gate.authorize::<Create, _>(target)?;
-        sys::open::create_file(
+        open::create_file(
             &create,
             |place| (&place.parent, &place.entry, &place.path),
             self.access(),

@@ -6,13 +6,13 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::OpenLink;
 
 use super::{entry_name, object_refusal, spelled};
-use crate::error::Error;
-use crate::object::{FileAt, FilePath};
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::object::{FileAt, FilePath};
+use crate::host::file_system::path::EntryName;
+use crate::host::file_system::walk::file_type;
+use crate::host::file_system::{open, walk};
 use crate::ops::Perform;
-use crate::path::EntryName;
-use crate::policy::Gate;
-use crate::sys;
-use crate::sys::walk::file_type;
 
 impl Perform for OpenLink {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
@@ -25,14 +25,14 @@ impl Perform for OpenLink {
             return Err(not_a_link());
         };
         let open = gate.authorize::<Open, _>(FileAt::new(parent, entry))?;
-        let link = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
+        let link = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
         if file_type(&link.stat) != SFlag::S_IFLNK {
             return Err(not_a_link());
         }
         if let Some(reason) = object_refusal(gate.services, None, &link) {
             return Err(gate.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
         }
-        let link = sys::open::keep_link(&open, link);
+        let link = open::keep_link(&open, link);
         gate.services.handles.keep_file(self.id, link);
         Ok(())
     }

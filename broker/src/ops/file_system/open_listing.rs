@@ -16,13 +16,13 @@ use rex_ipc::file_system::{Entry, EntryType, Listing, OpenListing};
 use rex_ipc::name;
 
 use super::{ask_through, held, object_refusal, opened, split};
-use crate::error::Error;
-use crate::object::{DirPath, Directory, FileAt, FilePath};
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::object::{DirPath, Directory, FileAt, FilePath};
+use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::walk;
+use crate::host::file_system::walk::{Reached, file_type};
 use crate::ops::Perform;
-use crate::path::{EntryName, PathName};
-use crate::policy::{Gate, Permit};
-use crate::sys;
-use crate::sys::walk::{Reached, file_type};
 
 impl Perform for OpenListing {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Listing, Error> {
@@ -95,7 +95,7 @@ fn itself(
     refuse_own(gate, &parent)?;
     let parent = held(parent);
     let open = gate.authorize::<Open, _>(FileAt::new(Rc::clone(&parent), entry))?;
-    let found = sys::walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
+    let found = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
     match file_type(&found.stat) {
         SFlag::S_IFLNK => {}
         SFlag::S_IFDIR => return Ok(Itself::Directory),
@@ -118,11 +118,11 @@ fn reach<'req>(
     permit: &Permit<'req, Open, DirPath>,
 ) -> Result<Reached, Error> {
     let root = Rc::clone(&gate.services.root);
-    match sys::walk::directory(permit, |path| &path.0, root.as_fd()) {
+    match walk::directory(permit, |path| &path.0, root.as_fd()) {
         Ok(reached) => Ok(reached),
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
             let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
-            Ok(sys::walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
+            Ok(walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
         }
         Err(error) => Err(Error::system(&error)),
     }

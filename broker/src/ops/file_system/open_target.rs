@@ -4,9 +4,9 @@ use rex_ipc::action::file_system::{Read, Write};
 use rex_ipc::file_system::{OpenFile, OpenTarget, Opened};
 
 use super::open_file;
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
 use crate::ops::Perform;
-use crate::policy::Gate;
 
 impl Perform for OpenTarget {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {

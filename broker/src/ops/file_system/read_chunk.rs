@@ -7,12 +7,12 @@ use rex_ipc::bounded::Bytes;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Chunk, ReadChunk};
 
-use crate::error::Error;
-use crate::object::File;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::object::File;
+use crate::host::file_system::read;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::redaction;
-use crate::sys;
+use crate::ops::file_system::support::redaction;
 
 impl Perform for ReadChunk {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Chunk, Error> {
@@ -28,7 +28,7 @@ impl Perform for ReadChunk {
             Err(error) => return Err(error),
         };
         let mut bytes = vec![0; length];
-        let (count, end) = sys::read::at(&permit, self.offset_bytes, &mut bytes)?;
+        let (count, end) = read::at(&permit, self.offset_bytes, &mut bytes)?;
         bytes.truncate(count);
         gate.services.count_read_bytes(count)?;
         Ok(Chunk { bytes: Bytes::new(bytes).unwrap_or_default(), end })

@@ -7,10 +7,10 @@ use rex_ipc::bounded::Bytes;
 use rex_ipc::file_system::{EndChunk, ReadEnd};
 
 use super::read_chunk::{CHUNK_OVERHEAD_BYTES, not_readable};
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::read;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys;
 
 impl Perform for ReadEnd {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<EndChunk, Error> {
@@ -21,8 +21,7 @@ impl Perform for ReadEnd {
         if !file.readable {
             return Err(not_readable(&file));
         }
-        let Some((offset_bytes, bytes)) = sys::read::end(&permit, self.length.bytes().min(room_bytes))?
-        else {
+        let Some((offset_bytes, bytes)) = read::end(&permit, self.length.bytes().min(room_bytes))? else {
             return Ok(EndChunk { offset_bytes: None, bytes: Bytes::default() });
         };
         gate.services.count_read_bytes(bytes.len())?;

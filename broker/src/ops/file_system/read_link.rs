@@ -6,12 +6,12 @@ use rex_ipc::file_system::{LinkTarget, ReadLink};
 use std::os::unix::ffi::OsStrExt;
 
 use super::{entry_name, path_text};
-use crate::error::Error;
-use crate::forbidden::OWN_PROC;
-use crate::object::FileAt;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::gate::forbidden::OWN_PROC;
+use crate::host::file_system::object::FileAt;
+use crate::host::file_system::read;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys;
 
 impl Perform for ReadLink {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<LinkTarget, Error> {
@@ -23,7 +23,7 @@ impl Perform for ReadLink {
         if gate.services.is_link_to_broker(parent, entry.as_bytes()) {
             return Err(gate.refuse::<Read, _>(read.resource(), OWN_PROC));
         }
-        let target = sys::read::link(&read)?;
+        let target = read::link(&read)?;
         Ok(LinkTarget { target: path_text(target.as_os_str().as_bytes())? })
     }
 }

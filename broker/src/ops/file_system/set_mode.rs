@@ -8,10 +8,10 @@ use rex_ipc::file_system::SetMode;
 use rex_ipc::handle::AnyId;
 
 use crate::audit::Act;
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::attributes;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::attributes;
 
 impl Perform for SetMode {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

@@ -10,11 +10,11 @@ use rex_ipc::file_system::{IdentityText, NameOrNumber, SetOwner};
 use rex_ipc::handle::AnyId;
 
 use crate::audit::Act;
-use crate::error::Error;
+use crate::gate::error::Error;
+use crate::gate::{Gate, Permit};
+use crate::host::file_system::attributes::{self, Held};
+use crate::host::file_system::unguarded;
 use crate::ops::Perform;
-use crate::policy::{Gate, Permit};
-use crate::sys::attributes::{self, Held};
-use crate::sys::unguarded;
 
 impl Perform for SetOwner {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

@@ -7,10 +7,10 @@ use rex_ipc::action::file_system::Write;
 use rex_ipc::file_system::SetTimes;
 
 use crate::audit::Act;
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::attributes;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::attributes;
 
 impl Perform for SetTimes {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

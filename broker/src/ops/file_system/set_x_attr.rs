@@ -5,11 +5,11 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{LabelText, SetXAttr};
 
 use crate::audit::Act;
-use crate::error::Error;
-use crate::object::Labelled;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::attributes;
+use crate::host::file_system::object::Labelled;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::attributes;
 
 impl Perform for SetXAttr {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

@@ -5,10 +5,10 @@ use rex_ipc::file_system::{Metadata, Stat};
 use rex_ipc::handle::AnyId;
 
 use super::metadata;
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::stat;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys;
 
 impl Perform for Stat {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Metadata, Error> {
@@ -16,12 +16,12 @@ impl Perform for Stat {
             AnyId::Dir(id) => {
                 let directory = gate.services.handles.dir(id)?;
                 let permit = gate.authorize::<StatAction, _>(directory)?;
-                sys::stat::directory(&permit)?
+                stat::directory(&permit)?
             }
             AnyId::File(id) => {
                 let file = gate.services.handles.file(id)?;
                 let permit = gate.authorize::<StatAction, _>(file)?;
-                sys::stat::file(&permit)?
+                stat::file(&permit)?
             }
         };
         Ok(metadata(gate.services, &stat))

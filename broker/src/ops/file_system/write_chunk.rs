@@ -5,11 +5,11 @@ use std::rc::Rc;
 use rex_ipc::action::file_system::Write;
 use rex_ipc::file_system::WriteChunk;
 
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::staged;
+use crate::host::file_system::writer::Writer;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys::staged;
-use crate::writer::Writer;
 
 impl Perform for WriteChunk {
     fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {

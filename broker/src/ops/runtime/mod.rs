@@ -4,14 +4,14 @@ use rex_ipc::bounded::Bytes;
 use rex_ipc::file_system::Close;
 use rex_ipc::runtime::{Alarm, Clocks, Log, Metric, Now, RandomBytes, Randomness, Sleep};
 
-use crate::error::Error;
+use crate::gate::Gate;
+use crate::gate::error::Error;
+use crate::host::file_system::unguarded;
 use crate::ops::Perform;
-use crate::policy::Gate;
-use crate::sys;
 
 impl Perform for Now {
     fn perform(self, _gate: &mut Gate<'_, Self>) -> Result<Clocks, Error> {
-        Ok(sys::unguarded::clocks()?)
+        Ok(unguarded::clocks()?)
     }
 }
 
@@ -23,7 +23,7 @@ impl Perform for Sleep {
 
 impl Perform for RandomBytes {
     fn perform(self, _gate: &mut Gate<'_, Self>) -> Result<Randomness, Error> {
-        let bytes = sys::unguarded::random(self.count.get())?;
+        let bytes = unguarded::random(self.count.get())?;
         Ok(Randomness { bytes: Bytes::new(bytes).unwrap_or_default() })
     }
 }

@@ -1,7 +1,7 @@
 //! What is told when there is no script to tell of, or when it was ended.
 
 use super::*;
-use crate::cli::Exit;
+use crate::front::cli::Exit;
 
 // Section 16.10.
 #[test]

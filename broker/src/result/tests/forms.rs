@@ -1,7 +1,7 @@
 //! How the document looks.
 
 use super::*;
-use crate::cli::Format;
+use crate::front::cli::Format;
 
 const HUMAN: Form<'static> = Form {
     format: Format::Human,
@@ -105,7 +105,7 @@ fn json_on_a_terminal_means_the_same_and_gives_no_orders() {
         let read: Value = serde_json::from_str(&terminal).unwrap();
         assert_eq!(read["output"], said, "{terminal:?}");
         assert!(terminal.ends_with("}\n"), "{terminal:?}");
-        assert_eq!(crate::cli::terminal::printable(&terminal), terminal);
+        assert_eq!(crate::terminal::printable(&terminal), terminal);
     }
     // A file or a pipe gets the bytes that Rex would write.
     let (file, _) = written(&document, Form { format: Format::Json, ..HUMAN });

@@ -1,0 +1,36 @@
+//! The options that every way to run a script has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::{AuditSync, AuditTarget, HardLinks, PolicyMode};
+
+/// What is decided, required and recorded.
+///
+/// Each of these can also be configured; what counts in the end is settled by [`crate::front::config`].
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Policy, record and jail")]
+pub(super) struct DecidingArguments {
+    /// How to treat policies that look like mistakes [default: standard, or rex with --rex-compat]
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(super) policy_mode: Option<PolicyMode>,
+    /// Add policies that only forbid; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(super) forbid: Vec<PathBuf>,
+    /// What to do with files that may have a second name elsewhere
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinks::Refuse)]
+    pub(super) hard_links: HardLinks,
+    /// Where decisions are recorded [default: /var/log/rex-broker, or the user's state directory]
+    #[arg(long, value_name = "PATH|fd:N|none", value_parser = AuditTarget::parser())]
+    pub(super) audit_log: Option<AuditTarget>,
+    /// When records are forced to disk
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = AuditSync::Run)]
+    pub(super) audit_sync: AuditSync,
+    /// Which protections must be in force, such as core, strict, max, or +landlock,-cgroup
+    #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
+    pub(super) require: Option<String>,
+    /// Let the kernel report which system call ended a jail, instead of only ending it
+    #[arg(long)]
+    pub(super) jail_forensics: bool,
+}

@@ -1,0 +1,88 @@
+//! Completions for shells, made from the grammar of the command line and from what its words can be.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use clap::Command;
+use clap::builder::PossibleValuesParser;
+use clap_complete::Shell;
+use rex_ipc::action::ActionId;
+
+use crate::front::cli::{Exit, command};
+use crate::front::reference;
+use crate::policy::KINDS;
+
+/// Prints the completions for a shell; gives the exit status.
+pub fn print(shell: Shell) -> u8 {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(script(shell).as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Exit::Done.code(false),
+        Err(error) => {
+            eprintln!("error: cannot write the completions: {error}");
+            Exit::OutputNotWritten.code(false)
+        }
+    }
+}
+
+/// The completions for a shell, as it reads them.
+fn script(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut with_values(command()), PROGRAM, &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        // clap_complete 4.6.11 finds a command under one name and looks for its words under another, as soon as the
+        // program's name has a hyphen (clap-rs/clap#6421): below the first word nothing would be completed.
+        Shell::Bash => script.replace("rex__subcmd__broker__", "rex__broker__"),
+        _ => script,
+    }
+}
+
+/// The grammar with the values that an option is usually given, which the parser itself does not insist on.
+fn with_values(command: Command) -> Command {
+    // Without namespaces: a colon ends a word in bash.
+    let actions: BTreeSet<&str> = ActionId::ALL.iter().map(|action| action.name()).collect();
+    let types = KINDS.map(|kind| last_word(kind.type_name()));
+    let names = reference::reference().names();
+    command
+        .mut_subcommand("policy", |policy| {
+            policy.mut_subcommand("explain", |explain| {
+                explain
+                    .mut_arg("action", |action| action.value_parser(PossibleValuesParser::new(actions)))
+                    .mut_arg("resource_type", |kind| kind.value_parser(PossibleValuesParser::new(types)))
+            })
+        })
+        .mut_subcommand("sdk", |sdk| {
+            sdk.mut_subcommand("show", |show| {
+                show.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(names)))
+            })
+        })
+}
+
+/// `Dir` of `file_system::Dir`.
+fn last_word(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+const PROGRAM: &str = "rex-broker";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_bash_finds_has_its_words() {
+        let script = script(Shell::Bash);
+
+        let found: BTreeSet<&str> =
+            script.lines().filter_map(|line| line.trim().strip_prefix("cmd=\"")?.strip_suffix('"')).collect();
+        let known: BTreeSet<&str> = script
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(')'))
+            .filter(|word| word.starts_with("rex__broker") && !word.contains(','))
+            .collect();
+        assert!(found.len() > 20, "{found:?}");
+        for command in found.iter().filter(|command| !command.is_empty()) {
+            assert!(known.contains(command), "{command} is found and has no words");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What this host can protect against: a jail is started and looked at, and on request made to try what it must not.
+
+mod prove;
+
+use std::io::Write;
+
+use rex_hardening::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, spawn, verify};
+use rex_ipc::control::Hello;
+use rex_ipc::interface::FINGERPRINT;
+use rex_ipc::runtime::LogLevel;
+use serde_json::json;
+
+use prove::Proof;
+
+use crate::front::cli::{DoctorArguments, Exit, Limits};
+use crate::gate::limits::engine_limits;
+use crate::run::image;
+use crate::run::session::{Session, send_hello};
+use crate::watch::wait::Waiter;
+
+/// Starts a jail like any other, shows its posture, and gives the exit status.
+pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
+    let posture = match examine(requirement) {
+        Ok(posture) => posture,
+        Err(reason) => {
+            eprintln!("error: jail could not be established: {reason}");
+            return Exit::JailNotEstablished.code(false);
+        }
+    };
+    let proofs = match arguments.prove.then(|| prove::all(requirement)).transpose() {
+        Ok(proofs) => proofs.unwrap_or_default(),
+        Err(reason) => {
+            eprintln!("error: cannot prove anything: {reason}");
+            return Exit::JailNotEstablished.code(false);
+        }
+    };
+    let missing: Vec<&str> = posture.missing(requirement).iter().map(|measure| measure.id).collect();
+    let written = if arguments.json {
+        write_json(&posture, &missing, &proofs)
+    } else {
+        write_text(&posture, &missing, &proofs)
+    };
+    if let Err(error) = written {
+        eprintln!("error: cannot write the report: {error}");
+        return Exit::OutputNotWritten.code(false);
+    }
+    let holds = missing.is_empty() && proofs.iter().all(Proof::holds);
+    if holds { Exit::Done.code(false) } else { Exit::JailNotEstablished.code(false) }
+}
+
+/// A jail of the plan that a run would have, locked down and verified, and then thrown away.
+fn examine(requirement: &Requirement) -> Result<Posture, String> {
+    let plan = Plan::for_requirement(requirement);
+    let mut waiter = Waiter::new().map_err(|error| error.to_string())?;
+    let image = SealedImage::new(image::JAIL.bytes).map_err(|error| error.to_string())?;
+    let jail = spawn(&image, &plan).map_err(|error| error.to_string())?;
+    let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
+    waiter.set_deadline(Some(std::time::Instant::now() + std::time::Duration::from_secs(30)));
+    let hello = Hello {
+        fingerprint: FINGERPRINT,
+        lockdown_bits: plan.prepare_plan().to_bits(),
+        arena_bytes: plan.arena_bytes,
+        log_threshold: LogLevel::Info,
+        limits: engine_limits(&Limits::default()),
+        rex_compat: false,
+    };
+    send_hello(&jail.socket, &mut waiter, &hello).map_err(|end| end.to_string())?;
+    let report = Session::new(&jail.socket).await_ready(&mut waiter).map_err(|end| end.to_string())?;
+    let report = SelfReport::from_bytes(&report).ok_or("its report is damaged")?;
+    let mut posture = verify(&jail, &report, &plan);
+    posture.image_sha256 = image::JAIL.sha256.to_owned();
+    Ok(posture)
+}
+
+fn write_json(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io::Result<()> {
+    let report = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "image_sha256": posture.image_sha256,
+        "measures": posture.measures,
+        "missing": missing,
+        "proofs": proofs,
+    });
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, &report)?;
+    writeln!(stdout)
+}
+
+fn write_text(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    for measure in &posture.measures {
+        writeln!(stdout, "{:<12} {:<11} {}", measure.id, state(measure), measure.evidence)?;
+        if measure.wanted && measure.state != State::Enforced && !measure.hint.is_empty() {
+            writeln!(stdout, "{:<12} {:<11} what can be done: {}", "", "", measure.hint)?;
+        }
+    }
+    writeln!(stdout, "image        {}", posture.image_sha256)?;
+    for proof in proofs {
+        let verdict = if proof.holds() { "fails" } else { "WORKS" };
+        writeln!(
+            stdout,
+            "{:<34} {verdict}  {}; without seccomp: {}",
+            proof.claim, proof.confined, proof.second
+        )?;
+    }
+    match missing {
+        [] => writeln!(stdout, "everything that is required is in force"),
+        missing => writeln!(stdout, "required and missing: {}", missing.join(", ")),
+    }
+}
+
+fn state(measure: &Measure) -> &'static str {
+    match measure.state {
+        _ if !measure.wanted => "not wanted",
+        State::Enforced => "enforced",
+        State::Degraded => "degraded",
+        State::Unsupported => "unsupported",
+        State::Failed => "failed",
+    }
+}

@@ -1,0 +1,9 @@
+//! The ways in: the command line with its configuration, and the commands that run no script.
+
+pub mod cli;
+pub mod completions;
+pub mod config;
+pub mod doctor;
+pub mod policy_command;
+pub mod protocol;
+pub mod reference;

@@ -1,0 +1,104 @@
+//! The grammar of `policy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::front::cli::PolicyMode;
+
+/// What is to be done with policies.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct PolicyArguments {
+    /// Which of them.
+    #[command(subcommand)]
+    pub task: PolicyTask,
+}
+
+/// The things that can be done with policies.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+pub enum PolicyTask {
+    /// Find mistakes in policies before they are used
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+    /// Tell why one act is permitted or denied, and what would permit it
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArguments),
+    /// Print what policies can be about: actions, resource types, attributes
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema {
+        /// As JSON instead of Cedar's own form
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What `policy check` looks at.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct CheckArguments {
+    /// Policy files, and directories of files *.cedar
+    #[arg(value_name = "FILE_OR_DIR", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// How to treat policies that look like mistakes
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = PolicyMode::Standard)]
+    pub policy_mode: PolicyMode,
+    /// Fail when there is anything to warn about
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Print the findings as a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `policy explain` is to explain.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ExplainArguments {
+    /// Policy files, and directories of files *.cedar
+    #[arg(short, long, value_name = "FILE_OR_DIR", required = true, num_args = 1..)]
+    pub policy: Vec<PathBuf>,
+    /// The action: read, file_system::read, or file_system::Action::"read"
+    #[arg(short, long)]
+    pub action: String,
+    /// The resource: an absolute path, another name, or file_system::File::"/etc/hosts"; not needed where there is one only
+    #[arg(short, long)]
+    pub resource: Option<String>,
+    /// What a path or name stands for, such as Dir [default: File, unless the action takes only another]
+    #[arg(long, value_name = "TYPE")]
+    pub resource_type: Option<String>,
+    /// The user on whose behalf [default: the user who asks]
+    #[arg(long, value_name = "USER")]
+    pub principal: Option<String>,
+    /// What else the policy sees of the act, as JSON: of move, set_x_attr and execute
+    #[arg(long, value_name = "JSON")]
+    pub context: Option<String>,
+    /// Name, owner and command line of a process, as JSON with name, username and command
+    #[arg(long, value_name = "JSON")]
+    pub process: Option<String>,
+    /// How to treat policies that look like mistakes
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = PolicyMode::Standard)]
+    pub policy_mode: PolicyMode,
+    /// Print the explanation as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy check site.cedar
+  rex-broker policy check /etc/rex-broker/policies.d --deny-warnings --json
+
+Exit status: 0 nothing found, or warnings only; 65 refused; 66 a file is missing or cannot be read";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy schema > rex.cedarschema
+  rex-broker policy schema --json";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy explain -p site.cedar -a read -r /etc/hosts
+  rex-broker policy explain -p site.cedar -a open -r /etc --resource-type Dir --principal monitor
+  rex-broker policy explain -p site.cedar -a systemd::restart -r nginx.service
+  rex-broker policy explain -p site.cedar -a move -r /a --context '{\"destination\":{\"path\":\"/b\"}}'
+
+Only the policy is asked: what the broker closes to every script stays closed, and nothing on this host is looked at.
+Exit status: 0 permitted or denied; 64 the question makes no sense; 65 the policy is refused; 66 it cannot be read";

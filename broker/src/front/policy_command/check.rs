@@ -1,0 +1,61 @@
+//! What is wrong with policies, told before they are used.
+
+use std::fmt::Write;
+
+use super::{CheckArguments, may_be_coloured, mode, print, read, texts};
+use crate::front::cli::Exit;
+use crate::policy::{Finding, Policies, Severity, render, undone};
+
+pub(super) fn run(arguments: &CheckArguments) -> Exit {
+    let sources = match read(&arguments.paths) {
+        Ok(sources) => sources,
+        Err(exit) => return exit,
+    };
+    let texts = texts(&sources);
+    let (findings, policies): (Vec<Finding>, _) = match Policies::load(&texts, mode(arguments.policy_mode)) {
+        Ok(loaded) => {
+            let count = loaded.policies.len();
+            // Only here: a run that goes on is not told each time what its author may have meant.
+            (loaded.warnings.into_iter().chain(undone(loaded.policies, &texts)).collect(), Some(count))
+        }
+        Err(errors) => (errors.findings().to_vec(), None),
+    };
+    let written = if arguments.json {
+        print(&json(&findings))
+    } else {
+        let shown = render(&findings, &texts, may_be_coloured(&std::io::stdout()));
+        print(&(shown + &summary(&findings, policies, texts.len())))
+    };
+    match (written, policies) {
+        (Exit::Done, None) => Exit::InputInvalid,
+        (Exit::Done, Some(_)) if arguments.deny_warnings && !findings.is_empty() => Exit::InputInvalid,
+        (written, _) => written,
+    }
+}
+
+/// An array on many lines, for people who look at it all the same.
+fn json(findings: &[Finding]) -> String {
+    // Texts and numbers always have a JSON form.
+    serde_json::to_string_pretty(findings).unwrap_or_default() + "\n"
+}
+
+fn summary(findings: &[Finding], policies: Option<usize>, files: usize) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let mut text = match policies {
+        Some(policies) => format!(
+            "accepted: {} in {}",
+            several(policies, "policy", "policies"),
+            several(files, "file", "files")
+        ),
+        None => format!("refused: {}", several(count(Severity::Error), "error", "errors")),
+    };
+    if count(Severity::Warning) > 0 {
+        // Writing to a string does not fail.
+        let _ = write!(text, ", {}", several(count(Severity::Warning), "warning", "warnings"));
+    }
+    text + "\n"
+}
+
+fn several(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,118 @@
+//! Why one act is permitted or denied, told to a person or to a program.
+
+use serde::Serialize;
+
+use super::{Asked, ExplainArguments, complain, mode, print, read, show, texts};
+use crate::front::cli::{Exit, PolicyMode};
+use crate::host::principal;
+use crate::policy::explain::{Explanation, Ground, Nearest, explain};
+use crate::policy::{Engine, Policies, entity};
+use crate::terminal::printable_line;
+
+pub(super) fn run(arguments: &ExplainArguments) -> Exit {
+    let asked = match Asked::parse(arguments) {
+        Ok(asked) => asked,
+        Err(reason) => {
+            complain(&reason.to_string());
+            return Exit::Usage;
+        }
+    };
+    let sources = match read(&arguments.policy) {
+        Ok(sources) => sources,
+        Err(exit) => return exit,
+    };
+    let texts = texts(&sources);
+    let loaded = match Policies::load(&texts, mode(arguments.policy_mode)) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            show(&errors.of_weight(), &texts);
+            return Exit::InputInvalid;
+        }
+    };
+    show(&loaded.warnings, &texts);
+    let principal = asked.principal.clone().unwrap_or_else(|| {
+        let uid = nix::unistd::geteuid().as_raw();
+        if arguments.policy_mode == PolicyMode::Rex { principal::of_rex(uid) } else { principal::of(uid) }
+    });
+    let mut engine = Engine::new(loaded.policies, &principal);
+    let explanation = asked.with(|question| explain(&mut engine, question));
+    let answer = Answer::of(&asked, &principal, &explanation);
+    if arguments.json {
+        // Texts and numbers always have a JSON form.
+        print(&(serde_json::to_string_pretty(&answer).unwrap_or_default() + "\n"))
+    } else {
+        print(&answer.to_text())
+    }
+}
+
+/// The explanation as it is printed. Every field is always there, and null where there is nothing.
+#[derive(Serialize)]
+struct Answer<'a> {
+    decision: &'static str,
+    principal: &'a str,
+    action: &'static str,
+    resource_type: &'static str,
+    resource: &'a str,
+    /// Whether the denial rests on nothing but a forbid that could not be evaluated.
+    could_not_be_evaluated: bool,
+    grounds: &'a [Ground],
+    errors: &'a [String],
+    nearest: Option<&'a Nearest>,
+    grant: Option<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(asked: &'a Asked, principal: &'a str, explanation: &'a Explanation) -> Self {
+        let verdict = &explanation.verdict;
+        Self {
+            decision: if verdict.permitted { "permitted" } else { "denied" },
+            principal,
+            action: asked.action.uid(),
+            resource_type: asked.kind.type_name(),
+            resource: &asked.resource,
+            could_not_be_evaluated: verdict.failed,
+            grounds: &explanation.grounds,
+            errors: &verdict.errors,
+            nearest: explanation.nearest.as_ref(),
+            grant: explanation.grant.as_deref(),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines = vec![format!(
+            "{}: {}, {}, {}",
+            self.decision,
+            entity("User", self.principal),
+            self.action,
+            entity(self.resource_type, self.resource)
+        )];
+        let word = match (self.decision, self.could_not_be_evaluated) {
+            ("permitted", _) => "permitted by",
+            (_, true) => "denied, because it could not be evaluated, by",
+            (_, false) => "forbidden by",
+        };
+        lines.extend(self.grounds.iter().map(|ground| match &ground.place {
+            Some(place) => format!("{word} `{}` ({place})", ground.id),
+            None => format!("{word} `{}`", ground.id),
+        }));
+        lines.extend(self.errors.iter().map(|error| format!("evaluation failed: {error}")));
+        if self.decision == "denied" && self.grounds.is_empty() && !self.could_not_be_evaluated {
+            lines.push("no permit matches".to_owned());
+        }
+        if let Some(nearest) = self.nearest {
+            lines.push(format!("nearest permit: `{}` ({})", nearest.id, nearest.place));
+            lines.extend(nearest.failed.iter().map(|failed| {
+                let what = match &failed.error {
+                    Some(error) => format!("cannot be evaluated ({error})"),
+                    None => "is not true".to_owned(),
+                };
+                format!("  {}: {} {what}: {}", failed.place, failed.part.word(), failed.text)
+            }));
+        }
+        if let Some(grant) = self.grant {
+            lines.push("to permit exactly this, add:".to_owned());
+            lines.push(format!("  {grant}"));
+        }
+        lines.iter().map(|line| printable_line(line).into_owned() + "\n").collect()
+    }
+}

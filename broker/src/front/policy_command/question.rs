@@ -1,0 +1,379 @@
+//! What a person writes on the command line, as a question to the policy.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rex_ipc::action::{ActionId, ResourceKind};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::ExplainArguments;
+use crate::host::file_system::path::PathName;
+use crate::policy::{
+    Argument, ContextRef, ExecuteContext, KINDS, ProcessRef, Question, ResourceRef, entity_id, nearest,
+};
+
+/// A question with everything it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which act.
+    pub action: ActionId,
+    /// On what kind of thing.
+    pub kind: ResourceKind,
+    /// On which one.
+    pub resource: String,
+    /// On whose behalf, if that was said.
+    pub principal: Option<String>,
+    process: Process,
+    context: Context,
+}
+
+/// Why words make no question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAQuestion(String);
+
+impl fmt::Display for NotAQuestion {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotAQuestion {}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Process {
+    name: String,
+    username: String,
+    command: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Context {
+    None,
+    XAttr(String),
+    Move(PathName),
+    Execute(Box<Execute>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct XAttrContext {
+    xattr: XAttr,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct XAttr {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoveContext {
+    destination: Destination,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Destination {
+    path: String,
+    name: Option<String>,
+    parent_path: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Execute {
+    #[serde(default)]
+    arguments: Vec<Word>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    user: User,
+    group: Group,
+    namespace: Option<Namespace>,
+}
+
+/// A word that stands alone, or a key with its value.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Bare(String),
+    Pair(String, Option<String>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User {
+    username: String,
+    uid: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    groupname: String,
+    gid: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Namespace {
+    target_process_id: u32,
+}
+
+impl Asked {
+    /// Reads the words.
+    ///
+    /// # Errors
+    /// When they name no action, no resource that the action takes, or no context that it has.
+    pub fn parse(arguments: &ExplainArguments) -> Result<Self, NotAQuestion> {
+        let (written_kind, id) = match &arguments.resource {
+            Some(text) => written_resource(text)?,
+            None => (None, None),
+        };
+        let kind = match (&arguments.resource_type, written_kind) {
+            (Some(name), None) => Some(kind_of(name)?),
+            (Some(name), Some(written)) if kind_of(name)? == written => Some(written),
+            (Some(_), Some(_)) => return wrong("--resource-type says something else than --resource"),
+            (None, written) => written,
+        };
+        let looks_like_path = id.as_deref().is_some_and(|id| id.starts_with('/'));
+        let action = action_of(&arguments.action, |action| match kind {
+            Some(kind) => action.resources().contains(&kind),
+            None => arguments.resource.is_none() || looks_like_path == takes_paths(action),
+        })?;
+        let kind = match kind {
+            Some(kind) if action.resources().contains(&kind) => kind,
+            Some(kind) => {
+                return wrong(format!(
+                    "{} is never asked about {}, only about {}",
+                    action.uid(),
+                    kind.type_name(),
+                    action.resources().iter().map(|kind| kind.type_name()).collect::<Vec<_>>().join(" and ")
+                ));
+            }
+            // A file where it can be one, else the only type there is.
+            None => match action.resources() {
+                [first, ..] => *first,
+                [] => return wrong("this action is about nothing"),
+            },
+        };
+        let process = match (&arguments.process, kind) {
+            (Some(text), ResourceKind::Process) => json("--process", text)?,
+            (None, ResourceKind::Process) => {
+                return wrong(
+                    "a policy sees a process by name, owner and command line: give --process '{\"name\":…,\"username\":…,\"command\":…}'",
+                );
+            }
+            (Some(_), _) => return wrong("--process is for questions about a process"),
+            (None, _) => Process::default(),
+        };
+        Ok(Self {
+            action,
+            kind,
+            resource: resource_id(kind, id)?,
+            principal: arguments.principal.as_deref().map(principal).transpose()?,
+            process,
+            context: context(action, arguments.context.as_deref())?,
+        })
+    }
+
+    /// Hands the question over; it borrows from what was written.
+    pub fn with<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
+        let (action, resource) = (self.action, self.resource_ref());
+        let question = |context| Question { action, resource, context };
+        match &self.context {
+            Context::None => ask(&question(ContextRef::None)),
+            Context::XAttr(name) => ask(&question(ContextRef::XAttr { name })),
+            Context::Move(path) => {
+                let parent = path.parent();
+                let name = path.file_name().unwrap_or_default();
+                let context = ContextRef::Move { path: path.as_str(), name, parent_path: parent.as_str() };
+                ask(&question(context))
+            }
+            Context::Execute(execute) => {
+                let words: Vec<Argument<'_>> = execute.arguments.iter().map(Word::as_argument).collect();
+                let environment: Vec<(&str, &str)> =
+                    execute.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let context = ExecuteContext {
+                    arguments: &words,
+                    environment: &environment,
+                    username: &execute.user.username,
+                    uid: execute.user.uid,
+                    groupname: &execute.group.groupname,
+                    gid: execute.group.gid,
+                    target_process_id: execute.namespace.as_ref().map(|space| space.target_process_id),
+                };
+                ask(&question(ContextRef::Execute(&context)))
+            }
+        }
+    }
+
+    fn resource_ref(&self) -> ResourceRef<'_> {
+        let id = self.resource.as_str();
+        match self.kind {
+            ResourceKind::File => ResourceRef::File(id),
+            ResourceKind::Dir => ResourceRef::Dir(id),
+            ResourceKind::Sysinfo => ResourceRef::Sysinfo,
+            ResourceKind::Hostname => ResourceRef::Hostname(id),
+            ResourceKind::Url => ResourceRef::Url(id),
+            ResourceKind::Process => ResourceRef::Process(ProcessRef {
+                pid: id.parse().unwrap_or(0),
+                name: &self.process.name,
+                username: &self.process.username,
+                command: &self.process.command,
+            }),
+            ResourceKind::Service => ResourceRef::Service(id),
+            ResourceKind::Systemd => ResourceRef::Systemd,
+            ResourceKind::Sysctl => ResourceRef::Sysctl,
+        }
+    }
+}
+
+impl Word {
+    fn as_argument(&self) -> Argument<'_> {
+        match self {
+            Self::Bare(word) => Argument::Bare(word),
+            Self::Pair(key, value) => Argument::Pair(key, value.as_deref()),
+        }
+    }
+}
+
+/// The action of that name; of several, the one that could be meant.
+fn action_of(written: &str, fits: impl Fn(&ActionId) -> bool) -> Result<ActionId, NotAQuestion> {
+    let is_meant = |action: &&ActionId| {
+        let short = format!("{}::{}", action.namespace(), action.name());
+        written == action.uid() || written == short || written == action.name()
+    };
+    let meant: Vec<ActionId> = ActionId::ALL.iter().filter(is_meant).copied().collect();
+    let fitting: Vec<ActionId> = meant.iter().filter(|action| fits(action)).copied().collect();
+    match (meant.as_slice(), fitting.as_slice()) {
+        ([only], _) | (_, [only]) => Ok(*only),
+        ([], _) => {
+            let names: Vec<String> = ActionId::ALL
+                .iter()
+                .flat_map(|action| {
+                    [
+                        action.uid().to_owned(),
+                        format!("{}::{}", action.namespace(), action.name()),
+                        action.name().to_owned(),
+                    ]
+                })
+                .collect();
+            let hint = nearest(written, names.iter().map(String::as_str));
+            wrong(format!("there is no action `{written}`{}", did_you_mean(hint)))
+        }
+        (several, _) => {
+            let names: Vec<&str> = several.iter().map(|action| action.uid()).collect();
+            wrong(format!("`{written}` may be any of {}", names.join(", ")))
+        }
+    }
+}
+
+fn kind_of(written: &str) -> Result<ResourceKind, NotAQuestion> {
+    let last = |name: &'static str| name.rsplit("::").next().unwrap_or(name);
+    let known = KINDS.iter().find(|kind| written == kind.type_name() || written == last(kind.type_name()));
+    match known {
+        Some(kind) => Ok(*kind),
+        None => {
+            let names = KINDS.iter().flat_map(|kind| [kind.type_name(), last(kind.type_name())]);
+            wrong(format!("there is no resource type `{written}`{}", did_you_mean(nearest(written, names))))
+        }
+    }
+}
+
+/// Type and name, as far as they are written: `Type::"name"`, or a name alone.
+fn written_resource(text: &str) -> Result<(Option<ResourceKind>, Option<String>), NotAQuestion> {
+    let Some((kind, rest)) = text.split_once("::\"") else { return Ok((None, Some(text.to_owned()))) };
+    // A path or URL may contain anything.
+    if kind.contains('/') {
+        return Ok((None, Some(text.to_owned())));
+    }
+    let Some(id) = rest.strip_suffix('"').and_then(entity_id) else {
+        return wrong(format!("`{text}` is no entity: it is written like file_system::File::\"/etc/hosts\""));
+    };
+    Ok((Some(kind_of(kind)?), Some(id)))
+}
+
+/// The name as a run would ask about it.
+fn resource_id(kind: ResourceKind, id: Option<String>) -> Result<String, NotAQuestion> {
+    match (kind, id) {
+        // There is one of each, and it has one name.
+        (ResourceKind::Sysinfo | ResourceKind::Systemd | ResourceKind::Sysctl, _) => Ok("host".to_owned()),
+        (_, None) => wrong(format!("--resource has to name a {}", kind.type_name())),
+        (ResourceKind::File | ResourceKind::Dir, Some(id)) => path(&id).map(|path| path.as_str().to_owned()),
+        (ResourceKind::Process, Some(id)) if id.parse::<u32>().is_err() => {
+            wrong(format!("a process is named by its number, not by `{id}`"))
+        }
+        (_, Some(id)) => Ok(id),
+    }
+}
+
+fn path(text: &str) -> Result<PathName, NotAQuestion> {
+    PathName::parse(text).map_err(|_| {
+        NotAQuestion(format!(
+            "no script is ever told anything but no about `{text}`: paths are absolute, and have no `..`"
+        ))
+    })
+}
+
+fn principal(text: &str) -> Result<String, NotAQuestion> {
+    match text.strip_prefix("User::\"") {
+        None => Ok(text.to_owned()),
+        Some(rest) => match rest.strip_suffix('"').and_then(entity_id) {
+            Some(name) => Ok(name),
+            None => wrong(format!("`{text}` is no user: it is written like User::\"root\"")),
+        },
+    }
+}
+
+fn context(action: ActionId, text: Option<&str>) -> Result<Context, NotAQuestion> {
+    let text = |form: &str| match text {
+        Some(text) => Ok(text),
+        None => wrong(format!("{} comes with a context: give --context '{form}'", action.uid())),
+    };
+    match action {
+        ActionId::FileSystemSetXAttr => {
+            let given: XAttrContext = json("--context", text(r#"{"xattr":{"name":…}}"#)?)?;
+            Ok(Context::XAttr(given.xattr.name))
+        }
+        ActionId::FileSystemMove => {
+            let MoveContext { destination } = json("--context", text(r#"{"destination":{"path":…}}"#)?)?;
+            let path = path(&destination.path)?;
+            let differs =
+                |given: &Option<String>, own: &str| given.as_deref().is_some_and(|given| given != own);
+            if differs(&destination.name, path.file_name().unwrap_or_default())
+                || differs(&destination.parent_path, path.parent().as_str())
+            {
+                return wrong("name and parent_path of a destination are the parts of its path");
+            }
+            Ok(Context::Move(path))
+        }
+        ActionId::FileSystemExecute => {
+            let form = r#"{"arguments":[…],"environment":{…},"user":{"username":…,"uid":…},"group":{"groupname":…,"gid":…}}"#;
+            json("--context", text(form)?).map(Box::new).map(Context::Execute)
+        }
+        _ => match text("") {
+            Ok(_) => wrong(format!("{} has no context", action.uid())),
+            Err(_) => Ok(Context::None),
+        },
+    }
+}
+
+fn json<T: DeserializeOwned>(option: &str, text: &str) -> Result<T, NotAQuestion> {
+    serde_json::from_str(text)
+        .map_err(|error| NotAQuestion(format!("{option} is not what it should be: {error}")))
+}
+
+fn takes_paths(action: &ActionId) -> bool {
+    action.resources().iter().any(|kind| matches!(kind, ResourceKind::File | ResourceKind::Dir))
+}
+
+fn did_you_mean(candidate: Option<&str>) -> String {
+    candidate.map(|candidate| format!(" (did you mean `{candidate}`?)")).unwrap_or_default()
+}
+
+fn wrong<T>(reason: impl Into<String>) -> Result<T, NotAQuestion> {
+    Err(NotAQuestion(reason.into()))
+}

@@ -1,0 +1,104 @@
+//! What scripts can call: the jail's own list, with the manual's text and a tested example for each entry.
+
+mod arguments;
+pub mod entry;
+mod json;
+mod lookup;
+pub mod markdown;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::io::{ErrorKind, Write};
+
+use serde_json::Value;
+
+pub use arguments::{ListArguments, SdkArguments, SdkTask};
+
+use crate::front::cli::Exit;
+use crate::terminal::printable_line;
+use entry::{Reference, Section};
+
+/// Tells what was asked for; gives the exit status.
+pub fn run(arguments: &SdkArguments) -> u8 {
+    let reference = reference();
+    let answer = match &arguments.task {
+        SdkTask::List(form) => Ok(list(&reference, *form)),
+        SdkTask::Show { name, json } => show(&reference, name, *json),
+        SdkTask::Search { words, json } => search(&reference, words, *json),
+    };
+    let exit = match answer.map(|text| print(&text)) {
+        Ok(Ok(())) => Exit::Done,
+        Ok(Err(error)) => {
+            // A reader that has seen enough, such as head(1), needs no message.
+            if error.kind() != ErrorKind::BrokenPipe {
+                eprintln!("error: cannot write the reference: {error}");
+            }
+            Exit::OutputNotWritten
+        }
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            Exit::ScriptFailed
+        }
+    };
+    exit.code(false)
+}
+
+/// The reference that is part of this program.
+///
+/// # Panics
+/// Never: a test holds the file to this shape.
+pub fn reference() -> Reference {
+    serde_json::from_str(REFERENCE).expect("the file has the shape that a test holds it to")
+}
+
+fn list(reference: &Reference, form: ListArguments) -> String {
+    if form.json {
+        pretty(&Value::Array(reference.entries().map(|(_, entry)| json::row(entry)).collect()))
+    } else if form.markdown {
+        markdown::whole(reference)
+    } else if form.completion {
+        pretty(&json::completion(reference))
+    } else {
+        text::list(reference)
+    }
+}
+
+fn show(reference: &Reference, name: &str, json: bool) -> Result<String, String> {
+    let found: Vec<&Section> = lookup::named(reference, name);
+    if found.is_empty() {
+        let near: Vec<String> =
+            lookup::nearest(reference, name).into_iter().map(|near| format!("`{near}`")).collect();
+        let hint = if near.is_empty() {
+            "`rex-broker sdk list` has all names".to_owned()
+        } else {
+            format!("did you mean {}?", near.join(", "))
+        };
+        return Err(format!("nothing is called `{}`; {hint}", printable_line(name)));
+    }
+    Ok(if json { pretty(&json::complete(&found)) } else { text::sections(&found) })
+}
+
+fn search(reference: &Reference, words: &[String], json: bool) -> Result<String, String> {
+    let found = lookup::containing(reference, words);
+    if found.is_empty() {
+        return Err(format!("nothing mentions `{}`", printable_line(&words.join(" "))));
+    }
+    Ok(if json {
+        pretty(&Value::Array(found.into_iter().map(|(_, entry)| json::row(entry)).collect()))
+    } else {
+        text::found(found.into_iter().map(|(_, entry)| entry))
+    })
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+}
+
+/// Written from the jail's table and the manual, and held to them, by a test (`jail/tests/manual`).
+const REFERENCE: &str = include_str!("../../../../jail/sdk.json");

@@ -1,0 +1,141 @@
+//! What is found by which name, and what is printed.
+
+use super::*;
+
+fn called(name: &str) -> Vec<String> {
+    let reference = reference();
+    let found = lookup::named(&reference, name);
+    found.iter().flat_map(|section| section.entries.iter().map(entry::Entry::call)).collect()
+}
+
+#[test]
+fn a_name_means_all_its_overloads_and_the_flags_that_go_with_it() {
+    let calls = called("cat");
+
+    assert_eq!(
+        calls,
+        [
+            "cat(path: String)",
+            "cat(flags: Array, path: String)",
+            "cat::number",
+            "cat::n",
+            "cat::lossy",
+            "cat::strict"
+        ]
+        .map(str::to_owned)
+    );
+}
+
+#[test]
+fn names_are_found_in_every_spelling() {
+    for (name, call) in [
+        ("FileHandle.read", "FileHandle.read()"),
+        ("FileHandle::read", "FileHandle.read()"),
+        ("read", "FileHandle.read()"),
+        ("read", "OpenFileOptionsBuilder.read(bool)"),
+        ("name", "DirEntry.name"),
+        ("get$name", "DirEntry.name"),
+        ("DirEntry.name", "DirEntry.name"),
+        ("grep::n", "grep::n"),
+        ("-", "DateTime - DateTime"),
+        ("now()", "now()"),
+        ("OpenFileOptionsBuilder", "OpenFileOptionsBuilder.build()"),
+        ("EntryType", "EntryType::FILE"),
+    ] {
+        assert!(called(name).iter().any(|found| found == call), "{name}: {:?}", called(name));
+    }
+    assert_eq!(called("FileHandle.read"), ["FileHandle.read()"]);
+}
+
+#[test]
+fn near_names_are_suggested_and_far_ones_are_not() {
+    let refused = |name: &str| show(&reference(), name, false).expect_err("there is no such name");
+
+    assert_eq!(refused("catt"), "nothing is called `catt`; did you mean `cat`?");
+    assert!(refused("FileHandle.raed").contains("`FileHandle.read`"), "{}", refused("FileHandle.raed"));
+    assert!(refused("opendir").contains("did you mean"), "{}", refused("opendir"));
+    assert_eq!(
+        refused("qqqqqqqqqqqq"),
+        "nothing is called `qqqqqqqqqqqq`; `rex-broker sdk list` has all names"
+    );
+}
+
+#[test]
+fn what_somebody_typed_reaches_no_terminal_as_it_is() {
+    let hostile = "x\u{1b}[2J\n";
+
+    for refused in
+        [show(&reference(), hostile, false), search(&reference(), &[hostile.to_owned(), "zzz".into()], true)]
+    {
+        let refused = refused.expect_err("there is no such name");
+        assert!(!refused.contains(char::is_control), "{refused:?}");
+    }
+}
+
+#[test]
+fn all_words_have_to_be_found_in_any_letter_case() {
+    let found = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        search(&reference(), &words, false)
+    };
+
+    let text = found(&["READ", "redacted_read"]).expect("cat reads");
+    assert!(text.contains("cat(path: String) -> String"), "{text}");
+    assert!(!text.contains("wc(path: String)"), "{text}");
+    assert!(found(&["redacted_read", "nonesuch"]).is_err());
+}
+
+#[test]
+fn every_form_is_free_of_control_characters() {
+    let reference = reference();
+    let all: Vec<&Section> = reference.sections().map(|(_, section)| section).collect();
+    let form = |json, markdown, completion| list(&reference, ListArguments { json, markdown, completion });
+
+    for text in [
+        form(false, false, false),
+        form(true, false, false),
+        form(false, true, false),
+        form(false, false, true),
+        text::sections(&all),
+        pretty(&json::complete(&all)),
+    ] {
+        let harmful = text.chars().find(|&c| c != '\n' && crate::terminal::is_dangerous(c));
+        assert_eq!(harmful, None);
+        assert!(text.ends_with('\n'));
+    }
+}
+
+#[test]
+fn the_list_has_the_columns_of_the_table_in_their_order() {
+    let text = list(&reference(), ListArguments { json: true, markdown: false, completion: false });
+    let rows: Vec<serde_json::Map<String, Value>> = serde_json::from_str(&text).expect("it is JSON");
+
+    for row in &rows {
+        let keys: Vec<&str> = row.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["module", "name", "signature", "returns", "actions", "doc"]);
+        assert!(row.values().all(|value| value.as_str().is_some_and(|text| !text.is_empty())), "{row:?}");
+    }
+    assert_eq!(rows.len(), reference().entries().count());
+}
+
+#[test]
+fn completion_items_insert_what_is_typed() {
+    let reference = reference();
+    let items = json::completion(&reference);
+    let item = |detail: &str| {
+        let items = items.as_array().expect("it is a list");
+        items
+            .iter()
+            .find(|item| item["detail"] == detail)
+            .unwrap_or_else(|| panic!("{detail} is missing"))
+            .clone()
+    };
+
+    let cat = item("cat(flags: Array, path: String) -> String");
+    assert_eq!((&cat["label"], &cat["kind"]), (&Value::from("cat"), &Value::from(3)));
+    assert_eq!(cat["insertText"], "cat(${1:flags}, ${2:path})");
+    let search = item("FileHandle.search(pattern: String) -> Array<Match>");
+    assert_eq!(search["insertText"], "search(${1:pattern})");
+    assert_eq!(item("DirEntry.name -> String")["insertText"], "name");
+    assert_eq!(item("grep::n -> GrepFlag")["label"], "grep::n");
+}

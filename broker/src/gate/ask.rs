@@ -1,0 +1,311 @@
+//! The only place that turns a question into a permit: built-in forbids, policy, record, in this order.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use rex_ipc::action::{Action, ActionId, ResourceKind};
+use rex_ipc::interface::Needs;
+
+use crate::audit::Act;
+use crate::gate::error::{Denial, Error};
+use crate::gate::forbidden::Known;
+use crate::gate::limits::within_depth;
+use crate::gate::permit::{Allows, Permit, Resource};
+use crate::host::file_system::object::Inode;
+use crate::host::file_system::path::PathName;
+use crate::policy::Verdict;
+use crate::policy::{Question, ResourceRef};
+use crate::run::services::{Decision, Services};
+
+/// What one request may use: the state of the run, and the way to a permit.
+///
+/// An operation can ask only for the actions that its row announces:
+///
+/// ```compile_fail,E0277
+/// # use rex_broker::{error::Error, object::DirPath, policy::Gate};
+/// # use rex_ipc::action::file_system::Create;
+/// # use rex_ipc::file_system::ListEntries;
+/// fn ask(gate: &mut Gate<'_, ListEntries>, dir: DirPath) -> Result<(), Error> {
+///     gate.authorize::<Create, _>(dir).map(drop)
+/// }
+/// ```
+///
+/// and only on resources that the schema allows for the action:
+///
+/// ```compile_fail,E0277
+/// # use rex_broker::{error::Error, object::FilePath, policy::Gate};
+/// # use rex_ipc::action::file_system::Read;
+/// # use rex_ipc::file_system::ListEntries;
+/// fn ask(gate: &mut Gate<'_, ListEntries>, file: FilePath) -> Result<(), Error> {
+///     gate.authorize::<Read, _>(file).map(drop)
+/// }
+/// ```
+///
+/// A permit ends with its request:
+///
+/// ```compile_fail
+/// # use rex_broker::{error::Error, object::DirPath, policy::{Gate, Permit}};
+/// # use rex_ipc::action::file_system::Open;
+/// # use rex_ipc::file_system::OpenDir;
+/// fn keep(gate: &mut Gate<'_, OpenDir>, dir: DirPath) -> Permit<'static, Open, DirPath> {
+///     gate.authorize::<Open, _>(dir).unwrap()
+/// }
+/// ```
+pub struct Gate<'req, O> {
+    /// The state of the run.
+    pub services: &'req mut Services,
+    /// The line of the script, as the jail claims.
+    pub line: u32,
+    /// How many bytes the reply may still take.
+    pub room_bytes: usize,
+    operation: PhantomData<O>,
+}
+
+impl<'req, O> Gate<'req, O> {
+    /// A gate for one request of the operation `O`.
+    pub fn new(services: &'req mut Services, line: u32, room_bytes: usize) -> Self {
+        Self { services, line, room_bytes, operation: PhantomData }
+    }
+
+    /// Asks for `A` on `resource`; gives the permit with the resource inside.
+    ///
+    /// The decision is in the record before the permit exists, and for an action that changes the host the record is
+    /// written out before the permit exists.
+    ///
+    /// # Errors
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded.
+    pub fn authorize<A, R>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.grant(resource, None)
+    }
+
+    /// The same for an act of which action and resource do not say enough; the record has the rest.
+    ///
+    /// # Errors
+    /// As [`Gate::authorize`].
+    pub fn authorize_act<A, R>(&mut self, resource: R, act: Act<'_>) -> Result<Permit<'req, A, R>, Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.grant(resource, Some(act))
+    }
+
+    /// Asks for what Rex does not ask. Its scripts go on where nothing permits it, but not where something forbids it.
+    ///
+    /// # Errors
+    /// As [`Gate::authorize`].
+    pub fn authorize_beyond_rex<A, R>(&mut self, resource: R) -> Result<(), Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        if self.services.rex_compat && self.lacks_only_a_permit(&question(A::ID, &resource), resource.inode())
+        {
+            self.decide_earlier(A::ID, &resource)
+        } else {
+            self.authorize::<A, R>(resource).map(drop)
+        }
+    }
+
+    /// Asks for `A` on `resource` without recording a refusal: for a command whose first question depends on what
+    /// is there, so that it has to know both answers before it may look. The answer that counts is asked for again
+    /// with [`Gate::authorize`].
+    pub fn would_permit<A, R>(&mut self, resource: &R) -> bool
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        let question = question(A::ID, resource);
+        self.services.forbidden.reason(&question, known(resource)).is_none()
+            && self.services.engine.decide(&question).permitted
+            && self.refusal_by_earlier_name(A::ID, resource).is_none()
+    }
+
+    /// Refuses an object that its name would permit, for a reason of our own; recorded like any denial.
+    pub fn refuse<A, R>(&mut self, resource: &R, reason: &'static str) -> Error
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        let question = question(A::ID, resource);
+        let determining = [reason.to_owned()];
+        self.refused(&question, &determining, &[], false)
+    }
+
+    fn grant<A: Action, R: Allows<A>>(
+        &mut self,
+        resource: R,
+        act: Option<Act<'_>>,
+    ) -> Result<Permit<'req, A, R>, Error> {
+        self.decide(A::ID, &resource, act)?;
+        Ok(Permit::granted(resource))
+    }
+
+    fn decide<R: Resource>(
+        &mut self,
+        action: ActionId,
+        resource: &R,
+        act: Option<Act<'_>>,
+    ) -> Result<(), Error> {
+        let question = question(action, resource);
+        if let ResourceRef::File(path) | ResourceRef::Dir(path) = question.resource {
+            within_depth(path, &self.services.limits)?;
+        }
+        if let Some(reason) = self.services.forbidden.reason(&question, known(resource)) {
+            let determining = [reason.to_owned()];
+            return Err(self.refused(&question, &determining, &[], false));
+        }
+        let verdict = self.services.engine.decide(&question);
+        if !verdict.permitted {
+            return Err(self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed));
+        }
+        self.decide_earlier(action, resource)?;
+        // For an act that changes the host, this returns only when the record is written.
+        self.services.record(Decision {
+            question: &question,
+            permitted: true,
+            determining: &verdict.determining,
+            errors: &verdict.errors,
+            line: self.line,
+            effect: changes_host(action),
+            act,
+        })
+    }
+
+    /// Refuses what is forbidden, or not permitted, under a name that the object had before this run moved it.
+    ///
+    /// On record only when it is refused: what is carried out is what was asked for under its present name.
+    fn decide_earlier<R: Resource>(&mut self, action: ActionId, resource: &R) -> Result<(), Error> {
+        let Some((name, refusal)) = self.refusal_by_earlier_name(action, resource) else { return Ok(()) };
+        let question = renamed(action, resource, name.as_str());
+        Err(match refusal {
+            Refusal::BuiltIn(reason) => self.refused(&question, &[reason.to_owned()], &[], false),
+            Refusal::Policy(verdict) => {
+                self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed)
+            }
+        })
+    }
+
+    fn refusal_by_earlier_name<R: Resource>(
+        &mut self,
+        action: ActionId,
+        resource: &R,
+    ) -> Option<(PathName, Refusal)> {
+        let (ResourceRef::File(path) | ResourceRef::Dir(path)) = resource.as_question() else { return None };
+        for name in self.services.moved.earlier(path, resource.held()) {
+            let question = renamed(action, resource, name.as_str());
+            if let Some(reason) = self.services.forbidden.reason(&question, known(resource)) {
+                return Some((name, Refusal::BuiltIn(reason)));
+            }
+            let verdict = self.services.engine.decide(&question);
+            // Rex does not ask this, so for its scripts a missing permit is none.
+            let is_fine = verdict.permitted || (self.services.rex_compat && verdict.determining.is_empty());
+            if !is_fine {
+                return Some((name, Refusal::Policy(verdict)));
+            }
+        }
+        None
+    }
+
+    /// Whether nothing forbids it, and nothing permits it.
+    fn lacks_only_a_permit(&mut self, question: &Question<'_>, inode: Option<Inode>) -> bool {
+        let verdict = self.services.engine.decide(question);
+        !verdict.permitted
+            && verdict.determining.is_empty()
+            && self.services.forbidden.reason(question, Known { inode, place: None }).is_none()
+    }
+
+    fn refused(
+        &mut self,
+        question: &Question<'_>,
+        determining: &[String],
+        errors: &[String],
+        failed: bool,
+    ) -> Error {
+        let recorded = self.services.record(Decision {
+            question,
+            permitted: false,
+            determining,
+            errors,
+            line: self.line,
+            effect: changes_host(question.action),
+            act: None,
+        });
+        match recorded {
+            Err(error) => error,
+            Ok(()) => Error::Denied(Box::new(Denial {
+                principal: self.services.principal.clone(),
+                action: question.action,
+                kind: question.resource.kind(),
+                resource: resource_text(&question.resource),
+                undecided: failed,
+            })),
+        }
+    }
+}
+
+/// Why something is refused under an earlier name.
+enum Refusal {
+    BuiltIn(&'static str),
+    Policy(Rc<Verdict>),
+}
+
+/// The question about a resource under another name.
+fn renamed<'a, R: Resource>(action: ActionId, resource: &'a R, name: &'a str) -> Question<'a> {
+    let renamed = match resource.as_question() {
+        ResourceRef::Dir(_) => ResourceRef::Dir(name),
+        _ => ResourceRef::File(name),
+    };
+    Question { context: resource.context(), ..Question::new(action, renamed) }
+}
+
+fn question<R: Resource>(action: ActionId, resource: &R) -> Question<'_> {
+    Question { context: resource.context(), ..Question::new(action, resource.as_question()) }
+}
+
+fn known<R: Resource>(resource: &R) -> Known<'_> {
+    Known { inode: resource.inode(), place: resource.place() }
+}
+
+/// Whether the act leaves the host other than it was; its record has to be written first.
+pub fn changes_host(action: ActionId) -> bool {
+    !matches!(
+        action,
+        ActionId::FileSystemOpen
+            | ActionId::FileSystemRead
+            | ActionId::FileSystemRedactedRead
+            | ActionId::FileSystemStat
+            | ActionId::SysinfoList
+            | ActionId::ProcessList
+            | ActionId::ProcessListFds
+            | ActionId::SystemdStatus
+    )
+}
+
+/// The resource as a denial names it.
+pub fn resource_text(resource: &ResourceRef<'_>) -> String {
+    match resource {
+        ResourceRef::File(text)
+        | ResourceRef::Dir(text)
+        | ResourceRef::Hostname(text)
+        | ResourceRef::Url(text)
+        | ResourceRef::Service(text) => (*text).to_owned(),
+        ResourceRef::Process(process) => process.pid.to_string(),
+        ResourceRef::Sysinfo | ResourceRef::Systemd | ResourceRef::Sysctl => "host".to_owned(),
+    }
+}
+
+/// Whether a resource of this kind is named by a path.
+pub fn is_path(kind: ResourceKind) -> bool {
+    matches!(kind, ResourceKind::File | ResourceKind::Dir)
+}

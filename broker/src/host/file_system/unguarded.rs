@@ -1,0 +1,161 @@
+//! The system calls that need no permit, each with the reason.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc::{STATX_BTIME, STATX_INO, makedev};
+use nix::sys::stat::{FileStat, Mode, SFlag};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use rex_hardening::sys::{statx, statx_entry};
+use rex_ipc::file_system::Instant;
+use rex_ipc::runtime::Clocks;
+
+use super::tree::{Step, Tree};
+use super::walk;
+use crate::host::file_system::moved::Identity;
+use crate::host::file_system::object::{Directory, FileAt, Inode};
+use crate::host::file_system::path::{EntryName, PathName};
+
+/// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
+pub fn root() -> io::Result<OwnedFd> {
+    Ok(nix::fcntl::open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?)
+}
+
+/// The directory of the broker's own descriptors, through which a held object is opened for use.
+///
+/// Never reaches a script: it is not in the handle table, and `/proc/self` is forbidden by name.
+pub fn own_fds() -> io::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::open("/proc/self/fd", flags, Mode::empty())?)
+}
+
+/// Owner and mode of a directory that is held open. Only the hard-link rule looks at them, and no script sees them.
+pub fn status_of(directory: &Directory) -> io::Result<FileStat> {
+    Ok(nix::sys::stat::fstat(&directory.fd)?)
+}
+
+/// What an open object is. Only what this run has moved is looked for by it, and that can only be denied more.
+pub fn identity(object: BorrowedFd<'_>) -> io::Result<Identity> {
+    Ok(identity_in(&statx(object, STATX_INO | STATX_BTIME)?))
+}
+
+/// The same for a directory.
+pub fn identity_of(directory: &Directory) -> io::Result<Identity> {
+    identity(directory.fd.as_fd())
+}
+
+/// The same for what has a name in a directory.
+pub fn identity_at(directory: &Directory, entry: &EntryName) -> io::Result<Identity> {
+    let found = statx_entry(directory.fd.as_fd(), entry.as_c_str(), STATX_INO | STATX_BTIME)?;
+    Ok(identity_in(&found))
+}
+
+fn identity_in(found: &nix::libc::statx) -> Identity {
+    let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+    let born = found.stx_mask & STATX_BTIME != 0;
+    Identity {
+        inode: Inode { device, number: found.stx_ino },
+        born: born.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
+    }
+}
+
+/// The time. Row `now` needs no permission: it says nothing about the host's data.
+pub fn clocks() -> io::Result<Clocks> {
+    let realtime = clock_gettime(ClockId::CLOCK_REALTIME)?;
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    let nanoseconds = u64::try_from(monotonic.tv_sec()).unwrap_or(0).saturating_mul(1_000_000_000);
+    Ok(Clocks {
+        realtime: Instant {
+            seconds: realtime.tv_sec(),
+            nanoseconds: u32::try_from(realtime.tv_nsec()).unwrap_or(0),
+        },
+        monotonic_ns: nanoseconds.saturating_add(u64::try_from(monotonic.tv_nsec()).unwrap_or(0)),
+    })
+}
+
+/// The bits that the broker's own umask takes from the mode of what it makes.
+///
+/// It can only be read by setting it. In between it takes everything from everybody else, so that whatever another
+/// thread makes is closed rather than open.
+pub fn umask() -> u32 {
+    let umask = nix::sys::stat::umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    nix::sys::stat::umask(umask);
+    umask.bits()
+}
+
+/// Bytes from the kernel's generator. Row `random_bytes` needs no permission: they belong to nobody.
+pub fn random(count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// The name of a user, from the host's user database.
+///
+/// Called only for owners of objects whose `stat` was permitted, and for the broker's own user.
+pub fn user_name(uid: u32) -> Option<String> {
+    nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name)
+}
+
+/// The name of a group, from the host's group database; see [`user_name`].
+pub fn group_name(gid: u32) -> Option<String> {
+    nix::unistd::Group::from_gid(gid.into()).ok().flatten().map(|group| group.name)
+}
+
+/// The number of a user, from the host's user database.
+///
+/// Called only when an owner may be changed to whom the script likes.
+pub fn user_number(name: &str) -> Option<u32> {
+    nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
+}
+
+/// The number of a group, from the host's group database; see [`user_number`].
+pub fn group_number(name: &str) -> Option<u32> {
+    nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+}
+
+/// Removes an empty file that this run has made for content which did not come.
+///
+/// It takes back what `create` was asked for, and no more: another file under the name, or one that has got content
+/// from anybody, stays. Between the look and the removal somebody who may write to the directory can put another file
+/// there, as with every removal by name; whoever does that could have removed it as well.
+pub fn remove_made(place: &FileAt, made: Inode) -> io::Result<()> {
+    let FileAt { parent, entry, .. } = place;
+    match walk::stat_entry(parent.fd.as_fd(), entry) {
+        Ok(found) if walk::inode(&found) != made || found.st_size > 0 => Ok(()),
+        Ok(_) => Ok(unlinkat(&parent.fd, entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?),
+        Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a directory that a dead run of the broker has begun to fill and could not put in its place.
+///
+/// It is what that run would have done; the name is one that only a broker makes. `go_on` is asked now and then.
+pub fn remove_left_behind(
+    parent: &OwnedFd,
+    entry: &EntryName,
+    go_on: &dyn Fn() -> io::Result<()>,
+) -> io::Result<()> {
+    let reached = walk::hold_entry(parent.as_fd(), entry, &PathName::root().join(entry.as_bytes()))?;
+    let top = Rc::new(reached.into_directory());
+    let mut tree = Tree::of(&top)?;
+    while let Some(step) = tree.advance()? {
+        go_on()?;
+        match step {
+            Step::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
+            Step::Entry(item) => {
+                unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
+            }
+            Step::Enter(_) => {}
+            Step::Leave(item, _) => {
+                unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::RemoveDir)?;
+            }
+        }
+    }
+    Ok(unlinkat(parent, entry.as_c_str(), UnlinkatFlags::RemoveDir)?)
+}

@@ -1,0 +1,6 @@
+//! What several operations on files share.
+
+pub mod redaction;
+pub mod relocation;
+pub mod removal;
+pub mod replacing;

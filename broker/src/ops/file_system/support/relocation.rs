@@ -1,0 +1,319 @@
+//! How a directory moves to another file system: everything is asked, then copied out of sight, and only when the whole
+//! copy is on disk and has its name is the source removed.
+//!
+//! The source is walked three times: to ask and to note what is there, to copy what was noted, and to remove what was
+//! copied. Whatever fails before the copy has its name leaves the source whole and removes the copy. What somebody
+//! changes meanwhile stops the copy; what changes after it stays where it is.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::stat::SFlag;
+use rex_ipc::action::Action;
+use rex_ipc::action::file_system::{Chown, Create, Delete, Open, Read, Write};
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::file_system::MoveDir;
+use rex_ipc::interface::Needs;
+
+use crate::gate::error::Error;
+use crate::gate::{Allows, Gate, Permit};
+use crate::host::file_system::copy::NotCopied;
+use crate::host::file_system::moves::{self, Hidden};
+use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath, Inode, Origin};
+use crate::host::file_system::open::{self, Access};
+use crate::host::file_system::path::PathName;
+use crate::host::file_system::remove;
+use crate::host::file_system::succession::NotLike;
+use crate::host::file_system::tree::{Chain, Item, Step, Tree};
+use crate::host::file_system::walk;
+use crate::ops::file_system::move_dir::{Source, Way, not_empty};
+use crate::ops::file_system::object_refusal;
+use crate::ops::file_system::set_owner::change_error;
+use crate::ops::file_system::support::removal::{self, Pace, Plan, dir_at, file_at, may_go};
+use crate::ops::file_system::support::replacing;
+
+/// Moves by copying. `into` says that the place is inside a directory that was found there.
+pub(in crate::ops::file_system) fn relocate<'req>(
+    gate: &mut Gate<'req, MoveDir>,
+    source: &Source,
+    way: Way<'req>,
+    into: bool,
+) -> Result<Directory, Error> {
+    if moves::is_mounted(&way.moving, &source.directory)? {
+        return Err(source.failed(&Errno::EBUSY.into(), way.place()));
+    }
+    gate.authorize::<Read, _>(Rc::clone(&way.place().parent))?;
+    let way = choose(gate, source, way, into)?;
+    let onto = replacing::directory(gate, &way.create, source.directory.inode)?.onto();
+    // Called by the name that moves, whatever name it was opened by.
+    let named = Rc::new(Directory {
+        fd: source.directory.fd.try_clone()?,
+        name: source.what.path.clone(),
+        inode: source.directory.inode,
+        listing: Default::default(),
+    });
+    let relocation = Relocation { source, named, place: way.place().clone() };
+    let read = gate.authorize::<Read, _>(Rc::clone(&relocation.named))?;
+    must::<Delete, _, _>(gate, source.what.clone())?;
+    let plan = relocation.ask_all(gate, &read)?;
+
+    let copy = Hidden::begin(&way.create, &mut gate.services.temporaries)
+        .map_err(|error| source.failed(&error, way.place()))?;
+    let copied = relocation
+        .copy_all(gate, &read, &copy, &plan)
+        .and_then(|()| copy.appear(&way.create, onto).map_err(|error| source.failed(&error, way.place())));
+    if let Err(error) = copied {
+        // If it cannot be removed now, its name keeps the note that has the next run do it.
+        if let Err(left) = copy.discard(&way.create) {
+            tracing::warn!("cannot remove an incomplete copy beside {}: {left}", way.place().path);
+        }
+        return Err(error);
+    }
+    let delete = gate.authorize::<Delete, _>(source.what.clone())?;
+    removal::remove(gate, &delete, &relocation.named, &plan)?;
+    remove::directory(&delete, source.directory.inode)
+        .map_err(|error| removal::refused(&error, &source.what.path))?;
+    Ok(moves::renamed(&way.open, &copy.directory)?)
+}
+
+/// Looks at what is in the way: nothing, an empty directory, or one with entries, into which the source goes.
+fn choose<'req>(
+    gate: &mut Gate<'req, MoveDir>,
+    source: &Source,
+    way: Way<'req>,
+    into: bool,
+) -> Result<Way<'req>, Error> {
+    let found = moves::occupant(&way.create, |place| (&place.parent, &place.entry))?;
+    let Some(found) = found else { return Ok(way) };
+    if walk::file_type(&found) != SFlag::S_IFDIR {
+        let name = way.place().path.file_name().unwrap_or_default();
+        let message = format!("Invalid path: Cannot create directory '{name}': file exists");
+        return Err(Error::invalid(ErrorKind::InvalidPath, message));
+    }
+    let held = walk::entry(&way.open, |place| (&place.parent, &place.entry, &place.path))?;
+    if let Some(reason) = object_refusal(gate.services, None, &held) {
+        return Err(gate.refuse::<Open, _>(way.place(), reason));
+    }
+    let held = Rc::new(held.into_directory());
+    let read = gate.authorize::<Read, _>(Rc::clone(&held))?;
+    if Tree::new(&read, &held)?.advance()?.is_none() {
+        Ok(way)
+    } else if into {
+        Err(not_empty(way.place()))
+    } else {
+        let inside = source.ask_inside(gate, &way)?;
+        choose(gate, source, inside, true)
+    }
+}
+
+/// Asks without recording a permission, which is asked for again when it is used.
+fn must<A, R, O>(gate: &mut Gate<'_, O>, resource: R) -> Result<(), Error>
+where
+    A: Action,
+    R: Allows<A>,
+    O: Needs<A>,
+{
+    if gate.would_permit::<A, _>(&resource) { Ok(()) } else { gate.authorize::<A, _>(resource).map(drop) }
+}
+
+/// A move by copying.
+struct Relocation<'s> {
+    source: &'s Source,
+    /// The source under the name that moves.
+    named: Rc<Directory>,
+    place: DirAt,
+}
+
+impl Relocation<'_> {
+    /// Asks for everything in the source, and notes what that is.
+    fn ask_all(
+        &self,
+        gate: &mut Gate<'_, MoveDir>,
+        read: &Permit<'_, Read, Rc<Directory>>,
+    ) -> Result<Plan, Error> {
+        let failed = |error: io::Error| self.source.failed(&error, &self.place);
+        let mut tree = Tree::new(read, &self.named).map_err(failed)?;
+        let mut plan = Plan::by_content();
+        let mut pace = Pace::default();
+        while let Some(step) = tree.advance().map_err(failed)? {
+            pace.keep(gate)?;
+            let Step::Entry(item) = step else { continue };
+            plan.note(gate, &item, tree.depth())?;
+            self.ask_for(gate, &item)?;
+            may_go(gate, &item)?;
+            if item.kind == SFlag::S_IFDIR {
+                tree.descend_into(&item);
+            }
+        }
+        Ok(plan.complete())
+    }
+
+    fn ask_for(&self, gate: &mut Gate<'_, MoveDir>, item: &Item) -> Result<(), Error> {
+        let to = self.new_path(item)?;
+        match item.kind {
+            SFlag::S_IFDIR => {
+                must::<Open, _, _>(gate, dir_at(item))?;
+                must::<Read, _, _>(gate, dir_at(item))?;
+                must::<Create, _, _>(gate, DirPath(to))
+            }
+            SFlag::S_IFREG => {
+                must::<Open, _, _>(gate, file_at(item))?;
+                must::<Read, _, _>(gate, file_at(item))?;
+                must::<Open, _, _>(gate, FilePath(to.clone()))?;
+                must::<Create, _, _>(gate, FilePath(to.clone()))?;
+                must::<Write, _, _>(gate, FilePath(to))
+            }
+            SFlag::S_IFLNK | SFlag::S_IFSOCK => {
+                if item.kind == SFlag::S_IFLNK {
+                    must::<Read, _, _>(gate, file_at(item))?;
+                } else {
+                    must::<Open, _, _>(gate, file_at(item))?;
+                }
+                must::<Create, _, _>(gate, FilePath(to.clone()))?;
+                must::<Open, _, _>(gate, FilePath(to.clone()))?;
+                must::<Chown, _, _>(gate, FilePath(to))
+            }
+            kind => Err(unsupported(kind)),
+        }
+    }
+
+    /// The path that an entry of the source will have.
+    fn new_path(&self, item: &Item) -> Result<PathName, Error> {
+        let path = item.path();
+        let rest = path.as_str().strip_prefix(self.named.name.as_str()).ok_or(Errno::EINVAL)?;
+        PathName::parse(&format!("{}{rest}", self.place.path))
+    }
+
+    /// Copies what is planned; what is not stops it.
+    fn copy_all(
+        &self,
+        gate: &mut Gate<'_, MoveDir>,
+        read: &Permit<'_, Read, Rc<Directory>>,
+        copy: &Hidden,
+        plan: &Plan,
+    ) -> Result<(), Error> {
+        let failed = |error: io::Error| self.source.failed(&error, &self.place);
+        let mut tree = Tree::new(read, &self.named).map_err(failed)?;
+        let mut made = Chain::default();
+        made.push(Rc::clone(&copy.directory));
+        let mut pace = Pace::default();
+        while let Some(step) = tree.advance().map_err(failed)? {
+            pace.keep(gate)?;
+            let here = made.last().ok_or(Errno::ENOENT)?;
+            match step {
+                Step::Entry(item) if !plan.contains(&item) => return Err(failed(Errno::ESTALE.into())),
+                Step::Entry(item) => {
+                    self.copy_entry(gate, &item, here)?;
+                    if item.kind == SFlag::S_IFDIR {
+                        tree.descend_into(&item);
+                    }
+                }
+                Step::Enter(item) => made.push(Rc::new(copy.enter(&here, &item.entry).map_err(failed)?)),
+                Step::Leave(_, original) => {
+                    moves::finish_directory(read, &original, &here).map_err(|error| self.not_like(error))?;
+                    made.pop().map_err(failed)?;
+                }
+            }
+        }
+        moves::finish_directory(read, &self.named, &copy.directory).map_err(|error| self.not_like(error))
+    }
+
+    fn copy_entry(
+        &self,
+        gate: &mut Gate<'_, MoveDir>,
+        item: &Item,
+        here: Rc<Directory>,
+    ) -> Result<(), Error> {
+        let failed = |error: io::Error| self.source.failed(&error, &self.place);
+        if item.kind == SFlag::S_IFDIR {
+            gate.authorize::<Open, _>(dir_at(item))?;
+            gate.authorize::<Read, _>(dir_at(item))?;
+            let create = gate.authorize::<Create, _>(DirAt::new(here, item.entry.clone()))?;
+            return moves::make_directory(&create).map_err(failed);
+        }
+        let to = FileAt::new(here, item.entry.clone());
+        match item.kind {
+            SFlag::S_IFREG => self.copy_file(gate, item, to),
+            SFlag::S_IFLNK => {
+                let read = gate.authorize::<Read, _>(file_at(item))?;
+                let create = gate.authorize::<Create, _>(to.clone())?;
+                gate.authorize::<Open, _>(to.clone())?;
+                gate.authorize::<Chown, _>(to)?;
+                moves::copy_link(&read, &create).map_err(failed)
+            }
+            SFlag::S_IFSOCK => {
+                let open = gate.authorize::<Open, _>(file_at(item))?;
+                let create = gate.authorize::<Create, _>(to.clone())?;
+                gate.authorize::<Open, _>(to.clone())?;
+                gate.authorize::<Chown, _>(to)?;
+                moves::copy_socket(&open, &create).map_err(failed)
+            }
+            kind => Err(unsupported(kind)),
+        }
+    }
+
+    fn copy_file(&self, gate: &mut Gate<'_, MoveDir>, item: &Item, to: FileAt) -> Result<(), Error> {
+        let failed = |error: io::Error| self.source.failed(&error, &self.place);
+        let open = gate.authorize::<Open, _>(file_at(item))?;
+        let reached =
+            walk::entry(&open, |place| (&place.parent, &place.entry, &place.path)).map_err(failed)?;
+        let inode = walk::inode(&reached.stat);
+        if inode != item.inode || walk::file_type(&reached.stat) != SFlag::S_IFREG {
+            return Err(failed(Errno::ESTALE.into()));
+        }
+        if let Some(reason) = object_refusal(gate.services, Some(&item.parent), &reached) {
+            return Err(gate.refuse::<Open, _>(open.resource(), reason));
+        }
+        let before = reached.stat;
+        let own_fds = Rc::clone(&gate.services.own_fds);
+        let origin = origin(open.resource(), inode);
+        let access = Access { read: true, write: false };
+        let file = open::reopen(&open, reached, own_fds.as_fd(), access, origin).map_err(failed)?;
+        let read = gate.authorize::<Read, _>(Rc::new(file))?;
+        gate.authorize::<Open, _>(to.clone())?;
+        let create = gate.authorize::<Create, _>(to.clone())?;
+        let write = gate.authorize::<Write, _>(to)?;
+        let services = &mut *gate.services;
+        let copied = moves::copy_file(&read, &create, &write, &mut |bytes| {
+            services.count_written_bytes(bytes)?;
+            services.go_on()
+        });
+        copied.map_err(|error| match error {
+            NotCopied::Read(error) | NotCopied::Write(error) => failed(error),
+            NotCopied::Stopped(error) => error,
+        })?;
+        // What somebody has added meanwhile would be lost with the source.
+        if moves::is_unchanged(&read, &before)? { Ok(()) } else { Err(failed(Errno::ESTALE.into())) }
+    }
+
+    fn not_like(&self, error: NotLike) -> Error {
+        match error {
+            NotLike::Owner(error) => change_error(&error),
+            NotLike::Attribute(_, error) | NotLike::System(error) => self.source.failed(&error, &self.place),
+        }
+    }
+}
+
+/// Where a file of the source stands while it is copied.
+fn origin(place: &FileAt, inode: Inode) -> Origin {
+    Origin {
+        named: place.clone(),
+        named_inode: inode,
+        real: Some(place.clone()),
+        create: false,
+        follow: false,
+    }
+}
+
+fn unsupported(kind: SFlag) -> Error {
+    let kind = match kind {
+        SFlag::S_IFIFO => "Fifo",
+        SFlag::S_IFCHR => "CharDevice",
+        SFlag::S_IFBLK => "BlockDevice",
+        _ => "Unknown",
+    };
+    let message = format!("Unsupported Operation error: {kind} directory entry is not supported");
+    Error::invalid(ErrorKind::UnsupportedOperationError, message)
+}

@@ -1,0 +1,591 @@
+//! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
+
+pub mod conclude;
+pub mod image;
+pub mod input;
+mod policies;
+pub mod resources;
+pub mod services;
+pub mod session;
+mod telling;
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use rex_hardening::violation::Watch;
+use rex_hardening::{
+    Jail, JailExit, Plan, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify,
+};
+use rex_ipc::control::{FatalCause, Hello, Purpose, ScriptEnd};
+use rex_ipc::failure::FailureClass;
+use rex_ipc::interface::FINGERPRINT;
+
+use crate::audit::{self, Journal, JournalLimits, Record};
+use crate::front::cli::{self, Environment};
+use crate::front::config::ConfigError;
+use crate::gate::error::LimitReached;
+use crate::gate::forbidden::{self, Forbidden};
+use crate::gate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
+use crate::host::principal;
+use crate::ops::explain::Explaining;
+use crate::policy::{Engine, Policies};
+use crate::result::stream::{Started, TICK};
+use crate::result::{self, Crash, Document, Ending, ErrorClass, LimitObject, Measured, NotStarted, Recorder};
+use crate::run::conclude::{Beginning, PATIENCE};
+use crate::run::image::Image;
+use crate::run::input::{Inputs, Wanted};
+use crate::run::services::{Places, Services};
+use crate::run::session::{RunEnd, Session, send_hello};
+use crate::watch::inherited;
+use crate::watch::processor::Processor;
+use crate::watch::wait::{Event, Waiter};
+use crate::watch::watchdog::Watched;
+
+/// Runs a script and writes its result; gives the exit status.
+pub fn run(options: &cli::Run, environment: Environment, requirement: &Requirement, image: Image<'_>) -> u8 {
+    run_with(options, environment, requirement, image, &|plan| plan)
+}
+
+/// The same with another plan for the jail, for tests, which leave steps out and have steps fail.
+///
+/// What is required stays required: no plan has a script sent to a jail that lacks it.
+pub fn run_with(
+    options: &cli::Run,
+    environment: Environment,
+    requirement: &Requirement,
+    image: Image<'_>,
+    change: &dyn Fn(Plan) -> Plan,
+) -> u8 {
+    let beginning = Beginning {
+        options: options.clone(),
+        log_threshold: environment.log_threshold,
+        image_sha256: image.sha256.to_owned(),
+        started: Instant::now(),
+    };
+    let mut recorder = beginning.recorder();
+    let inherited = inherited::take_over()
+        .map_err(|error| error.to_string())
+        .and_then(|()| inherited::examine(&options.limits))
+        .map_err(|reason| NotStarted::Jail(format!("jail could not be established: {reason}")));
+    let (waiter, watched) = match inherited.and_then(|()| watch(&beginning)) {
+        Ok(watching) => watching,
+        Err(reason) => {
+            let document = recorder.finish(Ending::NotStarted(reason), &Measured::default());
+            return beginning.write(&document, &[], PATIENCE);
+        }
+    };
+    let run = Run { beginning: &beginning, options, environment, requirement, image, change, watched };
+    let not_started = |recorder: Recorder, reason| {
+        run.watched.conclude();
+        recorder.finish(Ending::NotStarted(reason), &Measured::default())
+    };
+    let inputs = run.read();
+    let document = match &inputs {
+        Err(reason) => not_started(recorder, reason.clone()),
+        Ok(inputs) => match run.prepare(inputs, &mut recorder, waiter) {
+            Ok(prepared) => run.serve(prepared, inputs, recorder),
+            Err(reason) => not_started(recorder, reason),
+        },
+    };
+    let sources = inputs.as_ref().map(policies::sources).unwrap_or_default();
+    beginning.write(&document, &sources, PATIENCE)
+}
+
+/// Answers for a run that configuration refuses; gives the exit status.
+pub fn refuse(options: &cli::Run, environment: Environment, image: Image<'_>, reason: &ConfigError) -> u8 {
+    let beginning = Beginning {
+        options: options.clone(),
+        log_threshold: environment.log_threshold,
+        image_sha256: image.sha256.to_owned(),
+        started: Instant::now(),
+    };
+    let refused = Ending::NotStarted(NotStarted::Refused(reason.to_string()));
+    let document = beginning.recorder().finish(refused, &Measured::default());
+    beginning.write(&document, &[], PATIENCE)
+}
+
+/// Takes over the signals that end a run, and starts the watchdog. Before anything that may take long.
+fn watch(beginning: &Beginning) -> Result<(Waiter, Watched), NotStarted> {
+    let failed = |what: &str, error: std::io::Error| {
+        NotStarted::Jail(format!("jail could not be established: cannot {what}: {error}"))
+    };
+    let mut waiter = Waiter::new().map_err(|error| failed("take over signals", error))?;
+    let rescued = beginning.clone();
+    let watched = Watched::start(beginning.deadline(), grace(&beginning.options), |abandoned| {
+        rescued.rescue(abandoned)
+    })
+    .map_err(|error| failed("start the watchdog", error))?;
+    waiter.tell(watched.clone());
+    waiter.set_deadline(Some(beginning.deadline()));
+    Ok((waiter, watched))
+}
+
+/// How long a script may go on after SIGTERM.
+fn grace(options: &cli::Run) -> Option<Duration> {
+    options.compat.then_some(REX_GRACE)
+}
+
+/// What an operator requires; `core` unless something else was said.
+///
+/// # Errors
+/// When the words make no sense.
+pub fn requirement(spec: Option<&str>) -> Result<Requirement, RequirementError> {
+    spec.map_or_else(|| Ok(Requirement::core()), str::parse)
+}
+
+/// What stays the same over a run.
+struct Run<'a> {
+    beginning: &'a Beginning,
+    options: &'a cli::Run,
+    environment: Environment,
+    requirement: &'a Requirement,
+    image: Image<'a>,
+    change: &'a dyn Fn(Plan) -> Plan,
+    watched: Watched,
+}
+
+/// Everything that has to be there before a jail may be asked whether it is ready.
+struct Prepared {
+    waiter: Waiter,
+    plan: Plan,
+    jail: Jail,
+    policies: Policies,
+    journal: Journal,
+    forbidden: Forbidden,
+    principal: String,
+}
+
+impl Run<'_> {
+    fn read(&self) -> Result<Inputs, NotStarted> {
+        let options = self.options;
+        let wanted = Wanted {
+            script: &options.script,
+            policies: &options.policies,
+            directories: options.for_person,
+            forbids: &options.forbids,
+            arguments: options.arguments.as_deref(),
+            given: &options.given,
+            rex_compat: options.compat,
+        };
+        Ok(input::read(&wanted, self.beginning.deadline())?)
+    }
+
+    /// Starts the jail, and checks the policy while the jail starts.
+    fn prepare(
+        &self,
+        inputs: &Inputs,
+        recorder: &mut Recorder,
+        mut waiter: Waiter,
+    ) -> Result<Prepared, NotStarted> {
+        let options = self.options;
+        let plan = self.plan();
+        let jail = self.start_jail(&plan, &mut waiter)?;
+        resources::prepare(options.limits.max_open_handles)
+            .map_err(|error| internal("make room for open files", &error))?;
+        // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
+        rex_hardening::sys::broker_self_protection()
+            .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
+        let policies = policies::load(options, inputs, recorder)?;
+        inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
+        let euid = nix::unistd::geteuid().as_raw();
+        let principal = if options.compat { principal::of_rex(euid) } else { principal::of(euid) };
+        let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;
+        let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
+        recorder.jail.run.clone_from(&run_id);
+        let mut forbidden = Forbidden::new();
+        policies::close(&mut forbidden, options, inputs);
+        if let Some(log) = &log {
+            recorder.jail.audit_log = log.place().to_owned();
+            let closed = forbidden.add_open(log.file(), forbidden::AUDIT_LOG);
+            closed.map_err(|error| internal("look at the audit log", &error))?;
+            if let Some(path) = log.path() {
+                // By name as well: what comes to stand there when the log is renamed is the log of the next run.
+                forbidden
+                    .add_path(path, forbidden::AUDIT_LOG)
+                    .map_err(|error| internal("protect the audit log", &error))?;
+            }
+        }
+        let journal = self.journal(log, &run_id, &principal, policies.digest());
+        recorder.stream = telling::stream(options, self.beginning.deadline())
+            .map_err(|error| internal("watch for signals", &error))?;
+        Ok(Prepared { waiter, plan, jail, policies, journal, forbidden, principal })
+    }
+
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::for_requirement(self.requirement);
+        plan.arena_bytes = self.options.limits.memory_bytes();
+        // The broker looks by itself; the kernel's own limit is for the time in which it does not come to that.
+        plan.cpu_seconds = self.options.limits.max_jail_cpu_seconds.saturating_add(1);
+        plan.forensics = self.options.jail_forensics;
+        (self.change)(plan)
+    }
+
+    /// Starts the jail and tells it what it has to know; it locks itself down while the policy is checked.
+    fn start_jail(&self, plan: &Plan, waiter: &mut Waiter) -> Result<Jail, NotStarted> {
+        let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
+        let image = SealedImage::new(self.image.bytes).map_err(|error| failed(error.to_string()))?;
+        let jail = spawn(&image, plan).map_err(|error| failed(error.to_string()))?;
+        let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| internal("watch the jail", &error))?;
+        waiter.watch_jail(pidfd).map_err(|error| internal("watch the jail", &error))?;
+        let processor = Processor::of_jail(jail.pid(), &self.options.limits)
+            .map_err(|error| internal("watch the processor time of the jail", &error))?;
+        waiter.watch_processor(processor);
+        let hello = Hello {
+            fingerprint: FINGERPRINT,
+            lockdown_bits: plan.prepare_plan().to_bits(),
+            arena_bytes: plan.arena_bytes,
+            log_threshold: self.environment.log_threshold,
+            limits: engine_limits(&self.options.limits),
+            rex_compat: self.options.compat,
+        };
+        send_hello(&jail.socket, waiter, &hello).map_err(|end| failed(end.to_string()))?;
+        Ok(jail)
+    }
+
+    fn journal(&self, log: Option<audit::Log>, run: &str, principal: &str, policy_sha256: &str) -> Journal {
+        let limits = JournalLimits {
+            records: self.options.limits.max_audit_records,
+            bytes: self.options.limits.max_audit_bytes,
+        };
+        let identity = audit::Identity { run, principal, policy_sha256 };
+        match log {
+            Some(log) => Journal::new(log, identity, limits, self.options.audit_sync),
+            None => Journal::nowhere(),
+        }
+    }
+
+    /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
+    fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
+        let Prepared { waiter, plan, mut jail, policies, journal, forbidden, principal } = prepared;
+        let policy_sha256 = policies.digest().to_owned();
+        let engine = Engine::new(policies, &principal);
+        let places = match Places::open() {
+            Ok(places) => places,
+            Err(error) => {
+                self.watched.close();
+                self.watched.conclude();
+                let reason = internal("open / or /proc/self/fd", &error);
+                return recorder.finish(Ending::NotStarted(reason), &Measured::default());
+            }
+        };
+        let limits = self.options.limits;
+        let mut services =
+            Services::new(places, engine, principal, forbidden, limits, waiter, Box::new(journal), recorder);
+        if self.options.for_person && self.options.explain_denials {
+            services.explaining = Explaining::enabled();
+        }
+        services.progress =
+            telling::progress(&mut services.recorder.lock().stream, self.options, self.beginning);
+        if services.progress.is_visible() {
+            let progress = services.progress.clone();
+            services.waiter.set_tick(TICK, Box::new(move || progress.show()));
+        }
+        services.hard_links = self.options.hard_links == cli::HardLinks::Allow;
+        services.rex_compat = self.options.compat;
+        // The jail is still getting ready, so this holds up nothing.
+        services.temporaries.clean_up();
+        services.watched = Some(self.watched.clone());
+        services.hide_jail(u32::try_from(jail.pid()).unwrap_or(0));
+
+        services.waiter.set_grace(grace(self.options));
+        let mut session = Session::new(&jail.socket);
+        session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
+        let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
+        let (ending, evaluation) = match established {
+            Err(not_started) => {
+                self.watched.close();
+                (Ending::NotStarted(not_started), None)
+            }
+            Ok(watch) => {
+                self.watched.set_account(services.account());
+                services.tell_work(None);
+                let begun = Instant::now();
+                let end = match session.load(&mut services, &inputs.script, &inputs.arguments) {
+                    Ok(()) => session.serve(&mut services),
+                    Err(end) => end,
+                };
+                self.watched.close();
+                let evaluation = begun.elapsed();
+                // Where the jail names a place, it is nearer than the last call.
+                let place = session.place;
+                let line = place.map_or(session.line, |place| place.line);
+                services.progress.hide();
+                let remarks = std::mem::take(&mut session.remarks);
+                let ending = self.ending(end, line, &mut jail, watch.as_ref(), &mut services);
+                let remark = result::diagnose(&ending, place, &inputs.script_name, &inputs.script);
+                let mut recorder = services.recorder.lock();
+                recorder.diagnostics.extend(remark);
+                let doubts =
+                    remarks.iter().map(|doubt| result::doubt(doubt, &inputs.script_name, &inputs.script));
+                recorder.diagnostics.extend(doubts);
+                drop(recorder);
+                (ending, Some(evaluation))
+            }
+        };
+        // In every case: nothing of the jail outlives the run.
+        drop(jail);
+        let measured = self.measured(&ending, evaluation, inputs);
+        let document = self.beginning.document(&services.account(), ending, &measured);
+        self.watched.conclude();
+        document
+    }
+
+    /// Waits until the jail is locked down, looks at it from outside, and records the start.
+    fn establish(
+        &self,
+        session: &mut Session<'_>,
+        jail: &Jail,
+        plan: &Plan,
+        inputs: &Inputs,
+        policy_sha256: &str,
+        services: &mut Services,
+    ) -> Result<Option<Watch>, NotStarted> {
+        let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
+        let report = session.await_ready(&mut services.waiter).map_err(|end| failed(end.to_string()))?;
+        let report = SelfReport::from_bytes(&report).ok_or_else(|| failed("its report is damaged".into()))?;
+        let watch = match self.options.jail_forensics {
+            true => Some(self.watch_calls(jail, services).map_err(|error| {
+                failed(format!(
+                    "--jail-forensics needs CAP_SYS_PTRACE over the jail, and a listener: {error}"
+                ))
+            })?),
+            false => None,
+        };
+        let mut posture = verify(jail, &report, plan);
+        posture.image_sha256 = self.image.sha256.to_owned();
+        services.recorder.lock().jail.posture = posture
+            .measures
+            .iter()
+            .map(|measure| serde_json::to_value(measure).unwrap_or(serde_json::Value::Null))
+            .collect();
+        if let Some(reason) = telling::missing(&posture, self.requirement) {
+            return Err(failed(reason));
+        }
+        session.verified();
+        let start = audit::Start {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            uid: services.euid,
+            script_sha256: &inputs.script_sha256,
+            policy_sha256,
+            arguments_sha256: inputs.arguments_sha256.as_deref(),
+            image_sha256: Some(self.image.sha256),
+            policy_mode: self.options.policy_mode.name(),
+            rex_compat: self.options.compat,
+            require: Some(self.beginning.required()),
+        };
+        services
+            .audit
+            .lock()
+            .note(&Record::Start(start))
+            .map_err(|error| NotStarted::Audit(error.to_string()))?;
+        let mut recorder = services.recorder.lock();
+        let run = recorder.jail.run.clone();
+        let begun = Started {
+            run: &run,
+            script_sha256: &inputs.script_sha256,
+            policy_sha256,
+            image_sha256: self.image.sha256,
+        };
+        // Whoever does not hear this does not hear what follows either, and that ends the run.
+        drop(recorder.stream.started(&begun));
+        Ok(watch)
+    }
+
+    /// Takes over the listener of the jail's filter, so that a forbidden call is seen before it is answered by death.
+    fn watch_calls(&self, jail: &Jail, services: &mut Services) -> std::io::Result<Watch> {
+        let watch = Watch::take(jail)?;
+        services.waiter.watch_calls(watch.as_fd().try_clone_to_owned()?);
+        Ok(watch)
+    }
+
+    /// What the end of the conversation means, after the jail has been looked at.
+    fn ending(
+        &self,
+        end: RunEnd,
+        line: u32,
+        jail: &mut Jail,
+        watch: Option<&Watch>,
+        services: &mut Services,
+    ) -> Ending {
+        match end {
+            RunEnd::Script { end, text, class } => script_ending(end, text, class),
+            RunEnd::Fatal(fatal) => {
+                let detail = fatal.message.into_string();
+                match fatal.cause {
+                    FatalCause::Arena => {
+                        let limit = LimitReached { name: MEMORY, value: self.options.limits.memory_mib };
+                        let text = limits::in_words_at(limit.name, limit.value, line);
+                        limited(services, limit, line, Ending::Crashed { how: Crash::Arena, detail: text })
+                    }
+                    FatalCause::Panic => Ending::Crashed { how: Crash::Panic, detail },
+                    FatalCause::Setup => Ending::BrokerFailed(detail),
+                }
+            }
+            RunEnd::Violation(detail) => violation(services, detail),
+            RunEnd::JailGone => jail_gone(jail, line, services),
+            RunEnd::ForbiddenCall => forbidden_call(watch, jail, services),
+            RunEnd::Limit(limit) => {
+                let claimed_by_jail = matches!(limit.name, "max-operations" | VALUE_SIZE | VARIABLES);
+                let ending = Ending::Limit {
+                    name: limit.name.to_owned(),
+                    value: limit.value,
+                    line: Some(line),
+                    claimed_by_jail,
+                };
+                limited(services, limit, line, ending)
+            }
+            RunEnd::Signal(number) => {
+                let signal = u8::try_from(number).unwrap_or(0);
+                let place = (line > 0).then_some((line, 1));
+                Ending::Terminated {
+                    signal,
+                    message: result::termination_text(signal, place, self.options.compat),
+                }
+            }
+            RunEnd::Deadline => {
+                let seconds = self.options.limits.timeout_seconds;
+                let limit = LimitReached { name: TIME, value: seconds };
+                limited(
+                    services,
+                    limit,
+                    line,
+                    Ending::Deadline { seconds, line: Some(line), abandoned: None },
+                )
+            }
+            RunEnd::Audit(error) => Ending::AuditFailed(error.to_string()),
+            RunEnd::Output(reason) => Ending::OutputFailed(reason),
+            RunEnd::Internal(text) => Ending::BrokerFailed(text),
+        }
+    }
+
+    /// Time, processor and memory of the run, both processes together.
+    fn measured(&self, ending: &Ending, evaluation: Option<Duration>, inputs: &Inputs) -> Measured {
+        let mut measured = Measured { evaluation, ..Measured::default() };
+        if !self.environment.monitoring {
+            return measured;
+        }
+        let (Ok(own), Ok(jail)) = (getrusage(UsageWho::RUSAGE_SELF), getrusage(UsageWho::RUSAGE_CHILDREN))
+        else {
+            return measured;
+        };
+        let processor: i64 = [own.user_time(), own.system_time(), jail.user_time(), jail.system_time()]
+            .iter()
+            .map(|time| time.num_microseconds())
+            .sum();
+        let wall = self.beginning.started.elapsed().as_micros().max(1);
+        measured.cpu_percent = Some(processor as f64 * 100.0 / wall as f64);
+        let executed = !matches!(ending, Ending::NotStarted(_)) && !inputs.script_is_empty();
+        if executed {
+            // ru_maxrss is in KiB; the peak stands for the mean, which a jail without a clock could not tell.
+            let resident_kib = own.max_rss().saturating_add(jail.max_rss());
+            measured.resident_mib = Some(resident_kib as f64 / 1024.0);
+            let virtual_bytes = address_space_bytes().saturating_add(self.options.limits.memory_bytes());
+            measured.virtual_mib = Some(virtual_bytes as f64 / (1024.0 * 1024.0));
+        }
+        measured
+    }
+}
+
+fn script_ending(end: ScriptEnd, text: String, class: Option<FailureClass>) -> Ending {
+    let class = match class {
+        Some(FailureClass::Denied | FailureClass::Undecided) => ErrorClass::Denied,
+        Some(FailureClass::System { errno })
+            if [nix::libc::EACCES, nix::libc::EPERM].contains(&i32::from(errno)) =>
+        {
+            ErrorClass::SystemAccess
+        }
+        _ => ErrorClass::Other,
+    };
+    match end {
+        ScriptEnd::Value => Ending::Value(text),
+        ScriptEnd::CompileError => Ending::CompileError(text),
+        // Limits are told apart by the session; what is left has only the text.
+        ScriptEnd::Error | ScriptEnd::Limit(_) => Ending::ScriptError { message: text, class },
+    }
+}
+
+/// Records the limit that ended the run.
+fn limited(services: &mut Services, limit: LimitReached, line: u32, ending: Ending) -> Ending {
+    services.recorder.lock().limit =
+        Some(LimitObject { name: limit.name.to_owned(), value: limit.value, line });
+    let record = audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
+    match services.audit.lock().note(&Record::Limit(record)) {
+        Ok(()) => ending,
+        Err(error) => Ending::AuditFailed(error.to_string()),
+    }
+}
+
+fn violation(services: &mut Services, detail: String) -> Ending {
+    match services.audit.lock().note(&Record::Violation(audit::Violation { detail: &detail })) {
+        Ok(()) => Ending::Crashed { how: Crash::Violation, detail },
+        Err(error) => Ending::AuditFailed(error.to_string()),
+    }
+}
+
+/// Which call it was is read and recorded; it is never carried out.
+fn forbidden_call(watch: Option<&Watch>, jail: &mut Jail, services: &mut Services) -> Ending {
+    let detail = match watch.map(|watch| watch.catch(jail)) {
+        Some(Ok(call)) => format!("the jail called the kernel for what it may not: {call}"),
+        Some(Err(error)) => {
+            format!("the jail called the kernel for what it may not, which could not be read: {error}")
+        }
+        None => "the jail called the kernel for what it may not".to_owned(),
+    };
+    violation(services, detail)
+}
+
+/// The socket is closed without a last word: what the kernel says of the jail's end is what counts.
+fn jail_gone(jail: &mut Jail, line: u32, services: &mut Services) -> Ending {
+    let ended = match services.waiter.pause(CLOSING_TIME) {
+        Ok(Event::JailEnded) => jail.try_wait().ok().flatten(),
+        _ => None,
+    };
+    let Some(exit) = ended else {
+        return violation(services, "the jail closed its socket or sent an empty datagram".to_owned());
+    };
+    match exit {
+        JailExit::Signaled(signal) => match signal {
+            nix::libc::SIGSYS => violation(
+                services,
+                "the kernel ended the jail for a system call that it does not have (SIGSYS)".to_owned(),
+            ),
+            nix::libc::SIGSEGV | nix::libc::SIGBUS | nix::libc::SIGILL => Ending::Crashed {
+                how: Crash::MemoryFault,
+                detail: format!("signal {signal}; is the script's data nested too deep?"),
+            },
+            nix::libc::SIGXCPU => {
+                let limit =
+                    LimitReached { name: JAIL_PROCESSOR_TIME, value: services.limits.max_jail_cpu_seconds };
+                let ending = Ending::Limit {
+                    name: limit.name.to_owned(),
+                    value: limit.value,
+                    line: Some(line),
+                    claimed_by_jail: false,
+                };
+                limited(services, limit, line, ending)
+            }
+            _ => Ending::Crashed { how: Crash::Killed, detail: format!("by signal {signal}") },
+        },
+        JailExit::Exited(code) => {
+            violation(services, format!("the jail exited with code {code} and without a result"))
+        }
+    }
+}
+
+fn address_space_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next().and_then(|word| word.parse().ok()));
+    pages.unwrap_or(0).saturating_mul(4096)
+}
+
+fn internal(what: &str, error: &std::io::Error) -> NotStarted {
+    NotStarted::Internal(format!("cannot {what}: {error}"))
+}
+
+/// How long a Rex script may go on after SIGTERM.
+const REX_GRACE: Duration = Duration::from_secs(10);
+/// How long the kernel may take between closing a jail's socket and reporting its end.
+const CLOSING_TIME: Duration = Duration::from_secs(2);

@@ -1,0 +1,8 @@
+//! What sees that a run ends: waiting, signals, inherited limits, processor time, and the thread that is never held.
+
+pub mod inherited;
+pub mod outlet;
+pub mod processor;
+pub mod shared;
+pub mod wait;
+pub mod watchdog;
