@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
-use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Environment, Exit, Invocation};
+use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Invocation};
 use rex_broker::front::config::{self, ConfigError, Layers, Places};
 use rex_broker::front::{completions, doctor, policy_command, protocol, reference};
+use rex_broker::result::Exit;
 use rex_broker::run::image;
 use rex_broker::watch::inherited;
 use rex_broker::{audit, run};
-use rex_hardening::{Requirement, streams};
+use rex_outside::{Requirement, streams};
 
 fn main() -> ExitCode {
     inherited::raise();
@@ -61,10 +62,10 @@ fn run(asked: Asked) -> u8 {
         Layers::read(&Places::usual(), std::env::vars_os()).and_then(|layers| asked.settle(&layers));
     let options = match settled {
         Ok(options) => options,
-        Err(error) => return run::refuse(&unsettled, Environment::current(), image::JAIL, &error),
+        Err(error) => return run::refuse(&unsettled, cli::environment(), image::JAIL, &error.to_string()),
     };
     match run::requirement(options.require.as_deref()) {
-        Ok(requirement) => run::run(&options, Environment::current(), &requirement, image::JAIL),
+        Ok(requirement) => run::run(&options, cli::environment(), &requirement, image::JAIL),
         Err(error) => wrong(&error, options.compat),
     }
 }
@@ -123,7 +124,7 @@ fn not_told(reason: &str) -> ExitCode {
 
 const STANDARD_OUTPUT: u8 = 1;
 
-fn wrong(error: &rex_hardening::RequirementError, compat: bool) -> u8 {
+fn wrong(error: &rex_outside::RequirementError, compat: bool) -> u8 {
     eprintln!("error: {error}");
     Exit::Usage.code(compat)
 }

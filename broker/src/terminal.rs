@@ -115,6 +115,33 @@ fn spelled_out(text: &str, dangerous: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Color {
+    /// Whether there are to be colours in what goes to a terminal or elsewhere. See <https://no-color.org>.
+    pub fn is_wanted(self, to_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                let is_able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+                to_terminal && is_able && !is_set("NO_COLOR")
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,15 +12,16 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::Pid;
 use rex_broker::audit::{self, Identity, Journal, JournalLimits};
-use rex_broker::front::cli::{AuditSync, AuditTarget};
+use rex_broker::audit::{AuditSync, AuditTarget};
+use rex_broker::gate::deciding::Deciding;
 use rex_broker::gate::forbidden::Forbidden;
 use rex_broker::gate::limits::Limits;
+use rex_broker::host::Host;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Recorder, Settings};
-use rex_broker::run::services::{Places, Services};
+use rex_broker::run::services::Services;
 use rex_broker::run::session::Session;
 use rex_broker::watch::wait::Waiter;
-use rex_hardening::socket::Link;
 use rex_ipc::batch::CallWriter;
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
@@ -31,6 +32,7 @@ use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::runtime::{LogLevel, Now};
+use rex_outside::socket::Link;
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     stay_on_one_processor();
@@ -184,10 +186,8 @@ fn serve(link: &Link, parent: &str, log: Option<&Path>) {
         ..Limits::default()
     };
     let mut services = Services::new(
-        Places::open().expect("the root can be opened"),
-        engine,
-        PRINCIPAL.to_owned(),
-        Forbidden::new(),
+        Host::open(limits.max_open_handles).expect("the root can be opened"),
+        Deciding::new(engine, Forbidden::new(), PRINCIPAL.to_owned()),
         limits,
         Waiter::new().expect("signals can be taken over"),
         Box::new(journal(log)),
@@ -201,9 +201,9 @@ fn serve(link: &Link, parent: &str, log: Option<&Path>) {
             max_signal_bytes: limits.max_signal_bytes,
         }),
     );
-    services.waiter.set_deadline(Some(Instant::now() + limits.timeout()));
+    services.pace.waiter.set_deadline(Some(Instant::now() + limits.timeout()));
     let mut session = Session::new(link);
-    session.await_ready(&mut services.waiter).expect("the peer is ready");
+    session.await_ready(&mut services.pace.waiter).expect("the peer is ready");
     session.verified();
     session.load(&mut services, "", &Arguments::default()).expect("the peer takes its script");
     session.serve(&mut services);

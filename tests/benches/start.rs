@@ -5,10 +5,10 @@ use rex_broker::gate::limits::{Limits, engine_limits};
 use rex_broker::run::image::JAIL;
 use rex_broker::run::session::{Session, send_hello};
 use rex_broker::watch::wait::Waiter;
-use rex_hardening::{Jail, Plan, Requirement, SealedImage, spawn};
 use rex_ipc::control::Hello;
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::runtime::LogLevel;
+use rex_outside::{Jail, Plan, Requirement, SealedImage, spawn};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let image = seal();

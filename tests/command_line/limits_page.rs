@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use rex_broker::front::cli::{Described, Limits, Unit};
-use rex_broker::gate::limits::{MAX_COMPONENTS, engine_limits};
+use rex_broker::front::cli::{Described, LimitArguments, Unit};
+use rex_broker::gate::limits::{USUAL, engine_limits};
+use rex_broker::policy::name::MAX_COMPONENTS;
 use rex_broker::run::input::{MAX_POLICY_BYTES, MAX_SCRIPT_BYTES};
 use rex_ipc::limits as wire;
 use rex_tests::program::checkout;
@@ -23,7 +24,7 @@ fn the_page_is_that_of_the_code() {
 
 #[test]
 fn the_usual_limits_are_those_of_the_help_text() {
-    for limit in Limits::described() {
+    for limit in LimitArguments::described() {
         assert!(!limit.usual.is_empty() && !limit.help.is_empty() && !limit.name.is_empty(), "{limit:?}");
         assert!(limit.unit != Unit::Count || limit.value.ends_with('N'), "{limit:?}");
     }
@@ -31,7 +32,7 @@ fn the_usual_limits_are_those_of_the_help_text() {
 
 fn page() -> String {
     let mut page = String::from(HEAD);
-    for limit in Limits::described() {
+    for limit in LimitArguments::described() {
         page.push_str(&format!(
             "| `--{} {}` | {} | {} | {} | {} |\n",
             limit.name,
@@ -61,7 +62,7 @@ fn end(limit: &Described) -> &'static str {
 
 /// What the operator cannot change, and what happens then.
 fn fixed() -> Vec<(String, String, &'static str)> {
-    let engine = engine_limits(&Limits::default());
+    let engine = engine_limits(&USUAL);
     let row = |what: &str, value: u64, happens| (what.to_owned(), value.to_string(), happens);
     let bytes = |value: usize| u64::try_from(value).expect("a limit fits");
     vec![

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::libc;
 use rex_acts::stage::{Key, SystemV};
 use rex_acts::{Act, Targets};
-use rex_hardening::{Layer, Plan, State};
+use rex_outside::{Layer, Plan, State};
 use rex_tests::jailed::{End, Jailed, full_plan, unconfined_plan};
 
 use crate::exceptions::EXCEPTIONS;

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rex_broker::run::session::{RunEnd, Session};
-use rex_hardening::sys::{pidfd_open, pidfd_send_signal};
-use rex_hardening::{JailExit, Layer};
 use rex_ipc::control::{Arguments, FatalCause};
+use rex_outside::kernel::{pidfd_open, pidfd_send_signal};
+use rex_outside::{JailExit, Layer};
 use rex_tests::bench;
 use rex_tests::jailed::{End, Jailed, full_plan, wait_for};
 
@@ -77,11 +77,11 @@ fn the_brokers_session_ends_with_its_jail_in_every_state() {
             kill();
             // It may have been ready before it was killed.
             session
-                .await_ready(&mut services.waiter)
-                .and_then(|_| session.await_ready(&mut services.waiter))
+                .await_ready(&mut services.pace.waiter)
+                .and_then(|_| session.await_ready(&mut services.pace.waiter))
                 .unwrap_err()
         } else {
-            session.await_ready(&mut services.waiter).unwrap();
+            session.await_ready(&mut services.pace.waiter).unwrap();
             session.verified();
             if state == "verified" {
                 kill();
@@ -154,7 +154,7 @@ fn the_kernels_code_and_the_time_stamp_counter_are_gone() {
     for (order, layer) in [("vdso", Layer::Vdso), ("rdtsc", Layer::Tsc)] {
         let posture = Jailed::start(&full_plan()).posture().unwrap();
         let state = posture.measure(layer).unwrap().state;
-        if state != rex_hardening::State::Enforced {
+        if state != rex_outside::State::Enforced {
             rex_tests::skip::skipped(format!("{layer} is {state:?} here"));
             continue;
         }

@@ -1,9 +1,9 @@
 //! Every way in which a jail can end, told apart by the document and the exit status.
 
 use rex_acts::Targets;
-use rex_hardening::Link;
 use rex_ipc::frame::Kind;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
+use rex_outside::Link;
 use rex_tests::bench::Peer;
 use rex_tests::malformed::{self, Malformed, Numbers, WAYS};
 

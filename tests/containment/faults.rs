@@ -1,7 +1,7 @@
 //! Each step made to fail, with each of three errnos: it is noticed, and who requires it sends nothing.
 
 use nix::libc;
-use rex_hardening::{Layer, Plan, Requirement, SpawnError, State, spawn};
+use rex_outside::{Layer, Plan, Requirement, SpawnError, State, spawn};
 use rex_tests::jailed::{End, Jailed, full_plan, image};
 
 use crate::broker::Run;

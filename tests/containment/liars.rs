@@ -1,6 +1,6 @@
 //! A jail that says that a step was taken which was not: what it says counts for nothing where somebody can look.
 
-use rex_hardening::{Layer, Plan, Posture, State, verify};
+use rex_outside::{Layer, Plan, Posture, State, verify};
 use rex_tests::jailed::{Jailed, full_plan};
 
 use crate::surroundings::{is_root, skipped_in_a_container};
@@ -75,7 +75,7 @@ fn a_jail_that_says_ready_without_its_filter_does_not_meet_core() {
     let posture = verify(&liar.jail, &report, &wanted);
 
     assert_eq!(state(&posture, Layer::Seccomp), State::Failed, "{:?}", posture.measure(Layer::Seccomp));
-    let missing = posture.missing(&rex_hardening::Requirement::core());
+    let missing = posture.missing(&rex_outside::Requirement::core());
     assert_eq!(missing.iter().map(|measure| measure.id).collect::<Vec<_>>(), ["seccomp3"]);
 }
 

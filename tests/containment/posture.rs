@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use rex_hardening::{Layer, Plan, Requirement, State, verify};
+use rex_outside::{Layer, Plan, Requirement, State, verify};
 use rex_tests::jailed::{Jailed, full_plan};
 
 use crate::surroundings::{is_root, skipped_in_a_container};

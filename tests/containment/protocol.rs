@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use rex_broker::run::session::{RunEnd, Session};
-use rex_hardening::Link;
 use rex_ipc::bounded::List;
 use rex_ipc::control::{Arguments, Outcome, Purpose, ScriptEnd};
 use rex_ipc::file_system::{Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, ReadChunk, Stat};
@@ -11,6 +10,7 @@ use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
 use rex_ipc::runtime::Now;
+use rex_outside::Link;
 use rex_tests::bench::{ALLOW_ALL, Peer, serve, services};
 
 #[test]
@@ -129,7 +129,7 @@ fn a_jail_that_speaks_before_it_is_asked_ends_the_run() {
         let frame = peer.frame_of_bytes(kind, &[]);
         peer.send_raw(&frame);
 
-        let end = Session::new(&link).await_ready(&mut services(ALLOW_ALL).waiter);
+        let end = Session::new(&link).await_ready(&mut services(ALLOW_ALL).pace.waiter);
 
         assert!(matches!(end, Err(RunEnd::Violation(_))), "{}: {end:?}", kind.name());
     }
@@ -201,8 +201,8 @@ fn ready_a_second_time_ends_the_run() {
     let mut services = services(ALLOW_ALL);
     let mut session = Session::new(&link);
 
-    session.await_ready(&mut services.waiter).unwrap();
-    let second = session.await_ready(&mut services.waiter);
+    session.await_ready(&mut services.pace.waiter).unwrap();
+    let second = session.await_ready(&mut services.pace.waiter);
 
     assert!(matches!(second, Err(RunEnd::Violation(_))), "{second:?}");
 }
@@ -215,7 +215,7 @@ fn a_jail_built_for_another_table_ends_the_run() {
     let frame = peer.frame(Kind::Ready, &ready);
     peer.send_raw(&frame);
 
-    let end = Session::new(&link).await_ready(&mut services(ALLOW_ALL).waiter);
+    let end = Session::new(&link).await_ready(&mut services(ALLOW_ALL).pace.waiter);
 
     assert!(matches!(end, Err(RunEnd::Violation(_))), "{end:?}");
 }

@@ -162,12 +162,12 @@ impl<'a> Racer<'a> {
     fn turn(&mut self) {
         for name in NAMES {
             for follow in [false, true] {
-                self.services.handles.begin_batch();
+                self.services.host.handles.begin_batch();
                 if self.look_at(name, follow).is_err() {
                     self.seen.refusals += 1;
                 }
                 // As for a batch that failed: what was opened is closed.
-                self.services.handles.close_batch();
+                self.services.host.handles.close_batch();
             }
         }
     }
@@ -216,7 +216,7 @@ impl<'a> Racer<'a> {
     {
         self.performed += u64::from(!matches!(request, Request::Close(_)));
         let mut replies = ReplyWriter::new(&mut self.space);
-        dispatch(request, &mut self.services, 0, &mut replies)?;
+        dispatch(request, self.services.parts(), 0, &mut replies)?;
         let used = replies.finish(None).unwrap();
         let mut reader = ReplyReader::new(&self.space[..used]).unwrap();
         Ok(reader.take().unwrap())

@@ -5,14 +5,14 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use rex_broker::front::cli::{self, Environment, Invocation};
+use rex_broker::front::cli::{self, Invocation};
 use rex_broker::front::config::Layers;
 use rex_broker::run;
 use rex_broker::run::image::Image;
 use rex_broker::run::session::RunEnd;
-use rex_hardening::{Layer, Link, Plan};
 use rex_ipc::frame::Kind;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
+use rex_outside::{Layer, Link, Plan};
 use rex_tests::bench::{self, Peer};
 use rex_tests::jailed::{Jailed, PROGRAM, full_plan};
 use rex_tests::malformed::{self, Malformed, Numbers, WAYS};
@@ -98,7 +98,7 @@ fn broker(fault: &str, errno: &str, words: &[&str]) -> ExitCode {
         Some(layer) => plan.failing(layer, errno.parse().expect("an errno was given")),
         None => plan,
     };
-    ExitCode::from(run::run_with(&options, Environment::current(), &requirement, image, &change))
+    ExitCode::from(run::run_with(&options, cli::environment(), &requirement, image, &change))
 }
 
 /// Serves so many peers and so many real jails, each of which breaks the protocol once, and prints what that cost.

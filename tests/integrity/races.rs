@@ -323,7 +323,7 @@ impl<'a> Racer<'a> {
         for act in ACTS {
             for name in NAMES {
                 for follow in [false, true] {
-                    self.services.handles.begin_batch();
+                    self.services.host.handles.begin_batch();
                     let counts = if self.change(act, name, follow).is_ok() {
                         &mut self.done
                     } else {
@@ -331,7 +331,7 @@ impl<'a> Racer<'a> {
                     };
                     *counts.entry(act.name()).or_default() += 1;
                     // As for a batch that failed: what was opened is closed.
-                    self.services.handles.close_batch();
+                    self.services.host.handles.close_batch();
                     self.scene.restore();
                 }
             }
@@ -466,7 +466,7 @@ impl<'a> Racer<'a> {
     {
         self.performed += 1;
         let mut replies = ReplyWriter::new(&mut self.space);
-        dispatch(request.into(), &mut self.services, 0, &mut replies)?;
+        dispatch(request.into(), self.services.parts(), 0, &mut replies)?;
         let used = replies.finish(None).unwrap();
         let mut reader = rex_ipc::batch::ReplyReader::new(&self.space[..used]).unwrap();
         Ok(reader.take().unwrap())

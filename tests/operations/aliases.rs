@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use rex_broker::host::file_system::path::PathName;
+use rex_broker::policy::name::PathName;
 use rex_ipc::file_system::{OpenDir, OpenFile};
 use rex_ipc::handle::AnyId;
 use rex_tests::session::{ALLOW_ALL, Session};
@@ -269,7 +269,7 @@ fn a_hard_link_made_by_another_user_is_refused() {
     assert!(reason.policies[0].starts_with("built-in:"), "{reason:?}");
 
     // The operator may say that hard links are names like any other.
-    session.services.hard_links = true;
+    session.services.host.hard_links = true;
     let path = session.text("theirs/link");
     assert_eq!(session.cat(&path).unwrap(), SECRET);
 }
@@ -381,7 +381,7 @@ fn spellings_of_one_place_have_one_name() {
             continue;
         }
         opened += 1;
-        let dir = session.services.handles.dir(id).unwrap();
+        let dir = session.services.host.handles.dir(id).unwrap();
         let name = dirs.entry((dir.inode.device, dir.inode.number)).or_insert_with(|| dir.name.clone());
         assert_eq!(*name, dir.name, "{path}");
         for name in ["f", "g", "\u{10FF66}"] {
@@ -390,7 +390,7 @@ fn spellings_of_one_place_have_one_name() {
             if session.send(opening).is_err() {
                 continue;
             }
-            let file = session.services.handles.file(file_id).unwrap();
+            let file = session.services.host.handles.file(file_id).unwrap();
             let parent = std::os::unix::fs::MetadataExt::ino(&file.name.parent().to_os().metadata().unwrap());
             let known = files
                 .entry((file.inode.device, file.inode.number, parent))

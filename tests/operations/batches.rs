@@ -64,7 +64,7 @@ fn cat_is_one_round_trip() {
     assert!(
         matches!(&answer.replies[2], Reply::ReadChunk(chunk) if chunk.bytes.as_slice() == b"content" && chunk.end)
     );
-    assert!(session.services.handles.is_empty());
+    assert!(session.services.host.handles.is_empty());
     assert_eq!(session.outcomes(), ["open_dir done", "open_file done", "read_chunk done"]);
     assert_eq!(session.questions(), ["permit open Dir ~", "permit open File ~/a", "permit read File ~/a"]);
 }
@@ -87,8 +87,8 @@ fn a_batch_stops_at_the_first_failure_and_closes_what_it_opened() {
 
     assert_eq!(answer.replies.len(), 2);
     assert_eq!(answer.failure.unwrap().kind, ErrorKind::IoError);
-    assert_eq!(session.services.handles.len(), 1);
-    session.services.handles.dir(before).unwrap();
+    assert_eq!(session.services.host.handles.len(), 1);
+    session.services.host.handles.dir(before).unwrap();
     // Numbers up to and including the failed one are spent, the next one is not.
     let root = session.text("");
     assert!(matches!(session.batch(vec![open_dir(9, &root)]), Err(RunEnd::Violation(_))));
@@ -115,7 +115,7 @@ fn a_denied_request_ends_its_batch() {
 
     assert_eq!(answer.replies.len(), 3);
     assert_eq!(answer.failure.unwrap().kind, ErrorKind::PermissionDenied);
-    assert!(session.services.handles.is_empty());
+    assert!(session.services.host.handles.is_empty());
     assert_eq!(session.questions().last().unwrap(), "deny read Dir ~");
 }
 
@@ -326,7 +326,7 @@ fn no_request_behind_a_full_chunk_ends_the_run() {
         for times in if once { [1, 1] } else { [1, 13] } {
             let name = request.name();
             // The numbers of handles can be used once.
-            session.services.handles = Handles::new(100);
+            session.services.host.handles = Handles::new(100);
             let opened = vec![open_dir(7, &root), open_file(8, 7, "large"), read(8)];
             let requests = [opened, vec![request.clone(); times]].concat();
             let answer = session.batch(requests).unwrap_or_else(|end| panic!("{name}: {end:?}"));

@@ -34,7 +34,7 @@ fn the_files_of_the_run_are_closed_under_every_name() {
         session.tree.link("run/own", "link");
         session.tree.link("run", "way");
         session.tree.hard_link("run/own", "hard");
-        session.services.forbidden.add_file(&own, reason).unwrap();
+        session.services.deciding.forbidden.add_file(&own, reason).unwrap();
 
         for name in ["run/own", "run/./own", "link", "way/own", "hard"] {
             let path = session.text(name);
@@ -51,7 +51,7 @@ fn the_files_of_the_run_cannot_be_opened_for_writing_or_made() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let own = session.tree.file("own", "kept");
     session.tree.hard_link("own", "hard");
-    session.services.forbidden.add_file(&own, forbidden::AUDIT_LOG).unwrap();
+    session.services.deciding.forbidden.add_file(&own, forbidden::AUDIT_LOG).unwrap();
     let root = session.root();
 
     for name in ["own", "hard"] {
@@ -73,7 +73,12 @@ fn a_file_that_was_opened_before_it_was_closed_to_scripts_is_closed() {
     let own = session.tree.file("own", "content");
     let root = session.root();
     let file = session.open_file(root, "own").unwrap();
-    session.services.forbidden.add_open(std::fs::File::open(own).unwrap(), forbidden::AUDIT_LOG).unwrap();
+    session
+        .services
+        .deciding
+        .forbidden
+        .add_open(std::fs::File::open(own).unwrap(), forbidden::AUDIT_LOG)
+        .unwrap();
 
     assert!(session.read(file, 0, 10).unwrap_err().is_denial());
     assert!(
@@ -89,7 +94,7 @@ fn the_link_by_which_the_policy_was_given_is_closed() {
     let mut session = Session::with_policy(ALLOW_ALL);
     session.tree.file("real/policy", "content");
     let given = session.tree.link("real/policy", "given");
-    session.services.forbidden.add_file(&given, forbidden::POLICY).unwrap();
+    session.services.deciding.forbidden.add_file(&given, forbidden::POLICY).unwrap();
 
     for name in ["given", "real/policy"] {
         let path = session.text(name);
@@ -122,7 +127,7 @@ impl Drop for Sleeper {
 fn broker_and_jail_are_not_shown_in_proc() {
     let (jail, other) = (Sleeper::new(), Sleeper::new());
     let mut session = Session::with_policy(ALLOW_ALL);
-    session.services.hide_jail(jail.pid());
+    session.services.hide_process(jail.pid());
     let broker = std::process::id();
 
     for entry in ["self".to_owned(), "thread-self".to_owned(), broker.to_string(), jail.pid().to_string()] {
@@ -183,7 +188,7 @@ fn no_operation_reaches_the_broker_through_another_proc() {
         tree.mount_bind("/proc", "bound");
         tree.mount_bind(format!("/proc/{}", std::process::id()), "entry");
         let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
-        session.services.hide_jail(jail.pid());
+        session.services.hide_process(jail.pid());
         let broker = std::process::id();
 
         for place in ["new", "bound"] {
@@ -243,7 +248,7 @@ fn a_bind_mount_of_a_file_of_the_run_is_closed() {
         tree.mount_bind(&own, "file");
         tree.mount_bind(tree.path("own"), "dir");
         let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
-        session.services.forbidden.add_file(&own, forbidden::AUDIT_LOG).unwrap();
+        session.services.deciding.forbidden.add_file(&own, forbidden::AUDIT_LOG).unwrap();
 
         for name in ["file", "dir/log"] {
             let path = session.text(name);

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
-use rex_hardening::sys::{fgetxattr, fsetxattr};
 use rex_ipc::file_system::{Copy, MoveFile, OpenTarget};
 use rex_ipc::handle::{DirId, FileId};
+use rex_outside::kernel::{fgetxattr, fsetxattr};
 use rex_tests::session::{ALLOW_ALL, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
@@ -77,7 +77,7 @@ fn a_new_copy_is_as_closed_as_its_source() {
         for owner in others.iter().filter(|owner| owner.is_none() || is_root()) {
             for preserve in [false, true] {
                 let mut session = Session::with_policy(ALLOW_ALL);
-                session.services.umask = 0o022;
+                session.services.host.umask = 0o022;
                 let a = session.tree.file("a", "secret");
                 if mode & 0o200 == 0 && !is_root() {
                     continue;
@@ -125,7 +125,7 @@ fn an_access_list_keeps_out_of_the_copy_whom_it_kept_out_of_the_source() {
     ] {
         for preserve in [false, true] {
             let mut session = Session::with_policy(ALLOW_ALL);
-            session.services.umask = 0o022;
+            session.services.host.umask = 0o022;
             let a = session.tree.file("a", "secret");
             set_list(&a, ACCESS, bits);
             // A default list gives every new file entries of its own.

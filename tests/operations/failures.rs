@@ -69,7 +69,7 @@ fn each_names_its_object_and_the_reason() {
 #[test]
 fn for_rex_the_text_is_rexs() {
     let mut session = session();
-    session.services.rex_compat = true;
+    session.services.deciding.rex_compat = true;
     let root = session.root();
 
     let failure = session.open_file(root, "none").unwrap_err().failure();

@@ -43,12 +43,12 @@ fn a_tree_deeper_than_the_longest_path_is_walked_by_handles() {
         dir = next;
     }
 
-    assert!(session.services.handles.dir(dir).unwrap().name.as_str().len() > 6_000);
+    assert!(session.services.host.handles.dir(dir).unwrap().name.as_str().len() > 6_000);
     let request = OpenFile { write: true, create: true, ..session.opening_file(dir, "deep") };
     session.send(request).unwrap();
     assert_eq!(session.list(dir).unwrap().len(), 1);
     let target = format!("deep-{}", "t".repeat(100));
-    let held = session.services.handles.dir(dir).unwrap();
+    let held = session.services.host.handles.dir(dir).unwrap();
     nix::unistd::symlinkat(target.as_str(), &held.fd, "link").unwrap();
     nix::unistd::symlinkat("deep", &held.fd, "to-deep").unwrap();
     drop(held);
@@ -57,7 +57,7 @@ fn a_tree_deeper_than_the_longest_path_is_walked_by_handles() {
     let request = OpenFile { follow: true, ..session.opening_file(dir, "to-deep") };
     session.send(request).unwrap();
     // By its path it is too long for the kernel, and that is all that happens.
-    let path = session.services.handles.dir(dir).unwrap().name.as_str().to_owned();
+    let path = session.services.host.handles.dir(dir).unwrap().name.as_str().to_owned();
     let request = OpenDir { id: DirId(session.number()), ..session.opening_dir(&path) };
     assert_eq!(session.send(request).unwrap_err().errno(), Some(36));
     remove_deep(&session, &name);
@@ -262,7 +262,8 @@ fn what_appears_where_a_file_is_made_is_not_opened_unseen() {
             let request = OpenFile { write: true, create: true, ..session.opening_file(root, "new") };
             let file = request.id;
             if session.send(request).is_ok() {
-                let opened = nix::sys::stat::fstat(&session.services.handles.file(file).unwrap().fd).unwrap();
+                let opened =
+                    nix::sys::stat::fstat(&session.services.host.handles.file(file).unwrap().fd).unwrap();
                 assert_eq!(opened.st_mode & nix::libc::S_IFMT, nix::libc::S_IFREG);
                 session.close(AnyId::File(file));
             }

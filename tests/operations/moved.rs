@@ -198,7 +198,7 @@ fn for_scripts_of_rex_a_forbid_counts_and_a_missing_permit_does_not() {
             ""
         };
         let mut session = Session::with_policy(&format!("{reading_out}{forbid}"));
-        session.services.rex_compat = rex_compat;
+        session.services.deciding.rex_compat = rex_compat;
         session.tree.file("in/a", "content");
         session.tree.dir("out");
         move_file(&mut session, "in/a", "out/a").unwrap();

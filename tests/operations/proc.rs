@@ -177,7 +177,7 @@ fn no_other_place_of_a_proc_shows_a_process_of_the_run() {
             tree.mount_bind(tree.path("new"), "new-bound");
             tree.mount_bind(tree.path("new"), "with space\n");
             let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
-            session.services.hide_jail(jail.pid());
+            session.services.hide_process(jail.pid());
 
             for place in ["new", "bound", "new-bound", "with space\n"] {
                 let place = session.text(place);

@@ -263,7 +263,9 @@ fn one_redacted_content_is_held_at_a_time() {
                 assert_eq!(whole(&mut session, *file, 100), number.to_string());
                 let held = files
                     .iter()
-                    .filter(|file| session.services.handles.file(**file).unwrap().redacted.borrow().is_some())
+                    .filter(|file| {
+                        session.services.host.handles.file(**file).unwrap().redacted.borrow().is_some()
+                    })
                     .count();
                 assert_eq!(held, 1);
             }

@@ -135,7 +135,7 @@ const fn plain(name: &'static str, put: fn(&mut Session)) -> Object {
 fn close(session: &mut Session) {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
     let held = nix::fcntl::open(&session.path(THING), flags, Mode::empty()).unwrap();
-    session.services.forbidden.add_open(held, rex_broker::gate::forbidden::AUDIT_LOG).unwrap();
+    session.services.deciding.forbidden.add_open(held, rex_broker::gate::forbidden::AUDIT_LOG).unwrap();
 }
 
 /// What is tried on `place/thing`.

@@ -76,7 +76,7 @@ fn each_case(mount: bool) {
             }
             fill(&tree, "to");
             let mut session = Session::on_tree(tree, policy, |_| {});
-            session.services.rex_compat = rex_compat;
+            session.services.deciding.rex_compat = rex_compat;
             session
         };
         for rex_compat in [false, true] {

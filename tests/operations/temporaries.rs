@@ -5,9 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rex_broker::host::file_system::object::{Directory, Inode};
-use rex_broker::host::file_system::path::PathName;
+use rex_broker::gate::Inode;
+use rex_broker::host::file_system::object::Directory;
 use rex_broker::host::file_system::temporaries::Temporaries;
+use rex_broker::policy::name::PathName;
 use rex_tests::tree::Tree;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";

@@ -136,25 +136,25 @@ type Closes = fn(&mut Session, &str);
 const CLOSED: &[(&str, Closes)] = &[
     ("policy", |session, name| {
         let path = session.path(name);
-        session.services.forbidden.add_file(&path, forbidden::POLICY).unwrap();
+        session.services.deciding.forbidden.add_file(&path, forbidden::POLICY).unwrap();
     }),
     ("policy directory", |session, name| {
         let path = session.path(split(name).0);
-        session.services.forbidden.add_policy_directory(&path).unwrap();
+        session.services.deciding.forbidden.add_policy_directory(&path).unwrap();
     }),
     ("log", |session, name| {
         let path = session.path(name);
         let log = fs::File::open(&path).unwrap();
-        session.services.forbidden.add_open(&log, forbidden::AUDIT_LOG).unwrap();
-        session.services.forbidden.add_path(&path, forbidden::AUDIT_LOG).unwrap();
+        session.services.deciding.forbidden.add_open(&log, forbidden::AUDIT_LOG).unwrap();
+        session.services.deciding.forbidden.add_path(&path, forbidden::AUDIT_LOG).unwrap();
     }),
     ("configuration that is not there", |session, name| {
         let path = session.path(name).with_file_name("not-there");
-        session.services.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
+        session.services.deciding.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
     }),
     ("journals", |session, name| {
         let path = session.path(name).with_file_name("state").join("journals");
-        session.services.forbidden.add_path(&path, forbidden::JOURNALS).unwrap();
+        session.services.deciding.forbidden.add_path(&path, forbidden::JOURNALS).unwrap();
     }),
 ];
 
@@ -216,7 +216,7 @@ fn nothing_is_brought_to_a_name_that_is_missing_on_the_way() {
             let session = scene(|session, _| {
                 for name in ["link/none/such/file", "link/deep/none/file", "cfg/deep/file"] {
                     let path = session.path(name);
-                    session.services.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
+                    session.services.deciding.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
                 }
             });
             denied_but_for_the_twin(session, *act, closed, twin, &format!("{row} at {closed}"));
@@ -230,7 +230,7 @@ fn a_directory_that_is_missing_on_the_way_may_be_made_and_then_leads_to_what_is_
     for by_path in [false, true] {
         let mut session = scene(|_, _| {});
         let path = session.path("link/none/such/file");
-        session.services.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
+        session.services.deciding.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
 
         if by_path {
             let path = session.text("cfg/none/such");
@@ -259,7 +259,7 @@ fn an_empty_directory_that_leads_to_a_closed_file_is_not_replaced() {
         session.tree.dir("logs");
         session.tree.dir("free");
         let path = session.path("logs/audit.jsonl");
-        session.services.forbidden.add_path(&path, forbidden::AUDIT_LOG).unwrap();
+        session.services.deciding.forbidden.add_path(&path, forbidden::AUDIT_LOG).unwrap();
     });
 
     let refused = move_in_place_of(&mut session, "logs").unwrap_err();
@@ -279,7 +279,7 @@ fn a_policy_directory_takes_no_further_policy() {
     for (row, act) in BRINGING {
         let mut session = scene(|session, _| {
             let path = session.path("link/deep");
-            session.services.forbidden.add_policy_directory(&path).unwrap();
+            session.services.deciding.forbidden.add_policy_directory(&path).unwrap();
         });
 
         for name in ["cfg/deep/z.cedar", "link/deep/z.cedar"] {
@@ -323,10 +323,10 @@ fn bind_mounts_and_other_file_systems_are_no_way_around() {
             let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
             for name in ["cfg/none/file", "cfg/file"] {
                 let path = session.path(name);
-                session.services.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
+                session.services.deciding.forbidden.add_path(&path, forbidden::CONFIGURATION).unwrap();
             }
             let path = session.path("cfg/deep");
-            session.services.forbidden.add_policy_directory(&path).unwrap();
+            session.services.deciding.forbidden.add_policy_directory(&path).unwrap();
 
             for name in ["alias/none", "alias/file", "alias/deep/z.cedar"] {
                 let refused = act(&mut session, name).expect_err(row);
@@ -349,7 +349,7 @@ fn a_directory_with_the_mount_of_a_closed_file_below_it_stays() {
             tree.mount_new("tmpfs", "above/mount");
             let path = tree.file("above/mount/policy", "permit");
             let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
-            session.services.forbidden.add_file(&path, forbidden::POLICY).unwrap();
+            session.services.deciding.forbidden.add_file(&path, forbidden::POLICY).unwrap();
 
             let refused = act(&mut session, "above").expect_err(row);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rex_broker::ops::explain::Explaining;
+use rex_broker::gate::explaining::Explaining;
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{
@@ -19,7 +19,7 @@ use serde_json::Value;
 /// A run whose denials are explained.
 fn session(policy: &str) -> Session {
     let mut session = Session::with_policy(policy);
-    session.services.explaining = Explaining::enabled();
+    session.services.deciding.explaining = Explaining::enabled();
     session.tree.file("a", "content");
     session
 }

@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, recvmsg, send, sendmsg, shutdown};
 use rex_broker::audit::Journal;
+use rex_broker::gate::deciding::Deciding;
 use rex_broker::gate::forbidden::Forbidden;
 use rex_broker::gate::limits::Limits;
+use rex_broker::host::Host;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Recorder, Settings};
-use rex_broker::run::services::{Places, Services};
+use rex_broker::run::services::Services;
 use rex_broker::run::session::{RunEnd, Session};
 use rex_broker::watch::wait::Waiter;
-use rex_hardening::Link;
 use rex_ipc::batch::Call;
 use rex_ipc::codec;
 use rex_ipc::control::Arguments;
@@ -21,6 +22,7 @@ use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::runtime::LogLevel;
+use rex_outside::Link;
 use serde::Serialize;
 
 /// A policy that permits everything.
@@ -41,17 +43,15 @@ pub fn services(policy: &str) -> Services {
         max_signal_bytes: limits.max_signal_bytes,
     });
     let mut services = Services::new(
-        Places::open().expect("/ and /proc can be opened"),
-        Engine::new(policies, "tester"),
-        "tester".to_owned(),
-        Forbidden::new(),
+        Host::open(limits.max_open_handles).expect("/ and /proc can be opened"),
+        Deciding::new(Engine::new(policies, "tester"), Forbidden::new(), "tester".to_owned()),
         limits,
         Waiter::new().expect("signals can be taken over"),
         Box::new(Journal::nowhere()),
         recorder,
     );
     // No process has this number, so nothing is hidden for it.
-    services.hide_jail(u32::MAX);
+    services.hide_process(u32::MAX);
     services
 }
 
@@ -74,7 +74,7 @@ pub fn serve_after(link: &Link, services: &mut Services, speak: impl FnOnce()) -
 /// Serves a jail from its start on; `order` is what it is sent in the place of a script.
 pub fn run(link: &Link, services: &mut Services, order: &str) -> RunEnd {
     let mut session = Session::new(link);
-    if let Err(end) = session.await_ready(&mut services.waiter) {
+    if let Err(end) = session.await_ready(&mut services.pace.waiter) {
         return end;
     }
     session.verified();

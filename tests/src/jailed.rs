@@ -4,8 +4,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rex_hardening::socket::{RECEIVE_BYTES, Received, Wait};
-use rex_hardening::{Jail, JailExit, Layer, Plan, Posture, SealedImage, SelfReport, spawn, verify};
 use rex_ipc::bounded::Bytes;
 use rex_ipc::codec;
 use rex_ipc::control::{EngineLimits, Fatal, FatalCause, Hello, LoadBegin, Piece, Purpose, Ready};
@@ -13,6 +11,8 @@ use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::runtime::LogLevel;
+use rex_outside::socket::{RECEIVE_BYTES, Received, Wait};
+use rex_outside::{Jail, JailExit, Layer, Plan, Posture, SealedImage, SelfReport, spawn, verify};
 use serde::Serialize;
 
 /// The hostile jail's program.

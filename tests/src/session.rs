@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rex_broker::gate::deciding::Deciding;
 use rex_broker::gate::forbidden::Forbidden;
 use rex_broker::gate::limits::Limits;
+use rex_broker::host::Host;
 use rex_broker::host::file_system::temporaries::Temporaries;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Ending, Measured, Recorder, Settings};
-use rex_broker::run::services::{Places, Services};
+use rex_broker::run::services::Services;
 use rex_broker::run::session::{self, RunEnd};
 use rex_broker::watch::wait::Waiter;
-use rex_hardening::Link;
 use rex_ipc::batch::ReplyReader;
 use rex_ipc::bounded::Text;
 use rex_ipc::control::Arguments;
@@ -25,6 +26,7 @@ use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::{Operation, Request};
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_ipc::runtime::LogLevel;
+use rex_outside::Link;
 
 use crate::peer::{Answer, Peer};
 use crate::records::Records;
@@ -116,20 +118,18 @@ impl Session {
         let records = Records::default();
         let recorder = recorder(&limits);
         let mut services = Services::new(
-            Places::open().expect("/ and /proc can be opened"),
-            Engine::new(policies, PRINCIPAL),
-            PRINCIPAL.to_owned(),
-            Forbidden::new(),
+            Host::open(limits.max_open_handles).expect("/ and /proc can be opened"),
+            Deciding::new(Engine::new(policies, PRINCIPAL), Forbidden::new(), PRINCIPAL.to_owned()),
             limits,
             Waiter::new().expect("signals can be taken over"),
             Box::new(records.clone()),
             recorder,
         );
         // No process has this number, so nothing is hidden for it.
-        services.hide_jail(u32::MAX);
+        services.hide_process(u32::MAX);
         // The host's own journal of temporary names is no business of a test.
-        let state = std::env::temp_dir().join(format!("rex-tests-state-{}", services.euid));
-        services.temporaries = Temporaries::noted_in(Some(state));
+        let state = std::env::temp_dir().join(format!("rex-tests-state-{}", services.host.euid));
+        services.host.temporaries = Temporaries::noted_in(Some(state));
         Self { services, records, tree, next_number: 1 }
     }
 
@@ -145,7 +145,7 @@ impl Session {
         speak: impl FnOnce(&mut Peer) -> T + Send,
     ) -> (RunEnd, T) {
         let (link, theirs) = Link::pair().expect("a socket pair can be made");
-        self.services.waiter.set_deadline(Some(Instant::now() + deadline));
+        self.services.pace.waiter.set_deadline(Some(Instant::now() + deadline));
         std::thread::scope(|scope| {
             let jail = scope.spawn(move || {
                 let mut peer = Peer::new(theirs);
@@ -306,8 +306,8 @@ impl Session {
 
     /// The result document of a run that ends here, as JSON.
     pub fn document(&mut self) -> String {
-        let fresh = recorder(&self.services.limits);
-        let recorder = std::mem::replace(&mut *self.services.recorder.lock(), fresh);
+        let fresh = recorder(self.services.metered.limits());
+        let recorder = std::mem::replace(&mut *self.services.kept.recorder.lock(), fresh);
         let document = recorder.finish(Ending::Value(String::new()), &Measured::default());
         serde_json::to_string(&document).expect("a document has a form in JSON")
     }
@@ -364,7 +364,7 @@ fn recorder(limits: &Limits) -> Recorder {
 
 fn converse(link: &Link, services: &mut Services) -> RunEnd {
     let mut session = session::Session::new(link);
-    if let Err(end) = session.await_ready(&mut services.waiter) {
+    if let Err(end) = session.await_ready(&mut services.pace.waiter) {
         return end;
     }
     session.verified();

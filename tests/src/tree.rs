@@ -182,7 +182,7 @@ pub fn text_of(path: &Path) -> String {
 /// When it fails for another reason: a test that cannot prepare what it is about has shown nothing.
 pub fn set_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
     let object = fs::File::open(path).expect("what gets an attribute can be opened");
-    match rex_hardening::sys::fsetxattr(object.as_fd(), name, value, 0) {
+    match rex_outside::kernel::fsetxattr(object.as_fd(), name, value, 0) {
         Ok(()) => true,
         Err(error) if error.raw_os_error() == Some(nix::libc::EOPNOTSUPP) => {
             crate::skip::skipped(format!(
@@ -203,7 +203,7 @@ pub fn set_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
 pub fn attribute(path: &Path, name: &CStr) -> Option<Vec<u8>> {
     let object = fs::File::open(path).expect("what has an attribute can be opened");
     let mut value = vec![0; 4096];
-    let length = rex_hardening::sys::fgetxattr(object.as_fd(), name, &mut value).ok()?;
+    let length = rex_outside::kernel::fgetxattr(object.as_fd(), name, &mut value).ok()?;
     value.truncate(length);
     Some(value)
 }

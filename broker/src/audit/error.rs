@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::{error, fmt, io};
 
+use crate::gate::error::{Error, LimitReached, NotRecorded};
+
 /// Why a record cannot be kept. Whatever it is, the run does not go on.
 #[derive(Debug)]
 pub enum AuditError {
@@ -74,6 +76,15 @@ impl error::Error for AuditError {
         match self {
             Self::Open { source, .. } | Self::Write(source) | Self::Sync(source) => Some(source),
             Self::Unfit { .. } | Self::NoPlace { .. } | Self::Short { .. } | Self::Limit { .. } => None,
+        }
+    }
+}
+
+impl From<AuditError> for Error {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Limit { name, value } => Self::Limit(LimitReached { name, value }),
+            error => Self::Audit(NotRecorded(error.to_string())),
         }
     }
 }

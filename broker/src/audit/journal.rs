@@ -11,7 +11,7 @@ use super::json::Fields;
 use super::lines::{JournalLimits, Writer};
 use super::log::Lines;
 use super::record::{Decision, Outcome, Record, write_request};
-use crate::front::cli::AuditSync;
+use crate::audit::AuditSync;
 
 /// Keeps the records of one run as lines of JSON.
 pub struct Journal {

@@ -6,7 +6,7 @@ use super::error::AuditError;
 use super::json::{Fields, push_number, push_text};
 use super::log::Lines;
 use super::stamp::Stamp;
-use crate::front::cli::AuditSync;
+use crate::audit::AuditSync;
 
 /// A run's share of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 //!
 //! The form of each line is in `docs/audit.md`.
 
-mod act;
 mod error;
 mod fold;
 mod journal;
@@ -13,6 +12,7 @@ mod open;
 mod place;
 mod record;
 mod stamp;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,6 @@ use std::io;
 
 use rex_ipc::control::RequestNumber;
 
-pub use act::Act;
 pub use error::AuditError;
 pub use journal::{Identity, Journal};
 pub use lines::JournalLimits;
@@ -28,6 +27,7 @@ pub use log::{Lines, Log};
 pub use open::{note_descriptors, open};
 pub use place::places;
 pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
+pub use target::{AuditSync, AuditTarget};
 
 /// Takes the records of one run.
 ///

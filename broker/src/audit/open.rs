@@ -17,7 +17,7 @@ use nix::unistd::{Uid, geteuid};
 use super::error::AuditError;
 use super::log::Log;
 use super::place;
-use crate::front::cli::AuditTarget;
+use crate::audit::AuditTarget;
 
 /// Opens the log; nothing when the operator wants none.
 ///
@@ -104,7 +104,7 @@ impl Log {
     pub fn inherited(number: i32) -> Result<Self, AuditError> {
         let place = format!("fd:{number}");
         let open = |source| AuditError::Open { place: format!("fd:{number}"), source };
-        let file = File::from(rex_hardening::sys::duplicate_inherited(number).map_err(open)?);
+        let file = File::from(rex_outside::kernel::duplicate_inherited(number).map_err(open)?);
         let status = fcntl(&file, FcntlArg::F_GETFL).map_err(|errno| open(errno.into()))?;
         let status = OFlag::from_bits_retain(status);
         if status & OFlag::O_ACCMODE == OFlag::O_RDONLY {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, geteuid};
 
 use super::error::AuditError;
-use crate::front::cli::AuditTarget;
+use crate::audit::AuditTarget;
 
 /// The usual log: root's is in `/var/log`, everybody else's in their state directory. Its directory is made.
 pub(super) fn usual() -> Result<PathBuf, AuditError> {

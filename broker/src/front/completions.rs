@@ -8,9 +8,10 @@ use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 use rex_ipc::action::ActionId;
 
-use crate::front::cli::{Exit, command};
+use crate::front::cli::command;
 use crate::front::reference;
 use crate::policy::KINDS;
+use crate::result::Exit;
 
 /// Prints the completions for a shell; gives the exit status.
 pub fn print(shell: Shell) -> u8 {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::front::cli::Exit;
+use crate::result::Exit;
 
 /// Prints the table as JSON; gives the exit status.
 pub fn print() -> u8 {

@@ -6,16 +6,17 @@ use std::rc::Rc;
 use rex_ipc::action::{Action, ActionId, ResourceKind};
 use rex_ipc::interface::Needs;
 
-use crate::audit::Act;
+use crate::gate::deciding::Deciding;
 use crate::gate::error::{Denial, Error};
-use crate::gate::forbidden::Known;
+use crate::gate::forbidden::{Forbidden, Known};
 use crate::gate::limits::within_depth;
+use crate::gate::moved::Moved;
 use crate::gate::permit::{Allows, Permit, Resource};
-use crate::host::file_system::object::Inode;
-use crate::host::file_system::path::PathName;
-use crate::policy::Verdict;
-use crate::policy::{Question, ResourceRef};
-use crate::run::services::{Decision, Services};
+use crate::gate::recording::{Decision, Recording};
+use crate::gate::usage::Metered;
+use crate::gate::{Act, Inode};
+use crate::policy::name::PathName;
+use crate::policy::{Question, ResourceRef, Verdict};
 
 /// What one request may use: the state of the run, and the way to a permit.
 ///
@@ -52,19 +53,37 @@ use crate::run::services::{Decision, Services};
 /// }
 /// ```
 pub struct Gate<'req, O> {
-    /// The state of the run.
-    pub services: &'req mut Services,
-    /// The line of the script, as the jail claims.
-    pub line: u32,
-    /// How many bytes the reply may still take.
-    pub room_bytes: usize,
+    deciding: &'req mut Deciding,
+    recording: &'req mut dyn Recording,
+    metered: &'req Metered,
+    line: u32,
     operation: PhantomData<O>,
 }
 
 impl<'req, O> Gate<'req, O> {
-    /// A gate for one request of the operation `O`.
-    pub fn new(services: &'req mut Services, line: u32, room_bytes: usize) -> Self {
-        Self { services, line, room_bytes, operation: PhantomData }
+    /// A gate for one request of the operation `O`, made at this line of the script, as the jail claims.
+    pub fn new(
+        deciding: &'req mut Deciding,
+        recording: &'req mut dyn Recording,
+        metered: &'req Metered,
+        line: u32,
+    ) -> Self {
+        Self { deciding, recording, metered, line, operation: PhantomData }
+    }
+
+    /// What no policy can permit.
+    pub fn forbidden(&self) -> &Forbidden {
+        &self.deciding.forbidden
+    }
+
+    /// What this run has moved.
+    pub fn moved(&mut self) -> &mut Moved {
+        &mut self.deciding.moved
+    }
+
+    /// Whether a script of Rex is run: of what Rex does not ask, only a forbid counts.
+    pub fn is_rex_compat(&self) -> bool {
+        self.deciding.rex_compat
     }
 
     /// Asks for `A` on `resource`; gives the permit with the resource inside.
@@ -107,7 +126,7 @@ impl<'req, O> Gate<'req, O> {
         R: Allows<A>,
         O: Needs<A>,
     {
-        if self.services.rex_compat && self.lacks_only_a_permit(&question(A::ID, &resource), resource.inode())
+        if self.deciding.rex_compat && self.lacks_only_a_permit(&question(A::ID, &resource), resource.inode())
         {
             self.decide_earlier(A::ID, &resource)
         } else {
@@ -125,8 +144,8 @@ impl<'req, O> Gate<'req, O> {
         O: Needs<A>,
     {
         let question = question(A::ID, resource);
-        self.services.forbidden.reason(&question, known(resource)).is_none()
-            && self.services.engine.decide(&question).permitted
+        self.deciding.forbidden.reason(&question, known(resource)).is_none()
+            && self.deciding.engine.decide(&question).permitted
             && self.refusal_by_earlier_name(A::ID, resource).is_none()
     }
 
@@ -159,19 +178,19 @@ impl<'req, O> Gate<'req, O> {
     ) -> Result<(), Error> {
         let question = question(action, resource);
         if let ResourceRef::File(path) | ResourceRef::Dir(path) = question.resource {
-            within_depth(path, &self.services.limits)?;
+            within_depth(path, self.metered.limits())?;
         }
-        if let Some(reason) = self.services.forbidden.reason(&question, known(resource)) {
+        if let Some(reason) = self.deciding.forbidden.reason(&question, known(resource)) {
             let determining = [reason.to_owned()];
             return Err(self.refused(&question, &determining, &[], false));
         }
-        let verdict = self.services.engine.decide(&question);
+        let verdict = self.deciding.engine.decide(&question);
         if !verdict.permitted {
             return Err(self.refused(&question, &verdict.determining, &verdict.errors, verdict.failed));
         }
         self.decide_earlier(action, resource)?;
         // For an act that changes the host, this returns only when the record is written.
-        self.services.record(Decision {
+        let decision = Decision {
             question: &question,
             permitted: true,
             determining: &verdict.determining,
@@ -179,7 +198,8 @@ impl<'req, O> Gate<'req, O> {
             line: self.line,
             effect: changes_host(action),
             act,
-        })
+        };
+        self.recording.decision(&decision).map(drop)
     }
 
     /// Refuses what is forbidden, or not permitted, under a name that the object had before this run moved it.
@@ -202,14 +222,14 @@ impl<'req, O> Gate<'req, O> {
         resource: &R,
     ) -> Option<(PathName, Refusal)> {
         let (ResourceRef::File(path) | ResourceRef::Dir(path)) = resource.as_question() else { return None };
-        for name in self.services.moved.earlier(path, resource.held()) {
+        for name in self.deciding.moved.earlier(path, resource.held()) {
             let question = renamed(action, resource, name.as_str());
-            if let Some(reason) = self.services.forbidden.reason(&question, known(resource)) {
+            if let Some(reason) = self.deciding.forbidden.reason(&question, known(resource)) {
                 return Some((name, Refusal::BuiltIn(reason)));
             }
-            let verdict = self.services.engine.decide(&question);
+            let verdict = self.deciding.engine.decide(&question);
             // Rex does not ask this, so for its scripts a missing permit is none.
-            let is_fine = verdict.permitted || (self.services.rex_compat && verdict.determining.is_empty());
+            let is_fine = verdict.permitted || (self.deciding.rex_compat && verdict.determining.is_empty());
             if !is_fine {
                 return Some((name, Refusal::Policy(verdict)));
             }
@@ -219,10 +239,10 @@ impl<'req, O> Gate<'req, O> {
 
     /// Whether nothing forbids it, and nothing permits it.
     fn lacks_only_a_permit(&mut self, question: &Question<'_>, inode: Option<Inode>) -> bool {
-        let verdict = self.services.engine.decide(question);
+        let verdict = self.deciding.engine.decide(question);
         !verdict.permitted
             && verdict.determining.is_empty()
-            && self.services.forbidden.reason(question, Known { inode, place: None }).is_none()
+            && self.deciding.forbidden.reason(question, Known { inode, place: None }).is_none()
     }
 
     fn refused(
@@ -232,7 +252,7 @@ impl<'req, O> Gate<'req, O> {
         errors: &[String],
         failed: bool,
     ) -> Error {
-        let recorded = self.services.record(Decision {
+        let recorded = self.recording.decision(&Decision {
             question,
             permitted: false,
             determining,
@@ -241,10 +261,17 @@ impl<'req, O> Gate<'req, O> {
             effect: changes_host(question.action),
             act: None,
         });
+        let recorded = recorded.and_then(|is_new| {
+            if let Some(lacking) = self.deciding.explain_refusal(question, determining, is_new) {
+                self.recording.explain(lacking);
+            }
+            // The one too many is on record, too.
+            Ok(self.metered.count_denial()?)
+        });
         match recorded {
             Err(error) => error,
             Ok(()) => Error::Denied(Box::new(Denial {
-                principal: self.services.principal.clone(),
+                principal: self.deciding.principal.clone(),
                 action: question.action,
                 kind: question.resource.kind(),
                 resource: resource_text(&question.resource),

@@ -1,12 +1,12 @@
 //! Why an operation failed, and what of that the script learns.
 
-use std::io;
+use std::{fmt, io};
 
 use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 
-use crate::audit::AuditError;
+use crate::policy::name::NotAPath;
 
 /// Why an operation failed.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub enum Error {
     /// The jail broke the protocol. The run ends.
     Violation(String),
     /// The decision cannot be recorded. The run ends.
-    Audit(AuditError),
+    Audit(NotRecorded),
     /// The events of the run cannot be written. The run ends.
     Output(String),
     /// The run is to end because somebody asked for it, or its time is over.
@@ -47,6 +47,16 @@ pub struct Denial {
     pub resource: String,
     /// Whether the policy could not be evaluated.
     pub undecided: bool,
+}
+
+/// Why a decision is not on record, in the words of whoever keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotRecorded(pub String);
+
+impl fmt::Display for NotRecorded {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
 }
 
 /// A limit that was reached.
@@ -151,11 +161,17 @@ impl From<LimitReached> for Error {
     }
 }
 
-impl From<AuditError> for Error {
-    fn from(error: AuditError) -> Self {
-        match error {
-            AuditError::Limit { name, value } => Self::Limit(LimitReached { name, value }),
-            error => Self::Audit(error),
+impl From<NotRecorded> for Error {
+    fn from(reason: NotRecorded) -> Self {
+        Self::Audit(reason)
+    }
+}
+
+impl From<NotAPath> for Error {
+    fn from(reason: NotAPath) -> Self {
+        match reason {
+            NotAPath::Invalid(text) => Self::invalid(ErrorKind::Other, text),
+            NotAPath::TooLong => nix::errno::Errno::ENAMETOOLONG.into(),
         }
     }
 }

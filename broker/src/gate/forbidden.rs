@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::{FileStat, SFlag, fstat, stat};
 use rex_ipc::action::ActionId;
 
-use crate::host::file_system::object::{Directory, Inode};
-use crate::host::file_system::path::{EntryName, PathName};
-use crate::host::file_system::walk::{file_type, inode};
+use super::object::{InDirectory, Inode, file_type};
+use crate::policy::name::{EntryName, PathName};
 use crate::policy::{Question, ResourceRef};
 use ways::{Is, Step, Ways};
 
@@ -40,15 +39,14 @@ pub struct Known<'a> {
     /// What it is, when it is open.
     pub inode: Option<Inode>,
     /// The directory that it is in, and its name there.
-    pub place: Option<(&'a Directory, &'a EntryName)>,
+    pub place: Option<(InDirectory<'a>, &'a EntryName)>,
 }
 
 impl Forbidden {
     /// The entries of `/proc` that lead to this process, to the jail, and to whoever asks; and the way to the
     /// dictionary.
     pub fn new() -> Self {
-        let dictionary =
-            stat(crate::ops::file_system::support::redaction::DICTIONARY_PATH).ok().map(|stat| inode(&stat));
+        let dictionary = stat(DICTIONARY_PATH).ok().map(|stat| Inode::of(&stat));
         let mut forbidden = Self { dictionary, ..Self::default() };
         forbidden.add_tree("/proc/self", OWN_PROC);
         forbidden.add_tree("/proc/thread-self", OWN_PROC);
@@ -56,7 +54,7 @@ impl Forbidden {
         if let Ok(own) = std::fs::read_link("/proc/self") {
             forbidden.add_proc_entry(&Path::new("/proc").join(own));
         }
-        forbidden.note_way(crate::ops::file_system::support::redaction::DICTIONARY_PATH.into(), DICTIONARY);
+        forbidden.note_way(DICTIONARY_PATH.into(), DICTIONARY);
         forbidden
     }
 
@@ -68,7 +66,7 @@ impl Forbidden {
     fn add_proc_entry(&mut self, path: &Path) {
         self.trees.push((PathName::from_os(path), OWN_PROC));
         if let Ok(stat) = stat(path) {
-            self.inodes.insert(inode(&stat), OWN_PROC);
+            self.inodes.insert(Inode::of(&stat), OWN_PROC);
         }
     }
 
@@ -79,7 +77,7 @@ impl Forbidden {
     /// Those of resolving the path. When something is missing on the way, what is there is closed all the same.
     pub fn add_file(&mut self, path: &Path, reason: &'static str) -> io::Result<()> {
         self.add_path(path, reason)?;
-        self.inodes.insert(inode(&stat(path)?), reason);
+        self.inodes.insert(Inode::of(&stat(path)?), reason);
         Ok(())
     }
 
@@ -100,7 +98,7 @@ impl Forbidden {
     /// As [`Forbidden::add_path`].
     pub fn add_policy_directory(&mut self, path: &Path) -> io::Result<()> {
         let path = ways::absolute(path)?;
-        let found = stat(&path).ok().map(|stat| inode(&stat));
+        let found = stat(&path).ok().map(|stat| Inode::of(&stat));
         self.policy_directories.push((PathName::from_os(&path), found));
         if let Ok(real) = path.canonicalize() {
             self.policy_directories.push((PathName::from_os(&real), found));
@@ -115,7 +113,7 @@ impl Forbidden {
     /// # Errors
     /// Those of fstat(2).
     pub fn add_open(&mut self, file: impl AsFd, reason: &'static str) -> io::Result<()> {
-        self.inodes.insert(inode(&fstat(file)?), reason);
+        self.inodes.insert(Inode::of(&fstat(file)?), reason);
         Ok(())
     }
 
@@ -139,8 +137,7 @@ impl Forbidden {
 
     /// Whether this is the redaction dictionary, under its own name or another.
     pub fn is_dictionary(&self, path: &str, inode: Option<Inode>) -> bool {
-        path == crate::ops::file_system::support::redaction::DICTIONARY_PATH
-            || (inode.is_some() && inode == self.dictionary)
+        path == DICTIONARY_PATH || (inode.is_some() && inode == self.dictionary)
     }
 
     /// Why this object may not be opened, whatever it is called.
@@ -166,7 +163,7 @@ impl Forbidden {
 
     /// Why what has a name may not be replaced by a file. A directory never is.
     pub fn replacing_reason(&self, found: &FileStat) -> Option<&'static str> {
-        let object = inode(found);
+        let object = Inode::of(found);
         if file_type(found) == SFlag::S_IFDIR {
             return self.inode_reason(object);
         }
@@ -175,7 +172,7 @@ impl Forbidden {
 
     /// Why nothing may be brought from elsewhere to this name in a directory: it is closed, or what it led to would be
     /// another thing than what is configured.
-    pub fn bringing_reason(&self, directory: &Directory, entry: &EntryName) -> Option<&'static str> {
+    pub fn bringing_reason(&self, directory: InDirectory<'_>, entry: &EntryName) -> Option<&'static str> {
         let ways = self.ways();
         let by_entry = ways.by_entry(directory.inode, entry.as_bytes());
         let step = by_entry.or_else(|| ways.by_text(directory.name.join(entry.as_bytes()).as_str()));
@@ -276,6 +273,8 @@ pub const CONFIGURATION: &str = "built-in: the configuration of this run";
 pub const JOURNALS: &str = "built-in: the journals of temporary names";
 /// Why the redaction dictionary is closed.
 pub const DICTIONARY: &str = "built-in: the redaction dictionary of this run";
+/// Where the redaction dictionary is, as for Rex.
+pub const DICTIONARY_PATH: &str = "/etc/opt/rex/rex_redaction.config";
 /// A file of this name is not looked for by anybody; it stands for whatever is in a directory.
 const NOTHING: &str = ".rex-broker.nothing";
 

@@ -1,11 +1,102 @@
-//! How much a run may use, in the terms of the interpreter, and how much it has used.
+//! How much a run may use, in the terms of the operator and of the interpreter.
+
+use std::time::Duration;
 
 use rex_ipc::control::EngineLimits;
-use rex_ipc::interface::{ROWS, Request};
 
-use crate::gate::error::LimitReached;
+use super::error::LimitReached;
+pub use super::per_operation::PerOperation;
+use crate::policy::name::MAX_COMPONENTS;
 
-pub use crate::front::cli::{Limits, PerOperation};
+/// The limits of a run. The operator sets them, never the script; reaching one ends the run with status 75.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Time of the run, in seconds.
+    pub timeout_seconds: u64,
+    /// Processor time of broker and jail together, in seconds.
+    pub max_cpu_seconds: u64,
+    /// Processor time of the jail, in seconds.
+    pub max_jail_cpu_seconds: u64,
+    /// Memory of the interpreter, in MiB.
+    pub memory_mib: u64,
+    /// Steps of the interpreter.
+    pub max_operations: u64,
+    /// Variables of the script in scope at one time.
+    pub max_variables: u64,
+    /// Calls from the script to the broker.
+    pub max_calls: u64,
+    /// Requests of each operation in the whole run.
+    pub max_calls_per_operation: PerOperation,
+    /// Length of the result's output.
+    pub max_output_bytes: u64,
+    /// Files and directories open at one time.
+    pub max_open_handles: u64,
+    /// Bytes read from files and directories in the whole run.
+    pub max_read_bytes: u64,
+    /// Bytes written to files, copied or allocated in the whole run.
+    pub max_write_bytes: u64,
+    /// Bytes moved by each operation in the whole run.
+    pub max_bytes_per_operation: PerOperation,
+    /// Entries of a tree that one removal or move to another file system may touch.
+    pub max_entries: u64,
+    /// Directories below each other in such a tree.
+    pub max_depth: u64,
+    /// Denials in the whole run; 0 ends it with the first one.
+    pub max_denials: u64,
+    /// Log lines sent in the whole run; the result shows the last 1000.
+    pub max_log_lines: u64,
+    /// Alarms and metrics published in the whole run.
+    pub max_signals: u64,
+    /// Bytes of alarms and metrics that are kept for the result.
+    pub max_signal_bytes: u64,
+    /// Lines in the audit log.
+    pub max_audit_records: u64,
+    /// Bytes in the audit log.
+    pub max_audit_bytes: u64,
+}
+
+impl Limits {
+    /// The time that the run may take.
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+
+    /// The memory of the interpreter in bytes.
+    pub const fn memory_bytes(&self) -> u64 {
+        self.memory_mib.saturating_mul(MIB)
+    }
+}
+
+/// What a run may use unless the operator says otherwise.
+pub const USUAL: Limits = Limits {
+    timeout_seconds: 3600,
+    max_cpu_seconds: 2400,
+    max_jail_cpu_seconds: 1800,
+    memory_mib: 256,
+    max_operations: 1_000_000_000,
+    max_variables: 100_000,
+    max_calls: 100_000_000,
+    max_calls_per_operation: PerOperation::all(100_000_000),
+    max_output_bytes: 8 * MIB,
+    max_open_handles: 1024,
+    max_read_bytes: 64 * 1024 * MIB,
+    max_write_bytes: 64 * 1024 * MIB,
+    max_bytes_per_operation: PerOperation::all(64 * 1024 * MIB),
+    max_entries: 2_000_000,
+    max_depth: 4096,
+    max_denials: 100_000,
+    max_log_lines: 10_000_000,
+    max_signals: 100_000,
+    max_signal_bytes: 20 * MIB,
+    max_audit_records: 2_000_000,
+    max_audit_bytes: 1024 * MIB,
+};
+
+impl Default for Limits {
+    fn default() -> Self {
+        USUAL
+    }
+}
 
 /// What the interpreter is told.
 pub fn engine_limits(limits: &Limits) -> EngineLimits {
@@ -24,101 +115,6 @@ pub fn engine_limits(limits: &Limits) -> EngineLimits {
     }
 }
 
-/// What a run has used so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
-    /// Calls to the broker.
-    pub calls: u64,
-    /// Requests in them.
-    pub requests: u64,
-    /// Bytes read from files and directories.
-    pub read_bytes: u64,
-    /// Bytes written to files, copied or allocated.
-    pub written_bytes: u64,
-    /// Denials.
-    pub denials: u64,
-    /// The row of the operation that is being carried out.
-    row: usize,
-    requests_of: Counts,
-    bytes_of: Counts,
-}
-
-/// One count for each row of the interface table.
-#[derive(Clone, Copy, Debug)]
-struct Counts([u64; ROWS.len()]);
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self([0; ROWS.len()])
-    }
-}
-
-impl Counts {
-    /// Adds to the count of this row, and gives what it is then.
-    fn add(&mut self, row: usize, more: u64) -> u64 {
-        let Some(count) = self.0.get_mut(row) else { return u64::MAX };
-        *count = count.saturating_add(more);
-        *count
-    }
-}
-
-impl Usage {
-    /// Counts a request, which is carried out from now on.
-    ///
-    /// # Errors
-    /// When its operation was asked for too often.
-    pub fn count_request(&mut self, request: &Request, limits: &Limits) -> Result<(), LimitReached> {
-        self.requests = self.requests.saturating_add(1);
-        // The numbers of the table ascend.
-        self.row = ROWS.binary_search_by_key(&request.number(), |row| row.number).unwrap_or(usize::MAX);
-        let count = self.requests_of.add(self.row, 1);
-        within("max-calls-per-operation", count, limits.max_calls_per_operation.of(self.row))
-    }
-
-    /// Counts bytes that the present operation has read.
-    ///
-    /// # Errors
-    /// When there are too many of the run, or of the operation.
-    pub fn count_read_bytes(&mut self, bytes: u64, limits: &Limits) -> Result<(), LimitReached> {
-        self.read_bytes = self.read_bytes.saturating_add(bytes);
-        within("max-read-bytes", self.read_bytes, limits.max_read_bytes)?;
-        self.count_moved_bytes(bytes, limits)
-    }
-
-    /// Counts bytes that the present operation has written.
-    ///
-    /// # Errors
-    /// When there are too many of the run, or of the operation.
-    pub fn count_written_bytes(&mut self, bytes: u64, limits: &Limits) -> Result<(), LimitReached> {
-        self.written_bytes = self.written_bytes.saturating_add(bytes);
-        within("max-write-bytes", self.written_bytes, limits.max_write_bytes)?;
-        self.count_moved_bytes(bytes, limits)
-    }
-
-    /// Bytes read and written, of which no operation does both.
-    pub fn moved_bytes(&self) -> u64 {
-        self.read_bytes.saturating_add(self.written_bytes)
-    }
-
-    /// Counts bytes that the present operation has moved, whichever way.
-    ///
-    /// # Errors
-    /// When there are too many of the operation.
-    pub fn count_moved_bytes(&mut self, bytes: u64, limits: &Limits) -> Result<(), LimitReached> {
-        let count = self.bytes_of.add(self.row, bytes);
-        within("max-bytes-per-operation", count, limits.max_bytes_per_operation.of(self.row))
-    }
-
-    /// Counts a denial.
-    ///
-    /// # Errors
-    /// When there are too many.
-    pub fn count_denial(&mut self, limits: &Limits) -> Result<(), LimitReached> {
-        self.denials = self.denials.saturating_add(1);
-        within("max-denials", self.denials, limits.max_denials)
-    }
-}
-
 /// Whether a path has no more components than a script may ask about: those that one system call takes, and below
 /// them as many as a tree may be deep. Looked at before the policy is asked, whose work grows with the path.
 ///
@@ -129,10 +125,6 @@ pub fn within_depth(path: &str, limits: &Limits) -> Result<(), LimitReached> {
     let most = limits.max_depth.saturating_add(MAX_COMPONENTS as u64);
     if components > most { Err(LimitReached { name: "max-depth", value: limits.max_depth }) } else { Ok(()) }
 }
-
-/// Most components of a path that a script gives: path_resolution(7) takes no path of PATH_MAX, 4,096 bytes, and each
-/// component has at least one and a slash.
-pub const MAX_COMPONENTS: usize = 2048;
 
 /// Whether no more was used than is allowed.
 ///
@@ -171,6 +163,7 @@ pub const PROCESSOR_TIME: &str = "max-cpu";
 /// The name of the limit on the processor time of the jail.
 pub const JAIL_PROCESSOR_TIME: &str = "max-jail-cpu";
 
+const MIB: u64 = 1024 * 1024;
 /// The size of a Rhai value.
 const VALUE_BYTES: u64 = 16;
 /// A key and a value in a map, with their share of the tree.

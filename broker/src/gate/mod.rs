@@ -2,11 +2,22 @@
 //!
 //! What no policy can permit, and how much a run may use, is decided here as well.
 
+mod act;
 mod ask;
+pub mod deciding;
 pub mod error;
+pub mod explaining;
 pub mod forbidden;
 pub mod limits;
+pub mod moved;
+mod object;
+mod per_operation;
 mod permit;
+mod recording;
+pub mod usage;
 
+pub use act::Act;
 pub use ask::{Gate, changes_host, is_path, resource_text};
+pub use object::{Held, Identity, InDirectory, Inode, file_type};
 pub use permit::{Allows, Permit, Resource};
+pub use recording::{Decision, Recording};

@@ -5,9 +5,10 @@ use std::rc::{Rc, Weak};
 
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 
+use crate::gate::Inode;
 use crate::gate::error::{Error, LimitReached};
 use crate::host::file_system::fresh::Fresh;
-use crate::host::file_system::object::{Directory, File, FileAt, Inode};
+use crate::host::file_system::object::{Directory, File, FileAt};
 use crate::host::file_system::writer::Writer;
 
 /// Every object that one jail has open.

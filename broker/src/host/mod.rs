@@ -1,6 +1,123 @@
 //! What the broker acts on: the objects of the host, the handles that name them, and the system calls.
 
+pub mod believed;
+pub mod dictionary;
 pub mod file_system;
 pub mod handles;
 pub mod own_processes;
 pub mod principal;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::gate::error::Error;
+use crate::gate::forbidden::DICTIONARY_PATH;
+use dictionary::Dictionary;
+use file_system::object::Directory;
+use file_system::temporaries::Temporaries;
+use file_system::unguarded;
+use file_system::walk::Reached;
+use handles::Handles;
+use own_processes::OwnProcesses;
+
+/// What operations act with: the places that every walk begins at, and what is held open for the jail.
+pub struct Host {
+    /// The objects that the jail has open.
+    pub handles: Handles,
+    /// The root directory.
+    pub root: Rc<OwnedFd>,
+    /// The broker's own descriptors.
+    pub own_fds: Rc<OwnedFd>,
+    /// The bits of a mode that nothing gets which the broker makes.
+    pub umask: u32,
+    /// The effective user id of the broker.
+    pub euid: u32,
+    /// Whether a file with several hard links may be opened wherever it lies.
+    pub hard_links: bool,
+    /// The names that new content has until it takes its place.
+    pub temporaries: Temporaries,
+    /// Broker and jail, which no `/proc` shows to a script.
+    own_processes: OwnProcesses,
+    dictionary: Option<Rc<Dictionary>>,
+    users: HashMap<u32, Option<String>>,
+    groups: HashMap<u32, Option<String>>,
+}
+
+impl Host {
+    /// Opens `/` and `/proc/self/fd`, which are held for the whole run.
+    ///
+    /// # Errors
+    /// Those of open(2); without `/proc` no object can be opened for use.
+    pub fn open(max_open_handles: u64) -> io::Result<Self> {
+        let own_fds = unguarded::own_fds()?;
+        let own_processes = OwnProcesses::new(&own_fds)?;
+        Ok(Self {
+            handles: Handles::new(usize::try_from(max_open_handles).unwrap_or(usize::MAX)),
+            root: Rc::new(unguarded::root()?),
+            own_fds: Rc::new(own_fds),
+            umask: unguarded::umask(),
+            euid: nix::unistd::geteuid().as_raw(),
+            hard_links: false,
+            temporaries: Temporaries::usual(),
+            own_processes,
+            dictionary: None,
+            users: HashMap::new(),
+            groups: HashMap::new(),
+        })
+    }
+
+    /// Notes a process of this run, by its number in the broker's own namespace: no `/proc` shows it to a script. Says
+    /// whether it has the same number in the `/proc` of this host.
+    pub fn hide_process(&mut self, pid: u32) -> bool {
+        self.own_processes.add(pid);
+        self.own_processes.are_numbered_as_here()
+    }
+
+    /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows a process of the run.
+    pub fn shows_broker(&self, reached: &Reached) -> bool {
+        self.own_processes.are_shown_by(reached.fd.as_fd(), &reached.stat, &self.own_fds)
+    }
+
+    /// Whether this name in an open directory is the link by which a `/proc` tells the broker its own number.
+    pub fn is_link_to_broker(&self, directory: &Directory, name: &[u8]) -> bool {
+        (name == b"self" || name == b"thread-self")
+            && unguarded::status_of(directory)
+                .map_or(true, |stat| self.own_processes.is_in_proc(directory.fd.as_fd(), &stat))
+    }
+
+    /// The redaction dictionary, read once under the broker's own authority.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn dictionary(&mut self) -> Result<Rc<Dictionary>, Error> {
+        if let Some(dictionary) = &self.dictionary {
+            return Ok(Rc::clone(dictionary));
+        }
+        let dictionary = Rc::new(Dictionary::load(Path::new(DICTIONARY_PATH))?);
+        self.dictionary = Some(Rc::clone(&dictionary));
+        Ok(dictionary)
+    }
+
+    /// The name of a user; looked up once.
+    pub fn user_name(&mut self, uid: u32) -> Option<String> {
+        self.users.entry(uid).or_insert_with(|| unguarded::user_name(uid)).clone()
+    }
+
+    /// The name of a group; looked up once.
+    pub fn group_name(&mut self, gid: u32) -> Option<String> {
+        self.groups.entry(gid).or_insert_with(|| unguarded::group_name(gid)).clone()
+    }
+}
+
+/// What to do with files that may have a second name elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HardLinks {
+    /// Refuse a file with several names when somebody else could have made one of them.
+    #[default]
+    Refuse,
+    /// Judge it by the name it was opened by.
+    Allow,
+}

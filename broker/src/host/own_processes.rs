@@ -14,7 +14,7 @@ use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::libc::STATX_MNT_ID;
 use nix::sys::stat::{FileStat, Mode, fstat, major, minor};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
-use rex_hardening::sys::statx;
+use rex_outside::kernel::statx;
 
 /// The processes of a run, and the `/proc` through which the broker sees itself.
 #[derive(Debug)]

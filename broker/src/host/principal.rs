@@ -1,6 +1,7 @@
 //! Who a run is for, as the policy is asked about it: one principal for one user.
 
 use crate::host::file_system::unguarded;
+use crate::policy::REX_NAMELESS;
 
 /// The principal of a user: the name, or `uid:1234` where there is none.
 ///
@@ -18,9 +19,6 @@ pub fn of_rex(uid: u32) -> String {
 fn named(uid: u32, name: Option<String>) -> String {
     name.filter(|name| !name.is_empty() && !name.contains(':')).unwrap_or_else(|| format!("uid:{uid}"))
 }
-
-/// What Rex calls every user without a name.
-pub const REX_NAMELESS: &str = "unknown";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! What the broker does for each row of the interface table: a file for each operation on files, and what they share.
 
+pub mod call;
 pub mod explain;
 pub mod file_system;
 pub mod naming;
@@ -10,9 +11,8 @@ use rex_ipc::batch::ReplyWriter;
 use rex_ipc::interface::{Operation, Request};
 use rex_ipc::limits::MAX_REPLY_BYTES;
 
-use crate::gate::Gate;
 use crate::gate::error::Error;
-use crate::run::services::Services;
+use call::{Call, Parts};
 
 /// The body of an operation.
 pub trait Perform: Operation + Sized {
@@ -20,7 +20,7 @@ pub trait Perform: Operation + Sized {
     ///
     /// # Errors
     /// Whatever went wrong; [`Error::to_failure`] says what of it the script learns.
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Self::Reply, Error>;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Self::Reply, Error>;
 }
 
 macro_rules! emit_dispatch {
@@ -33,7 +33,7 @@ macro_rules! emit_dispatch {
         /// Those of the operation.
         pub fn dispatch(
             request: Request,
-            services: &mut Services,
+            parts: Parts<'_>,
             line: u32,
             replies: &mut ReplyWriter<'_>,
         ) -> Result<(), Error> {
@@ -44,7 +44,7 @@ macro_rules! emit_dispatch {
             }
             match request {
                 $($(Request::$request(request) => {
-                    let reply = request.perform(&mut Gate::new(services, line, room_bytes))?;
+                    let reply = request.perform(&mut Call::new(parts, line, room_bytes))?;
                     // What changes something has been refused above; of the rest, nothing is left behind.
                     replies.push(&reply).map_err(|_| room::too_little())
                 })+)+

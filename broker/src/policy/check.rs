@@ -12,14 +12,10 @@ use miette::Diagnostic;
 use rex_ipc::action::{ActionId, ResourceKind};
 
 use super::finding::{Finding, Severity, Source};
-use super::literals;
-use super::overflow;
 use super::parse::Parsed;
-use super::schema;
 use super::scope::Scope;
-use super::suggest;
-use super::typecheck;
 use super::vocabulary::{KINDS, Vocabulary};
+use super::{literals, overflow, schema, suggest, typecheck};
 
 /// Checks policies against the schema. The severities are those of the standard mode.
 pub(super) fn check(policies: &[Parsed], texts: &[Source<'_>], words: &Vocabulary) -> Vec<Finding> {

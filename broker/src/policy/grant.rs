@@ -4,10 +4,9 @@ use cedar_policy_core::parser;
 use cedar_policy_core::validator::ValidationMode;
 use rex_ipc::action::ResourceKind;
 
-use super::entities;
 use super::question::{Argument, ContextRef, ExecuteContext, Question, ResourceRef};
-use super::schema;
 use super::vocabulary::{self, Vocabulary};
+use super::{entities, schema};
 
 /// A policy that permits this question to this principal and, as far as policies can tell questions apart, no other.
 ///

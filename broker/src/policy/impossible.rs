@@ -2,7 +2,7 @@
 //! containers that hold nothing.
 //!
 //! Such a `forbid` forbids nothing, and Cedar's validator has no objection: to it a path is any text. What is called
-//! impossible here never equals a name that [`PathName`](crate::host::file_system::path::PathName) can produce; what is only unlikely is
+//! impossible here never equals a name that [`PathName`](crate::policy::name::PathName) can produce; what is only unlikely is
 //! let through.
 
 mod hierarchy;

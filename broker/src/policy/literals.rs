@@ -42,7 +42,7 @@ fn check_uid(parsed: &Parsed, uid: &EntityUID, place: Span, words: &Vocabulary, 
     let place = uid.loc().map(|loc| (loc.start(), loc.end())).or(place);
     let id: &str = uid.eid().as_ref();
     check_placeholder(parsed, id, place, report);
-    if uid.entity_type() == words.user() && id == crate::host::principal::REX_NAMELESS {
+    if uid.entity_type() == words.user() && id == super::vocabulary::REX_NAMELESS {
         let message =
             "`unknown` is every user without a name in Rex, and here only with --rex-compat".to_owned();
         let hint = "a user without a name is `User::\"uid:1234\"`".to_owned();

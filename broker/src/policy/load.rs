@@ -32,6 +32,17 @@ pub enum Mode {
     Rex,
 }
 
+impl Mode {
+    /// The name on the command line and in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Strict => "strict",
+            Self::Rex => "rex",
+        }
+    }
+}
+
 /// Policies that may be used, and what is doubtful in them.
 #[derive(Debug)]
 pub struct Loaded {

@@ -13,6 +13,7 @@ mod guard;
 mod impossible;
 mod literals;
 mod load;
+pub mod name;
 mod narrow;
 mod overflow;
 mod parse;
@@ -37,4 +38,4 @@ pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, R
 pub use render::{MAX_SHOWN, render};
 pub use suggest::nearest;
 pub use undone::undone;
-pub use vocabulary::{KINDS, entity, entity_id};
+pub use vocabulary::{KINDS, REX_NAMELESS, entity, entity_id};

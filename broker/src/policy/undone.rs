@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 use cedar_policy_core::ast::Effect;
 use rex_ipc::action::{ActionId, ResourceKind};
 
-use super::finding::Source;
-use super::finding::{Finding, Severity};
+use super::finding::{Finding, Severity, Source};
 use super::narrow::{self, Area, Reach};
 use super::policies::{Policies, Rule};
 use super::question::{ContextRef, Question, ResourceRef};

@@ -134,6 +134,9 @@ fn entity_type(name: &str) -> EntityType {
     )
 }
 
+/// What Rex calls every user without a name.
+pub const REX_NAMELESS: &str = "unknown";
+
 #[cfg(test)]
 mod tests {
     use super::*;

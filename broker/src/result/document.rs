@@ -7,8 +7,8 @@ use super::denials::DenialObject;
 use super::ending::ErrorType;
 use super::logs::LogObject;
 use super::metrics::MetricObject;
-use crate::front::cli::Exit;
 use crate::policy::Finding;
+use crate::result::Exit;
 
 /// What the caller learns of a run. The keys up to `logs` are Rex's, in Rex's order.
 #[derive(Serialize, Clone, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::document::LimitObject;
-use crate::front::cli::Exit;
 use crate::gate::limits::{self, TIME};
+use crate::result::Exit;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,9 +12,9 @@ use super::ending::{Ending, ErrorType, NotStarted};
 use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
 use super::reserved;
-use crate::front::cli::Exit;
 use crate::policy::Finding;
 use crate::policy::explain::{Lacking, Need};
+use crate::result::Exit;
 use crate::result::stream::{Stream, Unheard};
 
 /// What the recorder has to know from the start.

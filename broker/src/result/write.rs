@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 
 use super::document::Document;
 use super::person;
-use crate::front::cli::Format;
 use crate::policy::PolicyText;
+use crate::result::Format;
 use crate::result::stream::write_line;
 use crate::terminal::{printable, printable_json, printable_line};
 

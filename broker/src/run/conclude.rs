@@ -1,28 +1,48 @@
 //! The last steps of a run: the closing record, the document, standard output, the exit status.
 
 use std::io::{self, IsTerminal};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use rex_ipc::runtime::LogLevel;
 
 use crate::audit::{self, Outcome, Record, Sink};
-use crate::front::cli::{self, Exit};
 use crate::gate::limits::TIME;
 use crate::policy::PolicyText;
-use crate::result::{self, Document, Ending, Form, Measured, Recorder, Settings};
+use crate::result::{self, Document, Ending, Exit, Form, Measured, Recorder, Settings};
+use crate::run::request::RunRequest;
 use crate::watch::outlet::Outlet;
+use crate::watch::shared::Shared;
 use crate::watch::wait::Event;
-use crate::watch::watchdog::{Abandoned, Account, Work};
+use crate::watch::watchdog::{Abandoned, Work};
+
+/// What a run has to tell: its caller, and those who come later.
+#[derive(Clone)]
+pub(crate) struct Account {
+    /// For the result.
+    pub(crate) recorder: Shared<Recorder>,
+    /// For the record.
+    pub(crate) audit: Shared<Box<dyn Sink>>,
+    /// The result, while the closing record is being written.
+    pub(crate) document: Shared<Option<Document>>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Account")
+    }
+}
 
 /// What is known of a run before anything was done for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Beginning {
-    pub(crate) options: cli::Run,
+    pub(crate) options: RunRequest,
     pub(crate) log_threshold: LogLevel,
     pub(crate) image_sha256: String,
     /// When the program was started.
     pub(crate) started: Instant,
+    /// What the watchdog has to tell, once the script is started.
+    pub(crate) account: Shared<Option<Account>>,
 }
 
 impl Beginning {
@@ -142,7 +162,8 @@ impl Beginning {
 
     /// Ends, from the watchdog, a run whose broker waits for a call that does not come back.
     pub(crate) fn rescue(self, abandoned: Abandoned) -> u8 {
-        let Abandoned { signal, work, account } = abandoned;
+        let Abandoned { signal, work } = abandoned;
+        let account = self.account.lock().take();
         let document = match &account {
             Some(account) => self.rescued(account, signal, work),
             // The script was not started, and nothing is on record.

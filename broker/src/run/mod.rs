@@ -1,9 +1,12 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
 pub mod conclude;
+mod ending;
 pub mod image;
 pub mod input;
 mod policies;
+pub mod record;
+pub mod request;
 pub mod resources;
 pub mod services;
 pub mod session;
@@ -14,37 +17,39 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use rex_hardening::violation::Watch;
-use rex_hardening::{
-    Jail, JailExit, Plan, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify,
-};
-use rex_ipc::control::{FatalCause, Hello, Purpose, ScriptEnd};
-use rex_ipc::failure::FailureClass;
+use rex_ipc::control::{Hello, Purpose};
 use rex_ipc::interface::FINGERPRINT;
+use rex_outside::violation::Watch;
+use rex_outside::{Jail, Plan, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify};
 
 use crate::audit::{self, Journal, JournalLimits, Record};
-use crate::front::cli::{self, Environment};
-use crate::front::config::ConfigError;
-use crate::gate::error::LimitReached;
+use crate::gate::deciding::Deciding;
+use crate::gate::explaining::Explaining;
 use crate::gate::forbidden::{self, Forbidden};
-use crate::gate::limits::{self, JAIL_PROCESSOR_TIME, MEMORY, TIME, VALUE_SIZE, VARIABLES, engine_limits};
-use crate::host::principal;
-use crate::ops::explain::Explaining;
+use crate::gate::limits::engine_limits;
+use crate::host::{HardLinks, Host, principal};
 use crate::policy::{Engine, Policies};
 use crate::result::stream::{Started, TICK};
-use crate::result::{self, Crash, Document, Ending, ErrorClass, LimitObject, Measured, NotStarted, Recorder};
+use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
 use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
-use crate::run::services::{Places, Services};
-use crate::run::session::{RunEnd, Session, send_hello};
+use crate::run::request::{Environment, RunRequest};
+use crate::run::services::Services;
+use crate::run::session::{Session, send_hello};
 use crate::watch::inherited;
 use crate::watch::processor::Processor;
-use crate::watch::wait::{Event, Waiter};
+use crate::watch::shared::Shared;
+use crate::watch::wait::Waiter;
 use crate::watch::watchdog::Watched;
 
 /// Runs a script and writes its result; gives the exit status.
-pub fn run(options: &cli::Run, environment: Environment, requirement: &Requirement, image: Image<'_>) -> u8 {
+pub fn run(
+    options: &RunRequest,
+    environment: Environment,
+    requirement: &Requirement,
+    image: Image<'_>,
+) -> u8 {
     run_with(options, environment, requirement, image, &|plan| plan)
 }
 
@@ -52,7 +57,7 @@ pub fn run(options: &cli::Run, environment: Environment, requirement: &Requireme
 ///
 /// What is required stays required: no plan has a script sent to a jail that lacks it.
 pub fn run_with(
-    options: &cli::Run,
+    options: &RunRequest,
     environment: Environment,
     requirement: &Requirement,
     image: Image<'_>,
@@ -63,6 +68,7 @@ pub fn run_with(
         log_threshold: environment.log_threshold,
         image_sha256: image.sha256.to_owned(),
         started: Instant::now(),
+        account: Shared::new(None),
     };
     let mut recorder = beginning.recorder();
     let inherited = inherited::take_over()
@@ -94,12 +100,13 @@ pub fn run_with(
 }
 
 /// Answers for a run that configuration refuses; gives the exit status.
-pub fn refuse(options: &cli::Run, environment: Environment, image: Image<'_>, reason: &ConfigError) -> u8 {
+pub fn refuse(options: &RunRequest, environment: Environment, image: Image<'_>, reason: &str) -> u8 {
     let beginning = Beginning {
         options: options.clone(),
         log_threshold: environment.log_threshold,
         image_sha256: image.sha256.to_owned(),
         started: Instant::now(),
+        account: Shared::new(None),
     };
     let refused = Ending::NotStarted(NotStarted::Refused(reason.to_string()));
     let document = beginning.recorder().finish(refused, &Measured::default());
@@ -123,7 +130,7 @@ fn watch(beginning: &Beginning) -> Result<(Waiter, Watched), NotStarted> {
 }
 
 /// How long a script may go on after SIGTERM.
-fn grace(options: &cli::Run) -> Option<Duration> {
+fn grace(options: &RunRequest) -> Option<Duration> {
     options.compat.then_some(REX_GRACE)
 }
 
@@ -138,7 +145,7 @@ pub fn requirement(spec: Option<&str>) -> Result<Requirement, RequirementError> 
 /// What stays the same over a run.
 struct Run<'a> {
     beginning: &'a Beginning,
-    options: &'a cli::Run,
+    options: &'a RunRequest,
     environment: Environment,
     requirement: &'a Requirement,
     image: Image<'a>,
@@ -185,7 +192,7 @@ impl Run<'_> {
         resources::prepare(options.limits.max_open_handles)
             .map_err(|error| internal("make room for open files", &error))?;
         // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
-        rex_hardening::sys::broker_self_protection()
+        rex_outside::kernel::broker_self_protection()
             .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
         let policies = policies::load(options, inputs, recorder)?;
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
@@ -261,8 +268,8 @@ impl Run<'_> {
         let Prepared { waiter, plan, mut jail, policies, journal, forbidden, principal } = prepared;
         let policy_sha256 = policies.digest().to_owned();
         let engine = Engine::new(policies, &principal);
-        let places = match Places::open() {
-            Ok(places) => places,
+        let host = match Host::open(self.options.limits.max_open_handles) {
+            Ok(host) => host,
             Err(error) => {
                 self.watched.close();
                 self.watched.conclude();
@@ -270,26 +277,26 @@ impl Run<'_> {
                 return recorder.finish(Ending::NotStarted(reason), &Measured::default());
             }
         };
+        let mut deciding = Deciding::new(engine, forbidden, principal);
+        deciding.rex_compat = self.options.compat;
         let limits = self.options.limits;
-        let mut services =
-            Services::new(places, engine, principal, forbidden, limits, waiter, Box::new(journal), recorder);
+        let mut services = Services::new(host, deciding, limits, waiter, Box::new(journal), recorder);
         if self.options.for_person && self.options.explain_denials {
-            services.explaining = Explaining::enabled();
+            services.deciding.explaining = Explaining::enabled();
         }
         services.progress =
-            telling::progress(&mut services.recorder.lock().stream, self.options, self.beginning);
+            telling::progress(&mut services.kept.recorder.lock().stream, self.options, self.beginning);
         if services.progress.is_visible() {
             let progress = services.progress.clone();
-            services.waiter.set_tick(TICK, Box::new(move || progress.show()));
+            services.pace.waiter.set_tick(TICK, Box::new(move || progress.show()));
         }
-        services.hard_links = self.options.hard_links == cli::HardLinks::Allow;
-        services.rex_compat = self.options.compat;
+        services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
-        services.temporaries.clean_up();
+        services.host.temporaries.clean_up();
         services.watched = Some(self.watched.clone());
-        services.hide_jail(u32::try_from(jail.pid()).unwrap_or(0));
+        services.hide_process(u32::try_from(jail.pid()).unwrap_or(0));
 
-        services.waiter.set_grace(grace(self.options));
+        services.pace.waiter.set_grace(grace(self.options));
         let mut session = Session::new(&jail.socket);
         session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
         let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
@@ -299,7 +306,7 @@ impl Run<'_> {
                 (Ending::NotStarted(not_started), None)
             }
             Ok(watch) => {
-                self.watched.set_account(services.account());
+                *self.beginning.account.lock() = Some(services.kept.account());
                 services.tell_work(None);
                 let begun = Instant::now();
                 let end = match session.load(&mut services, &inputs.script, &inputs.arguments) {
@@ -315,7 +322,7 @@ impl Run<'_> {
                 let remarks = std::mem::take(&mut session.remarks);
                 let ending = self.ending(end, line, &mut jail, watch.as_ref(), &mut services);
                 let remark = result::diagnose(&ending, place, &inputs.script_name, &inputs.script);
-                let mut recorder = services.recorder.lock();
+                let mut recorder = services.kept.recorder.lock();
                 recorder.diagnostics.extend(remark);
                 let doubts =
                     remarks.iter().map(|doubt| result::doubt(doubt, &inputs.script_name, &inputs.script));
@@ -327,7 +334,7 @@ impl Run<'_> {
         // In every case: nothing of the jail outlives the run.
         drop(jail);
         let measured = self.measured(&ending, evaluation, inputs);
-        let document = self.beginning.document(&services.account(), ending, &measured);
+        let document = self.beginning.document(&services.kept.account(), ending, &measured);
         self.watched.conclude();
         document
     }
@@ -343,7 +350,7 @@ impl Run<'_> {
         services: &mut Services,
     ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
-        let report = session.await_ready(&mut services.waiter).map_err(|end| failed(end.to_string()))?;
+        let report = session.await_ready(&mut services.pace.waiter).map_err(|end| failed(end.to_string()))?;
         let report = SelfReport::from_bytes(&report).ok_or_else(|| failed("its report is damaged".into()))?;
         let watch = match self.options.jail_forensics {
             true => Some(self.watch_calls(jail, services).map_err(|error| {
@@ -355,7 +362,7 @@ impl Run<'_> {
         };
         let mut posture = verify(jail, &report, plan);
         posture.image_sha256 = self.image.sha256.to_owned();
-        services.recorder.lock().jail.posture = posture
+        services.kept.recorder.lock().jail.posture = posture
             .measures
             .iter()
             .map(|measure| serde_json::to_value(measure).unwrap_or(serde_json::Value::Null))
@@ -367,7 +374,7 @@ impl Run<'_> {
         let start = audit::Start {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
-            uid: services.euid,
+            uid: services.host.euid,
             script_sha256: &inputs.script_sha256,
             policy_sha256,
             arguments_sha256: inputs.arguments_sha256.as_deref(),
@@ -377,11 +384,12 @@ impl Run<'_> {
             require: Some(self.beginning.required()),
         };
         services
+            .kept
             .audit
             .lock()
             .note(&Record::Start(start))
             .map_err(|error| NotStarted::Audit(error.to_string()))?;
-        let mut recorder = services.recorder.lock();
+        let mut recorder = services.kept.recorder.lock();
         let run = recorder.jail.run.clone();
         let begun = Started {
             run: &run,
@@ -397,68 +405,8 @@ impl Run<'_> {
     /// Takes over the listener of the jail's filter, so that a forbidden call is seen before it is answered by death.
     fn watch_calls(&self, jail: &Jail, services: &mut Services) -> std::io::Result<Watch> {
         let watch = Watch::take(jail)?;
-        services.waiter.watch_calls(watch.as_fd().try_clone_to_owned()?);
+        services.pace.waiter.watch_calls(watch.as_fd().try_clone_to_owned()?);
         Ok(watch)
-    }
-
-    /// What the end of the conversation means, after the jail has been looked at.
-    fn ending(
-        &self,
-        end: RunEnd,
-        line: u32,
-        jail: &mut Jail,
-        watch: Option<&Watch>,
-        services: &mut Services,
-    ) -> Ending {
-        match end {
-            RunEnd::Script { end, text, class } => script_ending(end, text, class),
-            RunEnd::Fatal(fatal) => {
-                let detail = fatal.message.into_string();
-                match fatal.cause {
-                    FatalCause::Arena => {
-                        let limit = LimitReached { name: MEMORY, value: self.options.limits.memory_mib };
-                        let text = limits::in_words_at(limit.name, limit.value, line);
-                        limited(services, limit, line, Ending::Crashed { how: Crash::Arena, detail: text })
-                    }
-                    FatalCause::Panic => Ending::Crashed { how: Crash::Panic, detail },
-                    FatalCause::Setup => Ending::BrokerFailed(detail),
-                }
-            }
-            RunEnd::Violation(detail) => violation(services, detail),
-            RunEnd::JailGone => jail_gone(jail, line, services),
-            RunEnd::ForbiddenCall => forbidden_call(watch, jail, services),
-            RunEnd::Limit(limit) => {
-                let claimed_by_jail = matches!(limit.name, "max-operations" | VALUE_SIZE | VARIABLES);
-                let ending = Ending::Limit {
-                    name: limit.name.to_owned(),
-                    value: limit.value,
-                    line: Some(line),
-                    claimed_by_jail,
-                };
-                limited(services, limit, line, ending)
-            }
-            RunEnd::Signal(number) => {
-                let signal = u8::try_from(number).unwrap_or(0);
-                let place = (line > 0).then_some((line, 1));
-                Ending::Terminated {
-                    signal,
-                    message: result::termination_text(signal, place, self.options.compat),
-                }
-            }
-            RunEnd::Deadline => {
-                let seconds = self.options.limits.timeout_seconds;
-                let limit = LimitReached { name: TIME, value: seconds };
-                limited(
-                    services,
-                    limit,
-                    line,
-                    Ending::Deadline { seconds, line: Some(line), abandoned: None },
-                )
-            }
-            RunEnd::Audit(error) => Ending::AuditFailed(error.to_string()),
-            RunEnd::Output(reason) => Ending::OutputFailed(reason),
-            RunEnd::Internal(text) => Ending::BrokerFailed(text),
-        }
     }
 
     /// Time, processor and memory of the run, both processes together.
@@ -489,92 +437,6 @@ impl Run<'_> {
     }
 }
 
-fn script_ending(end: ScriptEnd, text: String, class: Option<FailureClass>) -> Ending {
-    let class = match class {
-        Some(FailureClass::Denied | FailureClass::Undecided) => ErrorClass::Denied,
-        Some(FailureClass::System { errno })
-            if [nix::libc::EACCES, nix::libc::EPERM].contains(&i32::from(errno)) =>
-        {
-            ErrorClass::SystemAccess
-        }
-        _ => ErrorClass::Other,
-    };
-    match end {
-        ScriptEnd::Value => Ending::Value(text),
-        ScriptEnd::CompileError => Ending::CompileError(text),
-        // Limits are told apart by the session; what is left has only the text.
-        ScriptEnd::Error | ScriptEnd::Limit(_) => Ending::ScriptError { message: text, class },
-    }
-}
-
-/// Records the limit that ended the run.
-fn limited(services: &mut Services, limit: LimitReached, line: u32, ending: Ending) -> Ending {
-    services.recorder.lock().limit =
-        Some(LimitObject { name: limit.name.to_owned(), value: limit.value, line });
-    let record = audit::Limit { name: limit.name, value: limit.value, claimed_line: line };
-    match services.audit.lock().note(&Record::Limit(record)) {
-        Ok(()) => ending,
-        Err(error) => Ending::AuditFailed(error.to_string()),
-    }
-}
-
-fn violation(services: &mut Services, detail: String) -> Ending {
-    match services.audit.lock().note(&Record::Violation(audit::Violation { detail: &detail })) {
-        Ok(()) => Ending::Crashed { how: Crash::Violation, detail },
-        Err(error) => Ending::AuditFailed(error.to_string()),
-    }
-}
-
-/// Which call it was is read and recorded; it is never carried out.
-fn forbidden_call(watch: Option<&Watch>, jail: &mut Jail, services: &mut Services) -> Ending {
-    let detail = match watch.map(|watch| watch.catch(jail)) {
-        Some(Ok(call)) => format!("the jail called the kernel for what it may not: {call}"),
-        Some(Err(error)) => {
-            format!("the jail called the kernel for what it may not, which could not be read: {error}")
-        }
-        None => "the jail called the kernel for what it may not".to_owned(),
-    };
-    violation(services, detail)
-}
-
-/// The socket is closed without a last word: what the kernel says of the jail's end is what counts.
-fn jail_gone(jail: &mut Jail, line: u32, services: &mut Services) -> Ending {
-    let ended = match services.waiter.pause(CLOSING_TIME) {
-        Ok(Event::JailEnded) => jail.try_wait().ok().flatten(),
-        _ => None,
-    };
-    let Some(exit) = ended else {
-        return violation(services, "the jail closed its socket or sent an empty datagram".to_owned());
-    };
-    match exit {
-        JailExit::Signaled(signal) => match signal {
-            nix::libc::SIGSYS => violation(
-                services,
-                "the kernel ended the jail for a system call that it does not have (SIGSYS)".to_owned(),
-            ),
-            nix::libc::SIGSEGV | nix::libc::SIGBUS | nix::libc::SIGILL => Ending::Crashed {
-                how: Crash::MemoryFault,
-                detail: format!("signal {signal}; is the script's data nested too deep?"),
-            },
-            nix::libc::SIGXCPU => {
-                let limit =
-                    LimitReached { name: JAIL_PROCESSOR_TIME, value: services.limits.max_jail_cpu_seconds };
-                let ending = Ending::Limit {
-                    name: limit.name.to_owned(),
-                    value: limit.value,
-                    line: Some(line),
-                    claimed_by_jail: false,
-                };
-                limited(services, limit, line, ending)
-            }
-            _ => Ending::Crashed { how: Crash::Killed, detail: format!("by signal {signal}") },
-        },
-        JailExit::Exited(code) => {
-            violation(services, format!("the jail exited with code {code} and without a result"))
-        }
-    }
-}
-
 fn address_space_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages: Option<u64> = pages.and_then(|text| text.split(' ').next().and_then(|word| word.parse().ok()));
@@ -587,5 +449,3 @@ fn internal(what: &str, error: &std::io::Error) -> NotStarted {
 
 /// How long a Rex script may go on after SIGTERM.
 const REX_GRACE: Duration = Duration::from_secs(10);
-/// How long the kernel may take between closing a jail's socket and reporting its end.
-const CLOSING_TIME: Duration = Duration::from_secs(2);

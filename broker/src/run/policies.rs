@@ -1,33 +1,35 @@
 //! The policies of a run: loaded, checked, told about, and closed to the script.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use crate::audit;
-use crate::front::cli::{self, Format};
-use crate::front::config::Places;
-use crate::front::policy_command;
 use crate::gate::forbidden::{self, Forbidden};
 use crate::host::file_system::temporaries::Temporaries;
-use crate::policy::{Finding, Loaded, Policies, PolicyText};
-use crate::result::{NotStarted, Recorder};
+use crate::policy::{Finding, Loaded, Policies, PolicyText, render};
+use crate::result::{Format, NotStarted, Recorder};
 use crate::run::input::Inputs;
+use crate::run::request::RunRequest;
+use crate::terminal::Color;
 
 /// Loads the policies of the caller and those that only forbid.
 ///
 /// A person is told of findings together with the result, which has them for programs; other callers at once, on standard
 /// error. Rex says nothing but its result.
 pub(super) fn load(
-    options: &cli::Run,
+    options: &RunRequest,
     inputs: &Inputs,
     recorder: &mut Recorder,
 ) -> Result<Policies, NotStarted> {
     let texts = texts(inputs);
     let show = |findings: &[Finding]| {
         if !options.compat && !options.for_person {
-            policy_command::show(findings, &texts);
+            let in_colour = Color::Auto.is_wanted(io::stderr().is_terminal());
+            // Nobody is there to be told that nobody listens.
+            drop(io::stderr().lock().write_all(render(findings, &texts, in_colour).as_bytes()));
         }
     };
-    let policies = match Policies::load(&texts, policy_command::mode(options.policy_mode)) {
+    let policies = match Policies::load(&texts, options.policy_mode) {
         Ok(Loaded { policies, warnings }) => {
             show(&warnings);
             if options.for_person {
@@ -77,9 +79,9 @@ pub(super) fn sources(inputs: &Inputs) -> Vec<PolicyText<'_>> {
 
 /// The script reads and writes with the broker's rights, so the files of the run itself are closed to it, and so are the
 /// places where the next run looks for its own. The script is no such file: nobody trusts what it says.
-pub(super) fn close(forbidden: &mut Forbidden, options: &cli::Run, inputs: &Inputs) {
+pub(super) fn close(forbidden: &mut Forbidden, options: &RunRequest, inputs: &Inputs) {
     // A policy that comes through a pipe has no path that could be read again.
-    let told = |closed: std::io::Result<()>| {
+    let told = |closed: io::Result<()>| {
         if let Err(error) = closed {
             tracing::debug!("there is no path to protect: {error}");
         }
@@ -93,10 +95,7 @@ pub(super) fn close(forbidden: &mut Forbidden, options: &cli::Run, inputs: &Inpu
     for source in inputs.policies.iter().chain(&inputs.forbids) {
         told(forbidden.add_file(Path::new(&source.name), forbidden::POLICY));
     }
-    let places = Places::usual();
-    let configuration = [places.system.join("config.toml"), places.system.join("conf.d")];
-    let configuration = configuration.iter().chain(&places.user).chain(&options.configuration);
-    for path in configuration {
+    for path in &options.configuration {
         told(forbidden.add_path(path, forbidden::CONFIGURATION));
         told(forbidden.add_file(path, forbidden::CONFIGURATION));
     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use rex_hardening::socket::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
 use rex_ipc::batch::{Call, ReplyWriter};
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
@@ -18,9 +17,10 @@ use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::{FINGERPRINT, Request};
 use rex_ipc::limits::{HEADER_BYTES, MAX_BODY_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::state::{State, Tracker};
+use rex_outside::socket::{Link, LinkError, RECEIVE_BYTES, Received, Wait};
 
 use crate::audit::Outcome;
-use crate::gate::error::{Error, LimitReached};
+use crate::gate::error::{Error, LimitReached, NotRecorded};
 use crate::gate::limits::{VALUE_SIZE, VARIABLES, engine_limits};
 use crate::ops::{self, explain};
 use crate::run::services::Services;
@@ -53,7 +53,7 @@ pub enum RunEnd {
     /// The time of the run is over.
     Deadline,
     /// The record cannot be written.
-    Audit(crate::audit::AuditError),
+    Audit(NotRecorded),
     /// The events of the run cannot be written.
     Output(String),
     /// The broker itself failed.
@@ -154,15 +154,15 @@ impl<'j> Session<'j> {
             purpose: self.purpose,
         };
         self.tracker.advance(State::Loaded);
-        self.send_control(&mut services.waiter, Kind::LoadBegin, &begin)?;
+        self.send_control(&mut services.pace.waiter, Kind::LoadBegin, &begin)?;
         for piece in script.as_bytes().chunks(PIECE_BYTES).chain(arguments.chunks(PIECE_BYTES)) {
             let piece = Piece { bytes: Bytes::new(piece.to_vec()).unwrap_or_default() };
-            self.send_control(&mut services.waiter, Kind::LoadChunk, &piece)?;
+            self.send_control(&mut services.pace.waiter, Kind::LoadChunk, &piece)?;
         }
         self.expect_silence()?;
         // From here on the jail may send: it runs as soon as it has this frame.
         self.tracker.advance(State::Running);
-        self.send(&mut services.waiter, Kind::LoadEnd, 0, &mut [0; HEADER_BYTES])
+        self.send(&mut services.pace.waiter, Kind::LoadEnd, 0, &mut [0; HEADER_BYTES])
     }
 
     /// Demands that the jail has said nothing since it was ready, but perhaps that it cannot go on.
@@ -197,7 +197,7 @@ impl<'j> Session<'j> {
         buffer: &mut [u8; RECEIVE_BYTES],
         reply: &mut [u8],
     ) -> Result<Option<RunEnd>, RunEnd> {
-        let (header, length) = self.receive(&mut services.waiter, buffer)?;
+        let (header, length) = self.receive(&mut services.pace.waiter, buffer)?;
         let body = body(buffer, length);
         match header.kind {
             Kind::Call if self.purpose == Purpose::Check => {
@@ -206,12 +206,12 @@ impl<'j> Session<'j> {
             Kind::Call => {
                 let call = Call::decode(body).map_err(|error| RunEnd::Violation(error.to_string()))?;
                 let used = self.answer(services, header.sequence, call, &mut reply[HEADER_BYTES..])?;
-                services.progress.note(services.usage);
+                services.progress.note(services.metered.usage());
                 self.release(services, Kind::Reply, used, reply, buffer)?;
             }
             Kind::OutputBegin => {
                 let begin: OutputBegin = decode(body)?;
-                let limit = services.limits.max_output_bytes;
+                let limit = services.metered.limits().max_output_bytes;
                 if begin.total_bytes > limit {
                     return Err(RunEnd::Limit(LimitReached { name: "max-output", value: limit }));
                 }
@@ -247,34 +247,43 @@ impl<'j> Session<'j> {
         space: &mut [u8],
     ) -> Result<usize, RunEnd> {
         self.line = call.line;
-        services.count_call().map_err(|error| self.end_of(services, error))?;
-        services.handles.begin_batch();
+        services.metered.count_call().map_err(|limit| self.end_of(services, limit.into()))?;
+        services.host.handles.begin_batch();
         let mut replies = ReplyWriter::new(space);
         let mut requests = call.requests.into_iter();
         for index in 0.. {
             let Some(request) = requests.next() else { break };
             let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
             services.begin(number, &request).map_err(|error| self.end_of(services, error))?;
-            services.tell_work(Some((services.operation, call.line)));
+            services.tell_work(Some((services.kept.operation(), call.line)));
             let begun = Begun::new(&request, services);
-            let kept = services.explaining.enabled.then(|| request.clone());
+            let kept = services.deciding.explaining.enabled.then(|| request.clone());
             // Scripts of Rex compare its texts.
-            let object =
-                if services.rex_compat { None } else { ops::naming::object(&services.handles, &request) };
-            let result = ops::dispatch(request, services, call.line, &mut replies);
+            let object = if services.deciding.rex_compat {
+                None
+            } else {
+                ops::naming::object(&services.host.handles, &request)
+            };
+            let result = ops::dispatch(request, services.parts(), call.line, &mut replies);
             let result = result.map_err(|error| error.about(object.as_deref()));
             begun.record(services, result.as_ref().err()).map_err(|error| self.end_of(services, error))?;
             let Err(error) = result else { continue };
             let Some(failure) = error.to_failure() else { return Err(self.end_of(services, error)) };
             if let (Error::Denied(_), Some(denied)) = (&error, &kept) {
-                explain::of_rest(services, denied, requests.as_slice());
+                explain::of_rest(
+                    &mut services.deciding,
+                    &mut services.kept,
+                    &services.host.handles,
+                    denied,
+                    requests.as_slice(),
+                );
             }
-            services.handles.close_batch();
+            services.host.handles.close_batch();
             self.remember(number, &failure);
             let failure = shortened(failure, MAX_BODY_BYTES.saturating_sub(replies.used()));
             return replies.finish(Some(&failure)).map_err(|error| RunEnd::Internal(error.to_string()));
         }
-        services.handles.end_batch();
+        services.host.handles.end_batch();
         replies.finish(None).map_err(|error| RunEnd::Internal(error.to_string()))
     }
 
@@ -287,7 +296,7 @@ impl<'j> Session<'j> {
         frame: &mut [u8],
         buffer: &mut [u8; RECEIVE_BYTES],
     ) -> Result<(), RunEnd> {
-        services.commit_records().map_err(|error| self.end_of(services, error))?;
+        services.kept.commit().map_err(|error| self.end_of(services, error))?;
         services.tell_work(None);
         // Lock-step: a jail that has sent more before it was answered is not ours.
         match self.link.receive(buffer, Wait::No) {
@@ -300,7 +309,7 @@ impl<'j> Session<'j> {
             Ok(Received::Closed) => return Err(RunEnd::JailGone),
             Err(error) => return Err(link_end(&error)),
         }
-        self.send(&mut services.waiter, kind, body_bytes, frame)
+        self.send(&mut services.pace.waiter, kind, body_bytes, frame)
     }
 
     fn remember(&mut self, number: RequestNumber, failure: &Failure) {
@@ -318,7 +327,7 @@ impl<'j> Session<'j> {
             self.remarks = outcome.remarks.into_vec();
         }
         if let ScriptEnd::Limit(limit) = outcome.end {
-            let engine = engine_limits(&services.limits);
+            let engine = engine_limits(services.metered.limits());
             let (name, value) = match limit {
                 EngineLimit::Operations => ("max-operations", engine.operations),
                 EngineLimit::DataSize => (VALUE_SIZE, engine.string_bytes),
@@ -340,9 +349,9 @@ impl<'j> Session<'j> {
             Error::Violation(text) => RunEnd::Violation(text),
             Error::Audit(error) => RunEnd::Audit(error),
             Error::Output(reason) => RunEnd::Output(reason),
-            Error::Interrupted => match services.interruption {
+            Error::Interrupted => match services.pace.interruption.event() {
                 Some(Event::Signal(number)) => RunEnd::Signal(number),
-                Some(Event::Deadline) => deadline_end(&services.waiter),
+                Some(Event::Deadline) => deadline_end(&services.pace.waiter),
                 Some(Event::ForbiddenCall) => RunEnd::ForbiddenCall,
                 Some(Event::Limit(limit)) => RunEnd::Limit(limit),
                 _ => RunEnd::JailGone,
@@ -467,7 +476,7 @@ impl Begun {
             needs_permission: request.needs_permission(),
             chunk_of,
             at: Instant::now(),
-            moved_bytes: services.usage.moved_bytes(),
+            moved_bytes: services.metered.usage().moved_bytes(),
         }
     }
 
@@ -489,12 +498,12 @@ impl Begun {
             Some(Error::Audit(_)) => return Ok(()),
             Some(Error::Output(_)) => (Some("output"), None),
         };
-        services.record_outcome(&Outcome {
+        services.kept.record_outcome(&Outcome {
             operation: self.operation,
             chunk_of: self.chunk_of,
             failure,
             errno,
-            bytes: services.usage.moved_bytes().saturating_sub(self.moved_bytes),
+            bytes: services.metered.usage().moved_bytes().saturating_sub(self.moved_bytes),
             duration_us: u64::try_from(self.at.elapsed().as_micros()).unwrap_or(u64::MAX),
         })
     }

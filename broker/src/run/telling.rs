@@ -3,18 +3,19 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use rex_hardening::{Posture, Requirement};
+use rex_outside::{Posture, Requirement};
 
-use crate::front::cli::{self, Format};
+use crate::result::Format;
 use crate::result::stream::{Progress, Stream};
 use crate::run::conclude::Beginning;
+use crate::run::request::RunRequest;
 use crate::watch::outlet::Outlet;
 
 /// Where the events of this run go: lines of JSON on standard output, or log lines on standard error.
 ///
 /// # Errors
 /// When signals cannot be watched for.
-pub(super) fn stream(options: &cli::Run, deadline: Instant) -> io::Result<Stream> {
+pub(super) fn stream(options: &RunRequest, deadline: Instant) -> io::Result<Stream> {
     Ok(match options.format {
         Format::Ndjson => Stream::Json(Box::new(Outlet::new(io::stdout(), deadline, Duration::ZERO)?)),
         Format::Human if options.for_person => {
@@ -25,7 +26,7 @@ pub(super) fn stream(options: &cli::Run, deadline: Instant) -> io::Result<Stream
 }
 
 /// How far the run is, on standard error, when that is a terminal.
-pub(super) fn progress(stream: &mut Stream, options: &cli::Run, beginning: &Beginning) -> Progress {
+pub(super) fn progress(stream: &mut Stream, options: &RunRequest, beginning: &Beginning) -> Progress {
     if !options.progress || !io::stderr().is_terminal() {
         return Progress::default();
     }

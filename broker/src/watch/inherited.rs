@@ -43,7 +43,7 @@ pub fn take_over() -> io::Result<()> {
     waiting.add(Signal::SIGXFSZ);
     waiting.thread_block()?;
     // wait(2): where SIGCHLD is ignored, nobody learns how a child has ended.
-    rex_hardening::sys::heed_children()?;
+    rex_outside::kernel::heed_children()?;
     let (soft, hard) = getrlimit(Resource::RLIMIT_CPU)?;
     if hard != nix::libc::RLIM_INFINITY && hard > 1 && soft >= hard {
         setrlimit(Resource::RLIMIT_CPU, hard - 1, hard)?;

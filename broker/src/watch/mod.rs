@@ -2,6 +2,7 @@
 
 pub mod inherited;
 pub mod outlet;
+pub mod pace;
 pub mod processor;
 pub mod shared;
 pub mod wait;

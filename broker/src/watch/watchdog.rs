@@ -3,20 +3,16 @@
 //! The thread that serves notices signals and the deadline whenever it waits by itself. While it is in a system call it
 //! cannot; then the watchdog, a second thread, ends the run in its place. It makes no system call for a script.
 
-use std::fmt;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, io, thread};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signalfd::SignalFd;
 
-use crate::audit::Sink;
-use crate::result::{Document, Recorder};
 use crate::watch::shared::Shared;
 use crate::watch::wait::signals;
 
@@ -35,7 +31,6 @@ struct State {
     deadline: Instant,
     work: Option<Work>,
     jail: Option<OwnedFd>,
-    account: Option<Account>,
 }
 
 /// How far the run is, and so who ends it.
@@ -62,25 +57,12 @@ pub struct Work {
     pub since: Instant,
 }
 
-/// What a run has to tell: its caller, and those who come later.
-#[derive(Clone)]
-pub struct Account {
-    /// For the result.
-    pub recorder: Shared<Recorder>,
-    /// For the record.
-    pub audit: Shared<Box<dyn Sink>>,
-    /// The result, while the closing record is being written.
-    pub document: Shared<Option<Document>>,
-}
-
 /// A run that its broker did not end in time.
 pub struct Abandoned {
     /// The signal that asked for the end; without one it was the deadline.
     pub signal: Option<i32>,
     /// What the broker was doing, and is perhaps still doing.
     pub work: Option<Work>,
-    /// What is to be told, once the script was started.
-    pub account: Option<Account>,
 }
 
 impl fmt::Debug for Watched {
@@ -120,7 +102,7 @@ impl Watched {
     /// When there is no descriptor to be had.
     pub fn alone(deadline: Instant) -> io::Result<Self> {
         let start = Work { name: "start of the run", line: 0, since: Instant::now() };
-        let state = State { phase: Phase::Serving, deadline, work: Some(start), jail: None, account: None };
+        let state = State { phase: Phase::Serving, deadline, work: Some(start), jail: None };
         let changed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Self(Arc::new(Inner { state: Shared::new(state), changed })))
     }
@@ -140,11 +122,6 @@ impl Watched {
     /// This jail is killed with the run.
     pub fn set_jail(&self, pidfd: OwnedFd) {
         self.0.state.lock().jail = Some(pidfd);
-    }
-
-    /// The script is started; from now on this is what is to be told.
-    pub fn set_account(&self, account: Account) {
-        self.0.state.lock().account = Some(account);
     }
 
     /// The calling thread ends the run; neither signals nor the deadline matter from now on. Does not return when the
@@ -251,9 +228,9 @@ impl Watched {
         state.phase = Phase::TakenOver;
         if let Some(jail) = &state.jail {
             // The kernel would end it with this process, but only when the last call of that has come back.
-            let _ = rex_hardening::sys::pidfd_send_signal(jail.as_fd(), nix::libc::SIGKILL);
+            let _ = rex_outside::kernel::pidfd_send_signal(jail.as_fd(), nix::libc::SIGKILL);
         }
-        Some(Abandoned { signal, work: state.work, account: state.account.take() })
+        Some(Abandoned { signal, work: state.work })
     }
 }
 

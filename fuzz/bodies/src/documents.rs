@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use rex_broker::front::cli::Format;
+use rex_broker::result::Format;
 use rex_broker::result::{Ending, ErrorClass, Form, Measured, Recorder, Settings, write};
 use rex_broker::run::input;
 use rex_ipc::action::{ActionId, ResourceKind};

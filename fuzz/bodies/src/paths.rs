@@ -1,6 +1,6 @@
 //! Path names: every spelling of a place has one name, and every name leads back to the same bytes.
 
-use rex_broker::host::file_system::path::{EntryName, PathName};
+use rex_broker::policy::name::{EntryName, PathName};
 use rex_ipc::name;
 
 /// Normalization is idempotent, leaves no alias, and the text form of bytes is injective.

@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use rex_broker::audit::{AuditError, Decision, Outcome, Record, Sink};
-use rex_broker::front::cli::Limits;
+use rex_broker::gate::deciding::Deciding;
 use rex_broker::gate::error::Error;
 use rex_broker::gate::forbidden::Forbidden;
+use rex_broker::gate::limits::Limits;
+use rex_broker::host::Host;
 use rex_broker::ops;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Recorder, Settings};
-use rex_broker::run::services::{Places, Services};
+use rex_broker::run::services::Services;
 use rex_broker::watch::wait::Waiter;
 use rex_ipc::action::ResourceKind;
 use rex_ipc::batch::ReplyWriter;
@@ -127,14 +129,13 @@ impl World {
         for step in 0..32 {
             let Some(kind) = choices.byte() else { break };
             let request = self.request(kind, &mut next, choices);
-            services.current = RequestNumber { frame: step, index: 0 };
-            services.operation = request.name();
-            services.handles.begin_batch();
+            services.kept.begin(RequestNumber { frame: step, index: 0 }, &request);
+            services.host.handles.begin_batch();
             lock(&decisions).clear();
             let needs =
                 ROWS.iter().find(|row| row.number == request.number()).map_or(0, |row| row.needs.len());
             let mut replies = ReplyWriter::new(&mut space);
-            let result = ops::dispatch(request.clone(), &mut services, 1, &mut replies);
+            let result = ops::dispatch(request.clone(), services.parts(), 1, &mut replies);
             let used = replies.used();
             let decisions = lock(&decisions);
             match result {
@@ -185,10 +186,8 @@ impl World {
             max_signal_bytes: 1 << 20,
         });
         Services::new(
-            Places::open().expect("/ and /proc can be opened"),
-            Engine::new(loaded.policies, "root"),
-            "root".to_owned(),
-            Forbidden::new(),
+            Host::open(limits.max_open_handles).expect("/ and /proc can be opened"),
+            Deciding::new(Engine::new(loaded.policies, "root"), Forbidden::new(), "root".to_owned()),
             limits,
             Waiter::new().expect("signals can be taken over"),
             Box::new(Memory(decisions)),

@@ -20,7 +20,6 @@ pub mod violation;
 
 pub use image::SealedImage;
 pub use jail::{Jail, JailExit};
-pub use kernel as sys;
 pub use measure::{Measure, State};
 pub use plan::Plan;
 pub use posture::{Posture, verify};

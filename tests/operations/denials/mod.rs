@@ -130,7 +130,7 @@ impl Probe {
                 "forbid(principal, action == file_system::Action::\"{action}\", resource == {kind}::\"{path}\");"
             ));
         }
-        session.services.engine = engine(&policy.replace("{root}", &session.text("")));
+        session.services.deciding.engine = engine(&policy.replace("{root}", &session.text("")));
         session.records.clear();
         session.records.trace_denials();
         let before = fingerprint(session.tree.root());

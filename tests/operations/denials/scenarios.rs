@@ -346,7 +346,7 @@ const FORBIDS_READING: &str = r#"forbid(principal, action in [file_system::Actio
 fn close(session: &mut Session, name: &str) {
     let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_NOFOLLOW;
     let held = nix::fcntl::open(&session.path(name), flags, nix::sys::stat::Mode::empty()).unwrap();
-    session.services.forbidden.add_open(held, rex_broker::gate::forbidden::AUDIT_LOG).unwrap();
+    session.services.deciding.forbidden.add_open(held, rex_broker::gate::forbidden::AUDIT_LOG).unwrap();
 }
 
 fn dir(session: &mut Session, name: &str) -> DirId {

@@ -92,7 +92,7 @@ fn a_file_is_not_copied_onto_itself() {
     let mut session = Session::with_policy(ALLOW_ALL);
     session.tree.file("a", "content");
     session.tree.hard_link("a", "b");
-    session.services.hard_links = true;
+    session.services.host.hard_links = true;
     let (a, again, alias) = (open(&mut session, "a"), open(&mut session, "a"), open(&mut session, "b"));
 
     for to in [a, again, alias] {
@@ -134,7 +134,7 @@ fn holes_stay_holes() {
         if place == "hard" {
             // With a second name the destination is written in place.
             session.tree.hard_link("hard", "other");
-            session.services.hard_links = true;
+            session.services.host.hard_links = true;
         }
         let (from, to) = (open_as(&mut session, "source", true, false), open(&mut session, place));
 
@@ -186,7 +186,7 @@ fn mode_and_times_of_the_source_are_kept_when_it_is_said() {
         fs::File::options().write(true).open(&a).unwrap().set_times(times).unwrap();
         if links == 2 {
             session.tree.hard_link("b", "c");
-            session.services.hard_links = true;
+            session.services.host.hard_links = true;
         }
         if is_root() {
             chown(&b, Some(ORDINARY_USER), None).unwrap();
@@ -208,7 +208,7 @@ fn mode_and_times_of_the_source_are_kept_when_it_is_said() {
 #[test]
 fn a_destination_with_several_names_or_none_is_written_in_place() {
     let mut session = Session::with_policy(ALLOW_ALL);
-    session.services.hard_links = true;
+    session.services.host.hard_links = true;
     session.tree.file("a", "new");
     let b = session.tree.file("b", "something longer");
     session.tree.hard_link("b", "c");

@@ -110,7 +110,7 @@ fn the_built_in_forbids_hold() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let path = session.tree.file("policy", "content");
     session.tree.hard_link("policy", "other-name");
-    session.services.forbidden.add_file(&path, "built-in: test").unwrap();
+    session.services.deciding.forbidden.add_file(&path, "built-in: test").unwrap();
     let before = session.tree.picture();
 
     for name in ["policy", "other-name"] {

@@ -260,7 +260,7 @@ fn the_built_in_forbids_hold_below() {
     session.tree.file("d/a", "");
     let policy = session.tree.file("policy", "");
     session.tree.hard_link("policy", "d/sub/other-name");
-    session.services.forbidden.add_file(&policy, "built-in: test").unwrap();
+    session.services.deciding.forbidden.add_file(&policy, "built-in: test").unwrap();
     let dir = open(&mut session, "d");
     let before = session.tree.picture();
 

@@ -109,7 +109,7 @@ fn the_built_in_forbids_hold() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let path = session.tree.file("policy", "");
     let file = open(&mut session, "policy", false);
-    session.services.forbidden.add_file(&path, "built-in: test").unwrap();
+    session.services.deciding.forbidden.add_file(&path, "built-in: test").unwrap();
 
     assert!(delete(&mut session, file, true).unwrap_err().is_denial());
     assert!(path.exists());

@@ -234,7 +234,7 @@ fn an_owner_who_cannot_be_kept_takes_the_set_id_bits_along() {
 
     as_ordinary_user(move || {
         let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
-        session.services.hard_links = true;
+        session.services.host.hard_links = true;
         let root = session.root();
         let dir = session.opening_entry(root, "open");
         let dir = session.send(dir.clone()).map(|_| dir.id).unwrap();
@@ -285,7 +285,7 @@ fn in_place_the_same_file_gets_exactly_the_new_content() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let path = session.tree.file("a", "something long");
     session.tree.hard_link("a", "b");
-    session.services.hard_links = true;
+    session.services.host.hard_links = true;
     let file = open(&mut session, "a");
     let inode = path.metadata().unwrap().ino();
     session.read(file, 3, 5).unwrap();
@@ -539,7 +539,7 @@ fn what_is_closed_to_every_script_is_not_replaced_under_another_name() {
     let path = session.tree.file("policy", "permit");
     session.tree.hard_link("policy", "alias");
     let policy = fs::File::open(&path).unwrap();
-    session.services.forbidden.add_open(&policy, rex_broker::gate::forbidden::POLICY).unwrap();
+    session.services.deciding.forbidden.add_open(&policy, rex_broker::gate::forbidden::POLICY).unwrap();
     let root = session.root();
     let writer = super::writing::begin_file(&mut session, root, "alias").unwrap();
     let before = session.tree.picture();

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::rc::Rc;
 
-use rex_broker::host::file_system::object::{Directory, Inode};
-use rex_broker::host::file_system::path::PathName;
+use rex_broker::gate::Inode;
+use rex_broker::host::file_system::object::Directory;
 use rex_broker::host::file_system::temporaries::Temporaries;
+use rex_broker::policy::name::PathName;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveDir, Opened};
 use rex_ipc::handle::DirId;

@@ -184,7 +184,7 @@ fn the_built_in_forbids_hold() {
     session.tree.hard_link("policy", "other-name");
     let file = open(&mut session, "a", |_| {});
     let policy = open(&mut session, "policy", |_| {});
-    session.services.forbidden.add_file(&path, "built-in: test").unwrap();
+    session.services.deciding.forbidden.add_file(&path, "built-in: test").unwrap();
     let root = session.root();
     let before = session.tree.picture();
 

@@ -45,7 +45,7 @@ fn denied() {
     assert_eq!(without_name(&failure, "here"), without_name(&other, "absent"));
     assert_eq!(session.outcomes(), ["open_dir PermissionDenied", "open_dir PermissionDenied"]);
     assert_eq!(session.questions(), ["deny open Dir ~/here", "deny open Dir ~/absent"]);
-    assert!(session.services.handles.is_empty());
+    assert!(session.services.host.handles.is_empty());
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn an_entry_is_a_single_component() {
         let refused = session.send(request).unwrap_err();
         assert!(!refused.is_denial(), "{name:?}: {refused:?}");
     }
-    assert_eq!(session.services.handles.len(), 1);
+    assert_eq!(session.services.host.handles.len(), 1);
 }
 
 // What is wrong with the name is said only to who may know of the place.
@@ -370,7 +370,7 @@ fn what_exists_is_opened_when_all_may_be_made() {
     let id = request.id;
     session.send(request).unwrap();
 
-    assert_eq!(session.services.handles.dir(id).unwrap().inode.number, there);
+    assert_eq!(session.services.host.handles.dir(id).unwrap().inode.number, there);
     assert_eq!(session.questions(), ["permit open Dir ~/there", "permit create Dir ~/there"]);
 }
 

@@ -429,7 +429,7 @@ fn a_descriptor_is_opened_as_asked_and_closed_on_exec() {
         let request = OpenFile { read, write, ..session.opening_file(root, "file") };
         let id = request.id;
         session.send(request).unwrap();
-        let file = session.services.handles.file(id).unwrap();
+        let file = session.services.host.handles.file(id).unwrap();
         let flags = nix::fcntl::fcntl(&file.fd, nix::fcntl::FcntlArg::F_GETFL).unwrap();
         let expected = match (read, write) {
             (true, true) => nix::libc::O_RDWR,

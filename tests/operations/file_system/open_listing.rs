@@ -48,7 +48,7 @@ fn denied() {
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(session.outcomes().iter().all(|outcome| outcome == "open_listing PermissionDenied"));
     assert_eq!(session.questions()[0], "deny open Dir ~/dir");
-    assert!(session.services.handles.is_empty());
+    assert!(session.services.host.handles.is_empty());
 }
 
 // spec, 7, ls: "says symlink (no trailing slash): checks `open Dir P`, `open Dir P'`, `open File F`".

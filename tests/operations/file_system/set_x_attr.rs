@@ -2,11 +2,11 @@
 
 use std::os::fd::AsFd;
 
-use rex_hardening::sys::{fgetxattr, fsetxattr};
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::SetXAttr;
 use rex_ipc::handle::FileId;
+use rex_outside::kernel::{fgetxattr, fsetxattr};
 use rex_tests::session::{ALLOW_ALL, Session};
 use rex_tests::tree::is_root;
 

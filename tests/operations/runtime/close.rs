@@ -16,7 +16,7 @@ fn permitted() {
     session.send(Close { handle: AnyId::File(file) }).unwrap();
     session.send(Close { handle: AnyId::Dir(dir) }).unwrap();
 
-    assert!(session.services.handles.is_empty());
+    assert!(session.services.host.handles.is_empty());
     assert!(session.questions().is_empty());
 }
 
@@ -35,7 +35,7 @@ fn refused() {
         let end = session.send(Close { handle }).unwrap_err().end();
         assert!(matches!(end, RunEnd::Violation(_)), "{handle:?}: {end:?}");
     }
-    assert_eq!(session.services.handles.len(), 1);
+    assert_eq!(session.services.host.handles.len(), 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 use serde_json::Value;
 
 use super::*;
-use crate::front::cli::AuditSync;
+use crate::audit::AuditSync;
 
 /// A log in memory: the bytes of each write, and how often it was forced to disk.
 #[derive(Clone, Default)]

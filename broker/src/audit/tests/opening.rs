@@ -7,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use super::*;
-use crate::front::cli::AuditTarget;
+use crate::audit::AuditTarget;
 
 fn scratch(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("rex-audit-{}-{name}", std::process::id()));

@@ -10,12 +10,12 @@ use super::help::{
     COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES, POLICY_EXAMPLES,
     PROTOCOL_EXAMPLES,
 };
-use super::limits::Limits;
+use super::limits::LimitArguments;
 use super::person::PersonArguments;
-use super::values::Format;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
+use crate::result::Format;
 
 /// Run an untrusted script in a jail, and do for it what a policy permits.
 #[derive(Parser, Debug)]
@@ -67,7 +67,7 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) deciding: DecidingArguments,
     #[command(flatten)]
-    pub(super) limits: Limits,
+    pub(super) limits: LimitArguments,
 }
 
 /// What else the program does.

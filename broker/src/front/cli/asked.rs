@@ -4,16 +4,20 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
 use super::deciding::DecidingArguments;
-use super::limits::Limits;
+use super::limits::LimitArguments;
 use super::person::PersonArguments;
-use super::request::{Asked, Run};
-use super::values::{AuditTarget, Color, Format, PolicyMode};
+use super::request::Asked;
+use crate::audit::AuditTarget;
 use crate::front::config::Given;
+use crate::policy::Mode;
+use crate::result::Format;
 use crate::run::input::Script;
+use crate::run::request::RunRequest;
+use crate::terminal::Color;
 
 impl RunArguments {
     pub(super) fn into_asked(self, given: Vec<Given>, compat: bool) -> Asked {
-        let run = Run {
+        let run = RunRequest {
             policies: self.policy_file.into_iter().collect(),
             arguments: self.script_arguments_file,
             format: self.output_format,
@@ -34,7 +38,7 @@ impl PersonArguments {
         } else {
             Script::File(self.script)
         };
-        let run = Run {
+        let run = RunRequest {
             policies: self.policies,
             arguments: self.arguments,
             given: self.given,
@@ -57,8 +61,8 @@ impl PersonArguments {
 }
 
 /// What is the same in both forms.
-fn plain(script: Script, deciding: DecidingArguments, limits: Limits) -> Run {
-    Run {
+fn plain(script: Script, deciding: DecidingArguments, limits: LimitArguments) -> RunRequest {
+    RunRequest {
         script,
         policies: Vec::new(),
         forbids: deciding.forbid,
@@ -73,13 +77,13 @@ fn plain(script: Script, deciding: DecidingArguments, limits: Limits) -> Run {
         progress: false,
         compat: false,
         bare: false,
-        policy_mode: deciding.policy_mode.unwrap_or(PolicyMode::Standard),
+        policy_mode: deciding.policy_mode.unwrap_or(Mode::Standard),
         hard_links: deciding.hard_links,
         audit_log: deciding.audit_log.unwrap_or(AuditTarget::Usual),
         audit_sync: deciding.audit_sync,
         require: deciding.require,
         jail_forensics: deciding.jail_forensics,
-        limits,
+        limits: limits.into(),
         configuration: Vec::<PathBuf>::new(),
         configured_log: AuditTarget::Usual,
     }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{AuditSync, AuditTarget, HardLinks, PolicyMode};
+use super::values::audit_target;
+use crate::audit::{AuditSync, AuditTarget};
+use crate::host::HardLinks;
+use crate::policy::Mode;
 
 /// What is decided, required and recorded.
 ///
@@ -14,7 +17,7 @@ use super::values::{AuditSync, AuditTarget, HardLinks, PolicyMode};
 pub(super) struct DecidingArguments {
     /// How to treat policies that look like mistakes [default: standard, or rex with --rex-compat]
     #[arg(long, value_name = "MODE", value_enum)]
-    pub(super) policy_mode: Option<PolicyMode>,
+    pub(super) policy_mode: Option<Mode>,
     /// Add policies that only forbid; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(super) forbid: Vec<PathBuf>,
@@ -22,7 +25,7 @@ pub(super) struct DecidingArguments {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinks::Refuse)]
     pub(super) hard_links: HardLinks,
     /// Where decisions are recorded [default: /var/log/rex-broker, or the user's state directory]
-    #[arg(long, value_name = "PATH|fd:N|none", value_parser = AuditTarget::parser())]
+    #[arg(long, value_name = "PATH|fd:N|none", value_parser = audit_target())]
     pub(super) audit_log: Option<AuditTarget>,
     /// When records are forced to disk
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = AuditSync::Run)]

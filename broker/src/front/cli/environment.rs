@@ -4,35 +4,27 @@ use std::ffi::OsString;
 
 use rex_ipc::runtime::LogLevel;
 
-/// What the environment says. Nothing of it is visible to scripts, and nothing of it lowers a protection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Environment {
-    /// `LOG_LEVEL`: script logs below this level are dropped.
-    pub log_threshold: LogLevel,
-    /// Whether the result names the memory and CPU use of the run; off with `REX_RUNNER_DISABLE_MONITORING`.
-    pub monitoring: bool,
+use crate::run::request::Environment;
+
+/// The environment of this process.
+/// `LOG_LEVEL` is the threshold of script logs; `REX_RUNNER_DISABLE_MONITORING` keeps use out of the result.
+pub fn current() -> Environment {
+    read(|name| std::env::var_os(name))
 }
 
-impl Environment {
-    /// The environment of this process.
-    pub fn current() -> Self {
-        Self::read(|name| std::env::var_os(name))
-    }
-
-    /// The environment that `lookup` knows.
-    pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
-        let text = |name| lookup(name).and_then(|value| value.into_string().ok()).unwrap_or_default();
-        let monitoring_off = text("REX_RUNNER_DISABLE_MONITORING").to_lowercase();
-        Self {
-            log_threshold: match text("LOG_LEVEL").to_uppercase().as_str() {
-                "TRACE" => LogLevel::Trace,
-                "DEBUG" => LogLevel::Debug,
-                "WARN" => LogLevel::Warn,
-                "ERROR" => LogLevel::Error,
-                _ => LogLevel::Info,
-            },
-            monitoring: !matches!(monitoring_off.as_str(), "1" | "true"),
-        }
+/// The environment that `lookup` knows.
+fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Environment {
+    let text = |name| lookup(name).and_then(|value| value.into_string().ok()).unwrap_or_default();
+    let monitoring_off = text("REX_RUNNER_DISABLE_MONITORING").to_lowercase();
+    Environment {
+        log_threshold: match text("LOG_LEVEL").to_uppercase().as_str() {
+            "TRACE" => LogLevel::Trace,
+            "DEBUG" => LogLevel::Debug,
+            "WARN" => LogLevel::Warn,
+            "ERROR" => LogLevel::Error,
+            _ => LogLevel::Info,
+        },
+        monitoring: !matches!(monitoring_off.as_str(), "1" | "true"),
     }
 }
 
@@ -41,7 +33,7 @@ mod tests {
     use super::*;
 
     fn with(name: &'static str, value: &'static str) -> Environment {
-        Environment::read(move |asked| (asked == name).then(|| value.into()))
+        read(move |asked| (asked == name).then(|| value.into()))
     }
 
     #[test]

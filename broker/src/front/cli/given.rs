@@ -1,8 +1,7 @@
 //! Which settings the caller gave a value for, whatever form of the command line was used.
 
-use clap::ArgMatches;
-use clap::Command;
 use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
 
 use crate::front::config::{Given, settings};
 

@@ -8,12 +8,12 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 
 use super::arguments::{CommandLine, ConfigTask, DoctorArguments, RunArguments, Task};
-use super::exit::Exit;
 use super::given::given;
 use super::request::Asked;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
+use crate::result::Exit;
 use crate::terminal::printable;
 
 /// What the program is asked to do.

@@ -1,75 +1,51 @@
-//! A limit that each operation of the interface table has for itself.
-
-use std::fmt;
+//! How a limit that each operation has for itself is written.
 
 use clap::builder::{StringValueParser, TypedValueParser};
-use rex_ipc::interface::ROWS;
 
 use super::quantity::Unit;
+use crate::gate::limits::PerOperation;
 
-/// One number for each row of the interface table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PerOperation {
-    usual: u64,
-    of_row: [u64; ROWS.len()],
+pub(super) fn parser(unit: Unit) -> impl TypedValueParser<Value = PerOperation> {
+    StringValueParser::new().try_map(move |text| parse(&text, unit))
 }
 
-impl PerOperation {
-    /// The same for every operation.
-    pub const fn all(usual: u64) -> Self {
-        Self { usual, of_row: [usual; ROWS.len()] }
+/// Reads `N`, `NAME=N`, or several of them with commas in between; what no name is given for has `N`, or else
+/// no limit of its own.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn parse(text: &str, unit: Unit) -> Result<PerOperation, String> {
+    let number = |text: &str| match unit.parse(text) {
+        Ok(number @ 1..) => Ok(number),
+        Err(reason) if unit != Unit::Count => Err(reason),
+        _ => Err(format!("`{text}` is not a number from 1 on")),
+    };
+    let words = || text.split(',').map(|word| (word, word.split_once('=')));
+    let mut usual = words().filter(|(_, named)| named.is_none());
+    let mut limits = match usual.next() {
+        Some((word, _)) => PerOperation::all(number(word)?),
+        None => PerOperation::all(u64::MAX),
+    };
+    if let Some((word, _)) = usual.next() {
+        return Err(format!("`{word}` is a second number for all operations"));
     }
-
-    /// The number of the operation in this row.
-    pub fn of(&self, row: usize) -> u64 {
-        self.of_row.get(row).copied().unwrap_or(self.usual)
-    }
-
-    pub(super) fn parser(unit: Unit) -> impl TypedValueParser<Value = Self> {
-        StringValueParser::new().try_map(move |text| Self::parse(&text, unit))
-    }
-
-    /// Reads `N`, `NAME=N`, or several of them with commas in between; what no name is given for has `N`, or else
-    /// no limit of its own.
-    pub fn parse(text: &str, unit: Unit) -> Result<Self, String> {
-        let number = |text: &str| match unit.parse(text) {
-            Ok(number @ 1..) => Ok(number),
-            Err(reason) if unit != Unit::Count => Err(reason),
-            _ => Err(format!("`{text}` is not a number from 1 on")),
-        };
-        let words = || text.split(',').map(|word| (word, word.split_once('=')));
-        let mut usual = words().filter(|(_, named)| named.is_none());
-        let mut limits = match usual.next() {
-            Some((word, _)) => Self::all(number(word)?),
-            None => Self::all(u64::MAX),
-        };
-        if let Some((word, _)) = usual.next() {
-            return Err(format!("`{word}` is a second number for all operations"));
+    for (name, value) in words().filter_map(|(_, named)| named) {
+        if !limits.set(name, number(value)?) {
+            return Err(format!("there is no operation `{name}`"));
         }
-        for (name, value) in words().filter_map(|(_, named)| named) {
-            let row = ROWS.iter().position(|row| row.name == name);
-            let place = row.and_then(|row| limits.of_row.get_mut(row));
-            *place.ok_or_else(|| format!("there is no operation `{name}`"))? = number(value)?;
-        }
-        Ok(limits)
     }
-}
-
-impl fmt::Display for PerOperation {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.usual)?;
-        let named = ROWS.iter().zip(self.of_row).filter(|(_, limit)| *limit != self.usual);
-        named.into_iter().try_for_each(|(row, limit)| write!(out, ",{}={limit}", row.name))
-    }
+    Ok(limits)
 }
 
 #[cfg(test)]
 mod tests {
+    use rex_ipc::interface::ROWS;
+
     use super::*;
 
     fn of(text: &str, name: &str) -> u64 {
         let row = ROWS.iter().position(|row| row.name == name).unwrap();
-        PerOperation::parse(text, Unit::Count).unwrap().of(row)
+        parse(text, Unit::Count).unwrap().of(row)
     }
 
     #[test]
@@ -93,7 +69,7 @@ mod tests {
             ("1,", "second"),
             ("-1", "`-1`"),
         ] {
-            let error = PerOperation::parse(text, Unit::Count).unwrap_err();
+            let error = parse(text, Unit::Count).unwrap_err();
 
             assert!(error.contains(part), "{text}: {error}");
         }
@@ -101,18 +77,18 @@ mod tests {
 
     #[test]
     fn the_text_can_be_read_again() {
-        let limits = PerOperation::parse("100,read_chunk=5,log=6", Unit::Count).unwrap();
+        let limits = parse("100,read_chunk=5,log=6", Unit::Count).unwrap();
 
         assert_eq!(limits.to_string(), "100,log=6,read_chunk=5");
-        assert_eq!(PerOperation::parse(&limits.to_string(), Unit::Count), Ok(limits));
+        assert_eq!(parse(&limits.to_string(), Unit::Count), Ok(limits));
     }
 
     #[test]
     fn bytes_may_have_units() {
-        let limits = PerOperation::parse("1GiB,read_chunk=64M", Unit::Bytes).unwrap();
+        let limits = parse("1GiB,read_chunk=64M", Unit::Bytes).unwrap();
 
         assert_eq!(limits.to_string(), format!("{},read_chunk={}", 1_u64 << 30, 64 << 20));
-        assert!(PerOperation::parse("1GiB", Unit::Count).is_err());
-        assert!(PerOperation::parse("64Q", Unit::Bytes).unwrap_err().contains("such as 64M"));
+        assert!(parse("1GiB", Unit::Count).is_err());
+        assert!(parse("64Q", Unit::Bytes).unwrap_err().contains("such as 64M"));
     }
 }

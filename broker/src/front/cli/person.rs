@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::deciding::DecidingArguments;
-use super::limits::Limits;
-use super::values::Color;
+use super::limits::LimitArguments;
+use super::values::given_argument;
 use crate::run::input::GivenArgument;
+use crate::terminal::Color;
 
 /// How a person asks for a run.
 #[derive(Args, Debug)]
@@ -24,7 +25,7 @@ pub(super) struct PersonArguments {
     #[arg(short, long = "policy", value_name = "FILE_OR_DIR", required = true, num_args = 1..)]
     pub(super) policies: Vec<PathBuf>,
     /// An argument of the script, such as name=value or count:int=3; may be given several times
-    #[arg(long = "arg", value_name = "NAME[:TYPE]=VALUE", value_parser = GivenArgument::parser())]
+    #[arg(long = "arg", value_name = "NAME[:TYPE]=VALUE", value_parser = given_argument())]
     pub(super) given: Vec<GivenArgument>,
     /// A JSON file with arguments of the script, in Rex's form; --arg adds to it
     #[arg(short = 'a', long = "args", value_name = "FILE")]
@@ -65,5 +66,5 @@ pub(super) struct PersonArguments {
     #[command(flatten)]
     pub(super) deciding: DecidingArguments,
     #[command(flatten)]
-    pub(super) limits: Limits,
+    pub(super) limits: LimitArguments,
 }

@@ -5,14 +5,21 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::*;
+use crate::audit::{AuditSync, AuditTarget};
 use crate::front::config::Layers;
+use crate::gate::limits::Limits;
+use crate::host::HardLinks;
+use crate::policy::Mode;
+use crate::result::Format;
 use crate::run::input::Script;
+use crate::run::request::RunRequest;
+use crate::terminal::Color;
 
 fn parse_words(words: &[&str]) -> Result<Invocation, CliExit> {
     parse(words.iter().map(OsString::from))
 }
 
-fn run(words: &[&str]) -> Run {
+fn run(words: &[&str]) -> RunRequest {
     match parse_words(words) {
         Ok(Invocation::Run(asked)) => asked.settle(&Layers::none()).expect("nobody forbids it"),
         other => panic!("{words:?} gave {other:?}"),
@@ -52,7 +59,7 @@ fn what_is_not_said_is_the_default() {
     let run = run(&["rex-broker", "--jail", "-s", "s", "-p", "p"]);
 
     assert_eq!(run.format, Format::Json);
-    assert_eq!(run.policy_mode, PolicyMode::Standard);
+    assert_eq!(run.policy_mode, Mode::Standard);
     assert_eq!(run.hard_links, HardLinks::Refuse);
     assert_eq!(run.audit_log, AuditTarget::Usual);
     assert_eq!(run.audit_sync, AuditSync::Run);
@@ -109,7 +116,7 @@ fn the_operator_sets_limits_and_record() {
     assert_eq!((run.limits.max_read_bytes, run.limits.max_audit_records), (12, 13));
     assert_eq!((run.limits.max_calls, run.limits.max_log_lines), (14, 15));
     assert_eq!((run.audit_log, run.audit_sync), (AuditTarget::Descriptor(3), AuditSync::Record));
-    assert_eq!((run.hard_links, run.policy_mode), (HardLinks::Allow, PolicyMode::Strict));
+    assert_eq!((run.hard_links, run.policy_mode), (HardLinks::Allow, Mode::Strict));
     assert_eq!(run.require.as_deref(), Some("-cgroup"));
     assert!(run.jail_forensics);
 }
@@ -140,7 +147,7 @@ fn the_name_rex_runner_implies_compat_and_jail() {
     let run = run(&["/usr/bin/rex-runner", "-s", "s", "-p", "p"]);
 
     assert!(run.compat);
-    assert_eq!(run.policy_mode, PolicyMode::Rex);
+    assert_eq!(run.policy_mode, Mode::Rex);
 }
 
 #[test]
@@ -148,7 +155,7 @@ fn compat_keeps_an_explicit_policy_mode() {
     let run = run(&["rex-broker", "--jail", "--rex-compat", "-s", "s", "-p", "p", "--policy-mode", "strict"]);
 
     assert!(run.compat);
-    assert_eq!(run.policy_mode, PolicyMode::Strict);
+    assert_eq!(run.policy_mode, Mode::Strict);
 }
 
 // Section 16.20 of the compatibility target.
@@ -284,7 +291,7 @@ fn what_a_person_does_not_say_is_the_default() {
     let asked = run(&["rex-broker", "run", "-", "-p", "p"]);
 
     assert_eq!((asked.script, asked.format), (Script::StandardInput, Format::Human));
-    assert_eq!((asked.policy_mode, asked.color), (PolicyMode::Standard, Color::Auto));
+    assert_eq!((asked.policy_mode, asked.color), (Mode::Standard, Color::Auto));
     assert!(!run(&["rex-broker", "run", "s", "-p", "p", "--explain-denials=false"]).explain_denials);
     assert!(run(&["rex-broker", "run", "s", "-p", "p", "--explain-denials"]).explain_denials);
 }

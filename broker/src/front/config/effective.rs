@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use super::error::{ConfigError, Origin};
 use super::layers::{Chosen, shown};
 use super::setting::{Setting, limits};
-use crate::front::cli::{AuditTarget, Limits};
+use crate::audit::AuditTarget;
+use crate::gate::limits::Limits;
 
 /// What holds in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]

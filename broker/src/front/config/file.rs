@@ -15,7 +15,7 @@ use super::error::{ConfigError, Origin};
 use super::layers::Value;
 use super::setting::{Kind, Setting};
 use crate::front::cli::Unit;
-use crate::run::input::{Believed, Opened};
+use crate::host::believed::{Believed, Opened};
 
 /// Whose a file has to be, so that nobody else decides.
 #[derive(Clone, Copy, Debug)]

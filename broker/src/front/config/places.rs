@@ -24,6 +24,11 @@ impl Places {
         let user = if is_root || geteuid() != getuid() { None } else { user(|name| std::env::var_os(name)) };
         Self { system: PathBuf::from("/etc/rex-broker"), user, system_owner: 0 }
     }
+
+    /// The files, and the directory of files, that are looked for; whether they are there or not.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        [self.system.join("config.toml"), self.system.join("conf.d")].into_iter().chain(self.user.clone())
+    }
 }
 
 fn user(lookup: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

@@ -2,7 +2,12 @@
 
 use clap::{Args, Command as Grammar, FromArgMatches, ValueEnum};
 
-use crate::front::cli::{AuditSync, Color, HardLinks, Limits, PolicyMode, Unit};
+use crate::audit::AuditSync;
+use crate::front::cli::{LimitArguments, Unit};
+use crate::gate::limits::Limits;
+use crate::host::HardLinks;
+use crate::policy::Mode;
+use crate::terminal::Color;
 
 /// One thing that can be configured. Its name is that of its flag, in files as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ pub fn settings() -> Vec<Setting> {
     };
     let mut settings = vec![
         top("require", Kind::Requirement, "core"),
-        top("policy-mode", Kind::Steps(POLICY_MODES), PolicyMode::Standard.name()),
+        top("policy-mode", Kind::Steps(POLICY_MODES), Mode::Standard.name()),
         top("forbid", Kind::Forbids, ""),
         top("hard-links", Kind::Steps(HARD_LINKS), &word_of(HardLinks::Refuse)),
         top("audit-log", Kind::AuditLog, ""),
@@ -92,11 +97,11 @@ pub(super) fn limits<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Re
         std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
     };
     let matches = limits_command().try_get_matches_from(words).map_err(told)?;
-    Limits::from_arg_matches(&matches).map_err(told)
+    LimitArguments::from_arg_matches(&matches).map(Limits::from).map_err(told)
 }
 
 fn limits_command() -> Grammar {
-    Limits::augment_args(Grammar::new("limits").no_binary_name(true).disable_help_flag(true))
+    LimitArguments::augment_args(Grammar::new("limits").no_binary_name(true).disable_help_flag(true))
 }
 
 fn word_of(value: impl ValueEnum) -> String {

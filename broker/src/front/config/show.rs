@@ -10,7 +10,7 @@ use super::error::{ConfigError, Origin};
 use super::layers::{Layers, Value, shown};
 use super::places::Places;
 use super::setting::{Kind, Setting};
-use crate::front::cli::Exit;
+use crate::result::Exit;
 use crate::terminal::{is_dangerous, printable_line};
 
 /// What `config show` tells.

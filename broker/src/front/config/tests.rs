@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::front::cli::{AuditTarget, PolicyMode};
+use crate::audit::AuditTarget;
+use crate::policy::Mode;
 
 /// A place for root's files and for the user's, both owned by whoever runs the test.
 struct Host {
@@ -85,9 +86,9 @@ fn timeout(effective: &Effective) -> u64 {
 fn without_any_configuration_everything_is_the_default() {
     let effective = Host::new().with(&[]).unwrap();
 
-    assert_eq!(effective.limits().unwrap(), crate::front::cli::Limits::default());
+    assert_eq!(effective.limits().unwrap(), crate::gate::limits::Limits::default());
     assert_eq!(effective.audit_log().unwrap(), AuditTarget::Usual);
-    assert_eq!(effective.choice::<PolicyMode>("policy-mode").unwrap(), PolicyMode::Standard);
+    assert_eq!(effective.choice::<Mode>("policy-mode").unwrap(), Mode::Standard);
     assert_eq!(effective.text("require"), Some("core"));
     assert_eq!(effective.forbids().count(), 0);
 }
@@ -187,11 +188,11 @@ fn rexs_policy_mode_is_no_way_around_roots() {
     let host = Host::new().root("policy-mode = \"standard\"\n");
     let mode = |host: &Host| {
         let effective = host.read().unwrap().with_flags(&[("policy-mode", "rex")], &[]).unwrap();
-        effective.choice::<PolicyMode>("policy-mode").unwrap()
+        effective.choice::<Mode>("policy-mode").unwrap()
     };
 
-    assert_eq!(mode(&host), PolicyMode::Standard);
-    assert_eq!(mode(&Host::new()), PolicyMode::Rex);
+    assert_eq!(mode(&host), Mode::Standard);
+    assert_eq!(mode(&Host::new()), Mode::Rex);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Which of two values of a setting is the looser one, and whether a value is one at all.
 
-use rex_hardening::{Layer, Requirement, State};
 use rex_ipc::interface::ROWS;
+use rex_outside::{Layer, Requirement, State};
 
 use super::setting::{Kind, Setting, limits};
-use crate::front::cli::{AuditTarget, PerOperation};
+use crate::audit::AuditTarget;
+use crate::front::cli::per_operation;
 
 impl Setting {
     /// Whether the text is a value of this setting.
@@ -43,7 +44,7 @@ impl Setting {
             Kind::Number(unit) => match (unit.parse(new), unit.parse(old)) {
                 (Ok(new), Ok(old)) => new > old,
                 // A limit may also have numbers for single operations.
-                _ => match (PerOperation::parse(new, unit), PerOperation::parse(old, unit)) {
+                _ => match (per_operation::parse(new, unit), per_operation::parse(old, unit)) {
                     (Ok(new), Ok(old)) => (0..ROWS.len()).any(|row| new.of(row) > old.of(row)),
                     _ => true,
                 },
@@ -65,7 +66,7 @@ impl Setting {
 
 /// An empty text is that nothing was said.
 fn requirement(text: &str) -> Result<Requirement, String> {
-    text.parse().map_err(|error: rex_hardening::RequirementError| error.to_string())
+    text.parse().map_err(|error: rex_outside::RequirementError| error.to_string())
 }
 
 /// Whether some state of some protection is enough for `new` and was not for `old`.

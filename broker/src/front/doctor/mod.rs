@@ -4,16 +4,17 @@ mod prove;
 
 use std::io::Write;
 
-use rex_hardening::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, spawn, verify};
 use rex_ipc::control::Hello;
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::runtime::LogLevel;
+use rex_outside::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, spawn, verify};
 use serde_json::json;
 
 use prove::Proof;
 
-use crate::front::cli::{DoctorArguments, Exit, Limits};
-use crate::gate::limits::engine_limits;
+use crate::front::cli::DoctorArguments;
+use crate::gate::limits::{Limits, engine_limits};
+use crate::result::Exit;
 use crate::run::image;
 use crate::run::session::{Session, send_hello};
 use crate::watch::wait::Waiter;

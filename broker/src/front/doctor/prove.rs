@@ -5,20 +5,21 @@
 
 use std::time::{Duration, Instant};
 
-use rex_hardening::{Jail, JailExit, Layer, Plan, Requirement, SealedImage, spawn};
 use rex_ipc::control::{Arguments, Hello};
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::runtime::LogLevel;
+use rex_outside::{Jail, JailExit, Layer, Plan, Requirement, SealedImage, spawn};
 use serde::Serialize;
 
 use crate::audit::Journal;
-use crate::front::cli::Limits;
+use crate::gate::deciding::Deciding;
 use crate::gate::forbidden::Forbidden;
-use crate::gate::limits::engine_limits;
+use crate::gate::limits::{Limits, engine_limits};
+use crate::host::Host;
 use crate::policy::{Engine, Mode, Policies};
 use crate::result::{Recorder, Settings};
 use crate::run::image;
-use crate::run::services::{Places, Services};
+use crate::run::services::Services;
 use crate::run::session::{RunEnd, Session, send_hello};
 use crate::watch::wait::Waiter;
 
@@ -92,7 +93,7 @@ fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> 
     let mut services = services()?;
     let mut jail = spawn(image, plan).map_err(|error| error.to_string())?;
     let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?;
-    services.waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
+    services.pace.waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
     let hello = Hello {
         fingerprint: FINGERPRINT,
         lockdown_bits: plan.prepare_plan().to_bits(),
@@ -101,7 +102,7 @@ fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> 
         limits: engine_limits(&Limits::default()),
         rex_compat: false,
     };
-    send_hello(&jail.socket, &mut services.waiter, &hello).map_err(|end| end.to_string())?;
+    send_hello(&jail.socket, &mut services.pace.waiter, &hello).map_err(|end| end.to_string())?;
     let end = order(&jail, &mut services, act).unwrap_or_else(|end| end);
     match end {
         RunEnd::Script { text, .. } => Ok(fate_of(&text)),
@@ -115,7 +116,7 @@ fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> 
 /// The order travels where a script would; its target is this process and the files of this host.
 fn order(jail: &Jail, services: &mut Services, act: &str) -> Result<RunEnd, RunEnd> {
     let mut session = Session::new(&jail.socket);
-    session.await_ready(&mut services.waiter)?;
+    session.await_ready(&mut services.pace.waiter)?;
     session.verified();
     // Broker, neighbour, address, port, System V key, key, directory.
     let targets = format!("{pid} {pid} 4096 1 0 0 /etc", pid = std::process::id());
@@ -146,10 +147,11 @@ fn services() -> Result<Services, String> {
         max_signals: limits.max_signals,
         max_signal_bytes: limits.max_signal_bytes,
     });
-    let places = Places::open().map_err(|error| error.to_string())?;
+    let host = Host::open(limits.max_open_handles).map_err(|error| error.to_string())?;
     let engine = Engine::new(loaded.policies, "nobody");
+    let deciding = Deciding::new(engine, Forbidden::new(), "nobody".into());
     let journal = Box::new(Journal::nowhere());
-    Ok(Services::new(places, engine, "nobody".into(), Forbidden::new(), limits, waiter, journal, recorder))
+    Ok(Services::new(host, deciding, limits, waiter, journal, recorder))
 }
 
 /// What is attempted, and in which words it is told.

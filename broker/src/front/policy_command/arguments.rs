@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::front::cli::PolicyMode;
+use crate::policy::Mode;
 
 /// What is to be done with policies.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct CheckArguments {
     #[arg(value_name = "FILE_OR_DIR", required = true)]
     pub paths: Vec<PathBuf>,
     /// How to treat policies that look like mistakes
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = PolicyMode::Standard)]
-    pub policy_mode: PolicyMode,
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Standard)]
+    pub policy_mode: Mode,
     /// Fail when there is anything to warn about
     #[arg(long)]
     pub deny_warnings: bool,
@@ -74,8 +74,8 @@ pub struct ExplainArguments {
     #[arg(long, value_name = "JSON")]
     pub process: Option<String>,
     /// How to treat policies that look like mistakes
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = PolicyMode::Standard)]
-    pub policy_mode: PolicyMode,
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Standard)]
+    pub policy_mode: Mode,
     /// Print the explanation as JSON
     #[arg(long)]
     pub json: bool,

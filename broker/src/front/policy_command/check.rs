@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{CheckArguments, may_be_coloured, mode, print, read, texts};
-use crate::front::cli::Exit;
+use super::{CheckArguments, may_be_coloured, print, read, texts};
 use crate::policy::{Finding, Policies, Severity, render, undone};
+use crate::result::Exit;
 
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let sources = match read(&arguments.paths) {
@@ -12,7 +12,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         Err(exit) => return exit,
     };
     let texts = texts(&sources);
-    let (findings, policies): (Vec<Finding>, _) = match Policies::load(&texts, mode(arguments.policy_mode)) {
+    let (findings, policies): (Vec<Finding>, _) = match Policies::load(&texts, arguments.policy_mode) {
         Ok(loaded) => {
             let count = loaded.policies.len();
             // Only here: a run that goes on is not told each time what its author may have meant.

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Asked, ExplainArguments, complain, mode, print, read, show, texts};
-use crate::front::cli::{Exit, PolicyMode};
+use super::{Asked, ExplainArguments, complain, print, read, show, texts};
 use crate::host::principal;
 use crate::policy::explain::{Explanation, Ground, Nearest, explain};
-use crate::policy::{Engine, Policies, entity};
+use crate::policy::{Engine, Mode, Policies, entity};
+use crate::result::Exit;
 use crate::terminal::printable_line;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Exit {
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
         Err(exit) => return exit,
     };
     let texts = texts(&sources);
-    let loaded = match Policies::load(&texts, mode(arguments.policy_mode)) {
+    let loaded = match Policies::load(&texts, arguments.policy_mode) {
         Ok(loaded) => loaded,
         Err(errors) => {
             show(&errors.of_weight(), &texts);
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
     show(&loaded.warnings, &texts);
     let principal = asked.principal.clone().unwrap_or_else(|| {
         let uid = nix::unistd::geteuid().as_raw();
-        if arguments.policy_mode == PolicyMode::Rex { principal::of_rex(uid) } else { principal::of(uid) }
+        if arguments.policy_mode == Mode::Rex { principal::of_rex(uid) } else { principal::of(uid) }
     });
     let mut engine = Engine::new(loaded.policies, &principal);
     let explanation = asked.with(|question| explain(&mut engine, question));

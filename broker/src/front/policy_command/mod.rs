@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 pub use arguments::{CheckArguments, ExplainArguments, PolicyArguments, PolicyTask};
 pub use question::{Asked, NotAQuestion};
 
-use crate::front::cli::{Exit, PolicyMode};
-use crate::policy::{Finding, Mode, PolicyText, render, schema};
+use crate::policy::{Finding, PolicyText, render, schema};
+use crate::result::Exit;
 use crate::run::input::{InputError, PolicySource, read_policies};
-use crate::terminal::printable;
+use crate::terminal::{Color, printable};
 
 /// Does what was asked for; gives the exit status.
 pub fn run(arguments: &PolicyArguments) -> u8 {
@@ -27,20 +27,10 @@ pub fn run(arguments: &PolicyArguments) -> u8 {
     exit.code(false)
 }
 
-/// The mode of loading that an operator chose.
-pub fn mode(chosen: PolicyMode) -> Mode {
-    match chosen {
-        PolicyMode::Standard => Mode::Standard,
-        PolicyMode::Strict => Mode::Strict,
-        PolicyMode::Rex => Mode::Rex,
-    }
-}
-
 /// Whether what is written there may be coloured: it is a terminal, and nobody asked for plain text
 /// (<https://no-color.org>).
 pub fn may_be_coloured(stream: &impl IsTerminal) -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    stream.is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    Color::Auto.is_wanted(stream.is_terminal())
 }
 
 /// Shows findings on standard error, with the lines they are about; standard output is for results.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::ExplainArguments;
-use crate::host::file_system::path::PathName;
+use crate::policy::name::PathName;
 use crate::policy::{
     Argument, ContextRef, ExecuteContext, KINDS, ProcessRef, Question, ResourceRef, entity_id, nearest,
 };

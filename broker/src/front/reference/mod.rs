@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use arguments::{ListArguments, SdkArguments, SdkTask};
 
-use crate::front::cli::Exit;
+use crate::result::Exit;
 use crate::terminal::printable_line;
 use entry::{Reference, Section};
 

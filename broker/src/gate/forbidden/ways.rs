@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{FileStat, SFlag, lstat};
 
-use crate::host::file_system::object::Inode;
-use crate::host::file_system::path::PathName;
-use crate::host::file_system::walk::{file_type, inode};
+use crate::gate::object::{Inode, file_type};
+use crate::policy::name::PathName;
 
 /// Everything that leads to closed files.
 #[derive(Debug, Default)]
@@ -74,7 +73,7 @@ impl Ways {
             };
             self.note_step(&here, &component, &path, found.as_ref(), Step { reason, is });
             if is_last {
-                ends.push(End { path: PathName::from_os(&path), inode: found.as_ref().map(inode) });
+                ends.push(End { path: PathName::from_os(&path), inode: found.as_ref().map(Inode::of) });
             }
             match found {
                 Some(stat) if file_type(&stat) == SFlag::S_IFLNK && links < MAX_LINKS => {
@@ -86,7 +85,7 @@ impl Ways {
                     }
                     ahead.extend(components(&target).rev());
                 }
-                found => here.enter(path, found.as_ref().map(inode)),
+                found => here.enter(path, found.as_ref().map(Inode::of)),
             }
         }
         ends
@@ -114,7 +113,7 @@ impl Ways {
             self.entries.entry((parent, component.to_vec())).and_modify(closed_wins).or_insert(step);
         }
         if let Some(stat) = found {
-            self.objects.insert(inode(stat), step.reason);
+            self.objects.insert(Inode::of(stat), step.reason);
         }
     }
 
@@ -152,7 +151,7 @@ struct Here {
 
 impl Here {
     fn root() -> Self {
-        let root = lstat("/").ok().map(|stat| inode(&stat));
+        let root = lstat("/").ok().map(|stat| Inode::of(&stat));
         Self { path: PathBuf::from("/"), inodes: Vec::new(), inode: root }
     }
 
@@ -218,8 +217,8 @@ mod tests {
 
         let paths = ["link", "real", "real/below"].map(|name| is(&ways, &root.join(name)));
         let objects = ["link", "real", "real/below", "real/below/file", "last"]
-            .map(|name| ways.by_object(inode(&lstat(&root.join(name)).unwrap())));
-        let parent = inode(&lstat(&root).unwrap());
+            .map(|name| ways.by_object(Inode::of(&lstat(&root.join(name)).unwrap())));
+        let parent = Inode::of(&lstat(&root).unwrap());
         let entry = ways.by_entry(parent, b"link").map(|step| step.is);
         std::fs::remove_dir_all(&root).unwrap();
         assert_eq!(paths, [Some(Is::Leading); 3]);
@@ -237,7 +236,7 @@ mod tests {
 
         ways.note(&root.join("link/no/such/file"), "why");
 
-        let parent = inode(&lstat(&root.join("real")).unwrap());
+        let parent = Inode::of(&lstat(&root.join("real")).unwrap());
         std::fs::remove_dir_all(&root).unwrap();
         assert_eq!(is(&ways, &root.join("real/no")), Some(Is::Missing));
         assert_eq!(is(&ways, &root.join("real/no/such")), Some(Is::Missing));

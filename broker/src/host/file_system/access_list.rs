@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
-use rex_hardening::sys::fgetxattr;
+use rex_outside::kernel::fgetxattr;
 
 /// The mode that keeps everybody out whom the file's access list keeps out.
 ///

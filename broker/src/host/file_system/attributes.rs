@@ -10,9 +10,9 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmodat, fstat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat};
-use rex_hardening::sys::{fgetxattr, fsetxattr};
 use rex_ipc::action::file_system::{Chmod, Chown, SetXAttr, Write};
 use rex_ipc::file_system::NewTime;
+use rex_outside::kernel::{fgetxattr, fsetxattr};
 
 use super::walk::file_type;
 use crate::gate::{Permit, Resource};

@@ -19,8 +19,8 @@ use super::staged::Staged;
 use super::walk::{file_type, hold_entry, inode, stat_entry};
 use crate::gate::{Permit, Resource};
 use crate::host::file_system::object::{DirPath, Directory};
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::writer::{NewFile, Writer};
+use crate::policy::name::{EntryName, PathName};
 
 /// How far a way below an open directory exists.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use nix::fcntl::copy_file_range;
 use nix::sys::stat::{FileStat, fstat, futimens};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Whence, fdatasync, ftruncate, lseek};
-use rex_hardening::sys::{clone_content, statx};
 use rex_ipc::action::file_system::{Read, Write};
+use rex_outside::kernel::{clone_content, statx};
 
 use super::staged::{Staged, offset, read_all_at, write_all_at};
 use super::walk::inode;

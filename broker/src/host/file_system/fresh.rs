@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use crate::host::file_system::object::{FileAt, Inode};
+use crate::gate::Inode;
+use crate::host::file_system::object::FileAt;
 use crate::host::file_system::unguarded;
 
 /// An empty file that an opening has made. Unless it is kept, it is removed when this is dropped: with the handle of a

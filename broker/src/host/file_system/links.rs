@@ -11,8 +11,8 @@ use nix::unistd::symlinkat;
 use rex_ipc::action::file_system::{Create, Delete};
 
 use super::walk;
-use crate::gate::Permit;
-use crate::host::file_system::object::{FileAt, Inode};
+use crate::gate::{Inode, Permit};
+use crate::host::file_system::object::FileAt;
 use crate::host::file_system::temporaries::Temporaries;
 
 /// Why a link could not take its name.

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::Mode;
 use nix::unistd::Whence;
-use rex_hardening::sys::getdents;
 use rex_ipc::action::file_system::Read;
 use rex_ipc::file_system::EntryType;
+use rex_outside::kernel::getdents;
 
 use super::{openat2, stat, walk};
 use crate::gate::Permit;
 use crate::host::file_system::object::{Directory, Listing};
-use crate::host::file_system::path::EntryName;
+use crate::policy::name::EntryName;
 
 /// One entry in bytes.
 #[derive(Debug)]

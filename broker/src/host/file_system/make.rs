@@ -13,7 +13,7 @@ use super::attributes;
 use super::walk::{self, Reached};
 use crate::gate::Permit;
 use crate::host::file_system::object::{DirPath, Directory};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::policy::name::{EntryName, PathName};
 
 /// The directory of the permit beneath the one that it is in, made when it is missing, with no more than these bits; and
 /// whether it was.

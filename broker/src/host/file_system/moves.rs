@@ -14,9 +14,9 @@ use nix::fcntl::{AtFlags, OFlag, RenameFlags, ResolveFlag, renameat, renameat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstat, futimens, mkdirat, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, syncfs, unlinkat};
-use rex_hardening::sys::statx;
 use rex_ipc::action::Action;
 use rex_ipc::action::file_system::{Create, Move, Open, Read, Write};
+use rex_outside::kernel::statx;
 
 use super::copy::{self, NotCopied};
 use super::moment::{self, Moment};
@@ -26,11 +26,11 @@ use super::tree::{Step as TreeStep, Tree};
 use super::walk::Reached;
 use super::write::Step;
 use super::{openat2, succession, walk};
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::moved::Identity;
-use crate::host::file_system::object::{DirAt, Directory, File, FileAt, Inode, Moving, Origin};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::gate::moved::{identity, identity_at};
+use crate::gate::{Identity, Inode, Permit, Resource};
+use crate::host::file_system::object::{DirAt, Directory, File, FileAt, Moving, Origin};
 use crate::host::file_system::temporaries::{Temporaries, TemporaryName};
+use crate::policy::name::{EntryName, PathName};
 
 /// Whether what has the new name may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,15 +107,15 @@ pub fn arrived_file(
     let FileAt { parent, entry, path } = create.resource();
     same(&permit.resource().path, path)?;
     if moved.at_named() == moved.inode {
-        super::unguarded::identity(moved.fd.as_fd())
+        identity(moved.fd.as_fd())
     } else {
-        super::unguarded::identity_at(parent, entry)
+        identity_at(parent.in_place(), entry)
     }
 }
 
 /// The same for a directory, which was opened at its place.
 pub fn arrived_directory(moved: &Directory) -> io::Result<Identity> {
-    super::unguarded::identity_of(moved)
+    identity(moved.fd.as_fd())
 }
 
 /// What has the name that something is to get. Who may make something there may know.

@@ -1,20 +1,12 @@
 //! The objects that the broker holds open for a jail, and the names that stand for objects not yet opened.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
+use crate::gate::{InDirectory, Inode};
 use crate::host::file_system::fresh::Fresh;
-use crate::host::file_system::path::{EntryName, PathName};
-
-/// Device and inode number: what an object is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Inode {
-    /// Device number.
-    pub device: u64,
-    /// Inode number.
-    pub number: u64,
-}
+use crate::policy::name::{EntryName, PathName};
 
 /// An open directory.
 #[derive(Debug)]
@@ -27,6 +19,13 @@ pub struct Directory {
     pub inode: Inode,
     /// Where a listing in pages is.
     pub listing: RefCell<Option<Listing>>,
+}
+
+impl Directory {
+    /// As the gate knows it.
+    pub fn in_place(&self) -> InDirectory<'_> {
+        InDirectory { fd: self.fd.as_fd(), inode: self.inode, name: &self.name }
+    }
 }
 
 /// A listing in pages.

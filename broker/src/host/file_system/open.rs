@@ -11,10 +11,10 @@ use rex_ipc::action::file_system::{Create, Open};
 
 use super::openat2;
 use super::walk::{self, Reached};
-use crate::gate::{Permit, Resource};
+use crate::gate::{Inode, Permit, Resource};
 use crate::host::file_system::fresh::Fresh;
-use crate::host::file_system::object::{DirPath, Directory, File, FileAt, Inode, Origin};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::host::file_system::object::{DirPath, Directory, File, FileAt, Origin};
+use crate::policy::name::{EntryName, PathName};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug)]

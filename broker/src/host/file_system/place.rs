@@ -15,10 +15,10 @@ use super::moment::{self, Moment};
 use super::openat2;
 use super::staged::Staged;
 use super::walk::{file_type, inode};
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::{Directory, File, Inode, Origin};
-use crate::host::file_system::path::EntryName;
+use crate::gate::{Inode, Permit, Resource};
+use crate::host::file_system::object::{Directory, File, Origin};
 use crate::host::file_system::temporaries::{Temporaries, TemporaryName};
+use crate::policy::name::EntryName;
 
 /// Why content could not take its name.
 #[derive(Debug)]
@@ -251,7 +251,7 @@ const MAX_TRIES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::file_system::path::PathName;
+    use crate::policy::name::PathName;
 
     #[test]
     fn what_was_exchanged_between_the_look_and_the_exchange_goes_back() {

@@ -12,13 +12,13 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use rex_hardening::sys::statx;
 use rex_ipc::action::file_system::Delete;
+use rex_outside::kernel::statx;
 
 use super::{openat2, walk};
-use crate::gate::Permit;
-use crate::host::file_system::object::{DirAt, Directory, FileAt, Inode};
-use crate::host::file_system::path::EntryName;
+use crate::gate::{Inode, Permit};
+use crate::host::file_system::object::{DirAt, Directory, FileAt};
+use crate::policy::name::EntryName;
 
 /// Removes a name that is not a directory's.
 ///

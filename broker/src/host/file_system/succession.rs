@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
-use rex_hardening::sys::{fgetxattr, flistxattr, fremovexattr, fsetxattr};
 use rex_ipc::action::file_system::{Read, Write};
+use rex_outside::kernel::{fgetxattr, flistxattr, fremovexattr, fsetxattr};
 
 use super::access_list::{self, ACCESS_LIST};
 use super::attributes::set_owner_of;

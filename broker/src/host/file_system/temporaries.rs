@@ -23,9 +23,9 @@ use nix::sys::stat::{FileStat, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 use serde_json::{Value, json};
 
-use crate::audit::hex;
-use crate::host::file_system::object::{Directory, Inode};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::gate::Inode;
+use crate::host::file_system::object::Directory;
+use crate::policy::name::{EntryName, PathName};
 
 /// The temporary names of one run.
 #[derive(Debug)]
@@ -348,6 +348,11 @@ fn inode_of(stat: &FileStat) -> Inode {
 
 fn is_token(name: &str) -> bool {
     name.len() == 2 * TOKEN_BYTES && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn random_hex<const BYTES: usize>() -> io::Result<String> {

@@ -12,14 +12,14 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::libc::{STATX_ATTR_MOUNT_ROOT, STATX_INO, STATX_MODE, STATX_MTIME, STATX_SIZE, STATX_TYPE, makedev};
 use nix::sys::stat::{Mode, SFlag, fstat};
-use rex_hardening::sys::{getdents, statx_entry};
 use rex_ipc::action::Action;
+use rex_outside::kernel::{getdents, statx_entry};
 
 use super::list::parse;
 use super::{openat2, walk};
-use crate::gate::{Permit, Resource, resource_text};
-use crate::host::file_system::object::{Directory, Inode};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::gate::{Inode, Permit, Resource, resource_text};
+use crate::host::file_system::object::Directory;
+use crate::policy::name::{EntryName, PathName};
 
 /// A walk through a tree, which begins at the directory of a permit and never leaves it.
 #[derive(Debug)]

@@ -1,24 +1,22 @@
 //! The system calls that need no permit, each with the reason.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::libc::{STATX_BTIME, STATX_INO, makedev};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use rex_hardening::sys::{statx, statx_entry};
 use rex_ipc::file_system::Instant;
 use rex_ipc::runtime::Clocks;
 
 use super::tree::{Step, Tree};
 use super::walk;
-use crate::host::file_system::moved::Identity;
-use crate::host::file_system::object::{Directory, FileAt, Inode};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::gate::Inode;
+use crate::host::file_system::object::{Directory, FileAt};
+use crate::policy::name::{EntryName, PathName};
 
 /// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
 pub fn root() -> io::Result<OwnedFd> {
@@ -36,31 +34,6 @@ pub fn own_fds() -> io::Result<OwnedFd> {
 /// Owner and mode of a directory that is held open. Only the hard-link rule looks at them, and no script sees them.
 pub fn status_of(directory: &Directory) -> io::Result<FileStat> {
     Ok(nix::sys::stat::fstat(&directory.fd)?)
-}
-
-/// What an open object is. Only what this run has moved is looked for by it, and that can only be denied more.
-pub fn identity(object: BorrowedFd<'_>) -> io::Result<Identity> {
-    Ok(identity_in(&statx(object, STATX_INO | STATX_BTIME)?))
-}
-
-/// The same for a directory.
-pub fn identity_of(directory: &Directory) -> io::Result<Identity> {
-    identity(directory.fd.as_fd())
-}
-
-/// The same for what has a name in a directory.
-pub fn identity_at(directory: &Directory, entry: &EntryName) -> io::Result<Identity> {
-    let found = statx_entry(directory.fd.as_fd(), entry.as_c_str(), STATX_INO | STATX_BTIME)?;
-    Ok(identity_in(&found))
-}
-
-fn identity_in(found: &nix::libc::statx) -> Identity {
-    let device = makedev(found.stx_dev_major, found.stx_dev_minor);
-    let born = found.stx_mask & STATX_BTIME != 0;
-    Identity {
-        inode: Inode { device, number: found.stx_ino },
-        born: born.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
-    }
 }
 
 /// The time. Row `now` needs no permission: it says nothing about the host's data.

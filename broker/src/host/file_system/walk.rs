@@ -15,9 +15,9 @@ use rex_ipc::action::file_system::Open;
 
 use super::openat2;
 use crate::gate::error::Error;
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::{DirPath, Directory, Inode};
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::gate::{self, Inode, Permit, Resource};
+use crate::host::file_system::object::{DirPath, Directory};
+use crate::policy::name::{EntryName, PathName};
 
 /// Asks for the place that a link leads to, when there is one; gives the permit to go there.
 pub type AskLink<'a, 'req, R> =
@@ -89,12 +89,12 @@ impl Found {
 
 /// What an open object is.
 pub fn inode(stat: &FileStat) -> Inode {
-    Inode { device: stat.st_dev, number: stat.st_ino }
+    Inode::of(stat)
 }
 
 /// The type bits of an object's mode.
 pub fn file_type(stat: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+    gate::file_type(stat)
 }
 
 /// Opens the directory of the permit; a link anywhere in its path is refused with `ELOOP`.

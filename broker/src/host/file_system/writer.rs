@@ -6,12 +6,11 @@ use std::rc::Rc;
 use rex_ipc::action::file_system::{Chmod, Chown, Create, Write};
 use rex_ipc::file_system::WriteHow;
 
-use crate::gate::{Allows, Resource};
-use crate::host::file_system::moved::Held;
-use crate::host::file_system::object::{Directory, File, Inode};
-use crate::host::file_system::path::PathName;
+use crate::gate::{Allows, Held, Inode, Resource};
+use crate::host::file_system::object::{Directory, File};
 use crate::host::file_system::staged::Staged;
 use crate::policy::ResourceRef;
+use crate::policy::name::PathName;
 
 /// New content, and where it goes.
 #[derive(Debug)]

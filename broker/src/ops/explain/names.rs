@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use rex_ipc::handle::{DirId, FileId, WriterId};
 
-use crate::gate::Resource;
-use crate::host::file_system::object::Inode;
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::gate::{Inode, Resource};
 use crate::host::handles::Handles;
 use crate::policy::ResourceRef;
+use crate::policy::name::{EntryName, PathName};
 
 /// A file or directory by its name.
 #[derive(Clone)]

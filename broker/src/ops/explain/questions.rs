@@ -8,8 +8,8 @@ use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
 
 use super::names::{Names, OpenedFile, Place};
-use crate::host::file_system::path::PathName;
 use crate::host::handles::Handles;
+use crate::policy::name::PathName;
 use crate::policy::{ContextRef, Question};
 
 /// A question that a request is sure to ask, if what comes before it succeeds.

@@ -2,13 +2,13 @@
 
 use rex_ipc::file_system::AbandonWrite;
 
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for AbandonWrite {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        gate.services.handles.take_writer(self.writer)?.was_for_nothing();
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        call.host.handles.take_writer(self.writer)?.was_for_nothing();
         Ok(())
     }
 }

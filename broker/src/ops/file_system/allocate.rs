@@ -7,25 +7,24 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::Allocate;
 
 use super::begin_write::not_writable;
-use crate::audit::Act;
-use crate::gate::Gate;
+use crate::gate::Act;
 use crate::gate::error::Error;
 use crate::host::file_system::write::{self, AllocateError};
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for Allocate {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        let file = gate.services.handles.file(self.file)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let file = call.host.handles.file(self.file)?;
         let act = Act::Allocate { size_bytes: self.length_bytes };
-        let permit = gate.authorize_act::<Write, _>(Rc::clone(&file), act)?;
+        let permit = call.authorize_act::<Write, _>(Rc::clone(&file), act)?;
         if !file.writable {
             return Err(not_writable(&file));
         }
         let missing = write::missing(&permit, self.length_bytes);
         let missing = missing.map_err(|error| Error::system_as(ErrorKind::RustixError, &error))?;
-        gate.services.count_written_bytes(missing)?;
-        let services = &mut *gate.services;
-        write::allocate(&permit, self.length_bytes, &mut |_| services.go_on()).map_err(|error| match error {
+        call.metered.count_written_bytes(missing)?;
+        write::allocate(&permit, self.length_bytes, &mut |_| call.pace.go_on()).map_err(|error| match error {
             AllocateError::System(error) => Error::system_as(ErrorKind::RustixError, &error),
             AllocateError::Stopped(error) => error,
         })

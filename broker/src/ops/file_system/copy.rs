@@ -13,9 +13,8 @@ use rex_ipc::handle::FileId;
 use super::begin_write::not_writable;
 use super::finish_write::take_name;
 use super::read_chunk::not_readable;
-use crate::audit::Act;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
+use crate::gate::{Act, Permit};
 use crate::host::file_system::copy::{self, NotCopied};
 use crate::host::file_system::object::File;
 use crate::host::file_system::place::{self, NotPlaced};
@@ -24,18 +23,18 @@ use crate::host::file_system::succession::{self, Source};
 use crate::host::file_system::walk::inode;
 use crate::host::file_system::write;
 use crate::ops::Perform;
-use crate::run::services::Services;
+use crate::ops::call::Call;
 
 impl Perform for Copy {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Copied, Error> {
-        let from = gate.services.handles.file(self.from)?;
-        let to = gate.services.handles.file(self.to)?;
-        let read = gate.authorize::<Read, _>(Rc::clone(&from))?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Copied, Error> {
+        let from = call.host.handles.file(self.from)?;
+        let to = call.host.handles.file(self.to)?;
+        let read = call.authorize::<Read, _>(Rc::clone(&from))?;
         if !from.readable {
             return Err(not_readable(&from));
         }
         let act = Act::Copy { from: from.name.as_str(), to: to.name.as_str() };
-        let write = gate.authorize_act::<Write, _>(Rc::clone(&to), act)?;
+        let write = call.authorize_act::<Write, _>(Rc::clone(&to), act)?;
         if !to.writable {
             return Err(not_writable(&to));
         }
@@ -50,11 +49,11 @@ impl Perform for Copy {
         let is_new = to.fresh.borrow().is_some();
         let mode = match (self.preserve, is_new) {
             (true, _) => NewMode::OfSource,
-            (false, true) => NewMode::OfSourceWithout(gate.services.umask),
+            (false, true) => NewMode::OfSourceWithout(call.host.umask),
             (false, false) => NewMode::AsItWas,
         };
         let copying = Copying { read, write, source, mode };
-        let bytes = copying.run(gate.services, &target, self.to).inspect_err(|_| to.was_for_nothing())?;
+        let bytes = copying.run(call, &target, self.to).inspect_err(|_| to.was_for_nothing())?;
         to.stays();
         Ok(Copied { bytes })
     }
@@ -82,13 +81,13 @@ enum NewMode {
 impl Copying<'_> {
     /// Copies out of sight, and puts the result in the place of the destination: under its name, or, where that would
     /// change more than the content, into it.
-    fn run(&self, services: &mut Services, target: &FileStat, id: FileId) -> Result<u64, Error> {
+    fn run(&self, call: &mut Call<'_, Copy>, target: &FileStat, id: FileId) -> Result<u64, Error> {
         let to = self.write.resource();
         let place = to.origin.real.as_ref();
         let parent = place.map(|place| &place.parent);
         let beside = match parent.filter(|_| copy::is_replaceable(&self.write, target)) {
             // Where nothing new can be made, what is there can perhaps be written.
-            Some(parent) => staged::beside(&self.write, parent, &mut services.temporaries).ok(),
+            Some(parent) => staged::beside(&self.write, parent, &mut call.host.temporaries).ok(),
             None => None,
         };
         let mut staged = match beside {
@@ -96,17 +95,17 @@ impl Copying<'_> {
             None => staged::apart(&self.write, parent.map(|parent| &**parent)).map_err(|e| failed(&e))?,
         };
         let bytes = copy::into_staged(&self.read, self.read.resource(), &mut staged, &mut |bytes| {
-            services.count_written_bytes(bytes)?;
-            services.go_on()
+            call.metered.count_written_bytes(bytes)?;
+            call.pace.go_on()
         })
         .map_err(not_copied)?;
         if let Some(place) = place.filter(|_| staged.can_take_name())
             && self.dress(&staged).is_ok()
         {
-            match take_name(services, &self.write, to, &staged, place) {
+            match take_name(call.host, &self.write, to, &staged, place) {
                 Ok(new) => {
                     let file = place::successor(to, staged, &new)?;
-                    services.handles.exchange_file(id, file);
+                    call.host.handles.exchange_file(id, file);
                     return Ok(bytes);
                 }
                 // A file that somebody has exchanged is still open, and so can be written.

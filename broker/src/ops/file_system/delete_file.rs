@@ -6,17 +6,17 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::DeleteFile;
 
 use super::support::removal::not_found;
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::host::file_system::remove;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for DeleteFile {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        let file = gate.services.handles.file(self.file)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let file = call.host.handles.file(self.file)?;
         let origin = &file.origin;
         // What goes is a name: that of the link, where one was followed.
-        let delete = gate.authorize::<Delete, _>(origin.named.clone())?;
+        let delete = call.authorize::<Delete, _>(origin.named.clone())?;
         let directory = &origin.named.parent.name;
         match remove::file(&delete, file.at_named()) {
             Ok(()) => Ok(()),

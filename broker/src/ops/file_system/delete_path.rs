@@ -17,83 +17,84 @@ use rex_ipc::file_system::DeletePath;
 use super::support::removal;
 use super::{ask_through, held, object_refusal, refused_link, split};
 use crate::gate::error::Error;
-use crate::gate::{Allows, Gate, Permit, Resource};
+use crate::gate::{Allows, Permit, Resource};
 use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath};
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::remove;
 use crate::host::file_system::walk::{self, Reached, file_type};
 use crate::ops::Perform;
+use crate::ops::call::Call;
 use crate::policy::ResourceRef;
+use crate::policy::name::{EntryName, PathName};
 
 impl Perform for DeletePath {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let given = self.path.as_str();
         let path = PathName::parse(given)?;
         let as_entry = split(&path).filter(|_| !names_a_directory(given)).filter(|(parent, _)| {
-            gate.would_permit::<Open, _>(&DirPath(parent.clone()))
-                && gate.would_permit::<Open, _>(&FilePath(path.clone()))
+            call.would_permit::<Open, _>(&DirPath(parent.clone()))
+                && call.would_permit::<Open, _>(&FilePath(path.clone()))
         });
         if let Some((parent, entry)) = as_entry
-            && remove_entry(gate, parent, entry)?
+            && remove_entry(call, parent, entry)?
         {
             return Ok(());
         }
-        remove_directory(gate, &self, path)
+        remove_directory(call, &self, path)
     }
 }
 
 /// Removes the directory that the path leads to, as an open one is removed.
 fn remove_directory(
-    gate: &mut Gate<'_, DeletePath>,
+    call: &mut Call<'_, DeletePath>,
     request: &DeletePath,
     path: PathName,
 ) -> Result<(), Error> {
     let reached = match split(&path).filter(|_| !names_a_directory(request.path.as_str())) {
-        Some((parent, entry)) => reach_itself(gate, NamedDir { path, parent }, entry)?,
+        Some((parent, entry)) => reach_itself(call, NamedDir { path, parent }, entry)?,
         None => {
-            let open = gate.authorize::<Open, _>(DirPath(path))?;
-            reach(gate, &open)?
+            let open = call.authorize::<Open, _>(DirPath(path))?;
+            reach(call, &open)?
         }
     };
     let directory = match file_type(&reached.stat) {
-        SFlag::S_IFDIR => enter(gate, reached)?,
+        SFlag::S_IFDIR => enter(call, reached)?,
         SFlag::S_IFLNK => return Err(refused_link(&reached.name)),
         _ => {
             // Known by now to whoever may open it as a directory; what is missing is the permission for what it is.
-            gate.authorize::<Open, _>(DirPath(reached.name.parent()))?;
-            gate.authorize::<Open, _>(FilePath(reached.name))?;
+            call.authorize::<Open, _>(DirPath(reached.name.parent()))?;
+            call.authorize::<Open, _>(FilePath(reached.name))?;
             return Err(Errno::ENOTDIR.into());
         }
     };
-    let delete = gate.authorize::<Delete, _>(Rc::clone(&directory))?;
-    let root = Rc::clone(&gate.services.root);
+    let delete = call.authorize::<Delete, _>(Rc::clone(&directory))?;
+    let root = Rc::clone(&call.host.root);
     let failed = |error: std::io::Error| removal::refused(&error, &directory.name);
     let (parent, entry) = remove::place_of(&delete, root.as_fd()).map_err(failed)?;
     if request.recursive {
-        removal::empty(gate, &delete, &directory)?;
+        removal::empty(call, &delete, &directory)?;
     }
     remove::open_directory(&delete, (&parent, &entry)).map_err(failed)?;
-    gate.services.moved.directory_is_gone(&directory.name);
+    call.moved().directory_is_gone(&directory.name);
     Ok(())
 }
 
 /// Removes what has the name, unless that is a directory; says whether it was not.
-fn remove_entry(gate: &mut Gate<'_, DeletePath>, parent: PathName, entry: EntryName) -> Result<bool, Error> {
-    let open = gate.authorize::<Open, _>(DirPath(parent))?;
-    let parent = reach(gate, &open)?;
-    let parent = enter(gate, parent)?;
+fn remove_entry(call: &mut Call<'_, DeletePath>, parent: PathName, entry: EntryName) -> Result<bool, Error> {
+    let open = call.authorize::<Open, _>(DirPath(parent))?;
+    let parent = reach(call, &open)?;
+    let parent = enter(call, parent)?;
     let place = FileAt::new(Rc::clone(&parent), entry);
-    let open = gate.authorize::<Open, _>(place.clone())?;
+    let open = call.authorize::<Open, _>(place.clone())?;
     let found = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
     match file_type(&found.stat) {
         SFlag::S_IFDIR => return Ok(false),
         SFlag::S_IFLNK => return Err(refused_link(&found.name)),
         _ => {}
     }
-    if let Some(reason) = object_refusal(gate.services, Some(&parent), &found) {
-        return Err(gate.refuse::<Open, _>(&place, reason));
+    if let Some(reason) = object_refusal(call, Some(&parent), &found) {
+        return Err(call.refuse::<Open, _>(&place, reason));
     }
-    let delete = gate.authorize::<Delete, _>(place)?;
+    let delete = call.authorize::<Delete, _>(place)?;
     match remove::file(&delete, walk::inode(&found.stat)) {
         Ok(()) => Ok(true),
         Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
@@ -124,34 +125,34 @@ impl Allows<Open> for NamedDir {}
 
 /// Goes to what has the name, through links on the way to it, but not through itself.
 fn reach_itself(
-    gate: &mut Gate<'_, DeletePath>,
+    call: &mut Call<'_, DeletePath>,
     named: NamedDir,
     entry: EntryName,
 ) -> Result<Reached, Error> {
-    let open = gate.authorize::<Open, _>(named)?;
-    let root = Rc::clone(&gate.services.root);
+    let open = call.authorize::<Open, _>(named)?;
+    let root = Rc::clone(&call.host.root);
     // The question at each link is about the whole path, as if the directory at its end were gone to.
     let mut ask = |link: Option<&Reached>, place: PathName| {
-        ask_through(gate, link, DirPath(place.join(entry.as_bytes())))
+        ask_through(call, link, DirPath(place.join(entry.as_bytes())))
     };
     let parent = walk::follow(&open, |named| &named.parent, root.as_fd(), None, &mut ask)?.found.object()?;
     if file_type(&parent.stat) != SFlag::S_IFDIR {
         return Err(Errno::ENOTDIR.into());
     }
-    let open = gate.authorize::<Open, _>(DirAt::new(held(parent), entry))?;
+    let open = call.authorize::<Open, _>(DirAt::new(held(parent), entry))?;
     Ok(walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?)
 }
 
 /// Goes to a place, through links where there are some.
 fn reach<'req>(
-    gate: &mut Gate<'req, DeletePath>,
+    call: &mut Call<'req, DeletePath>,
     permit: &Permit<'req, Open, DirPath>,
 ) -> Result<Reached, Error> {
-    let root = Rc::clone(&gate.services.root);
+    let root = Rc::clone(&call.host.root);
     match walk::directory(permit, |path| &path.0, root.as_fd()) {
         Ok(reached) => Ok(reached),
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-            let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
+            let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
             Ok(walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
         }
         Err(error) => Err(error.into()),
@@ -159,9 +160,9 @@ fn reach<'req>(
 }
 
 /// Holds a directory, unless what it is is closed to every script.
-fn enter(gate: &mut Gate<'_, DeletePath>, reached: Reached) -> Result<Rc<Directory>, Error> {
-    match object_refusal(gate.services, None, &reached) {
-        Some(reason) => Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
+fn enter(call: &mut Call<'_, DeletePath>, reached: Reached) -> Result<Rc<Directory>, Error> {
+    match object_refusal(call, None, &reached) {
+        Some(reason) => Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
         None => Ok(held(reached)),
     }
 }

@@ -11,9 +11,9 @@ use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber, WriteHow};
 use rex_ipc::handle::FileId;
 
 use super::set_owner::{change_error, group_number, spelled, user_number};
-use crate::audit::Act;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
+use crate::gate::{Act, Permit};
+use crate::host::Host;
 use crate::host::file_system::object::{DirPath, File, FileAt};
 use crate::host::file_system::place::NotPlaced;
 use crate::host::file_system::staged::Staged;
@@ -22,17 +22,17 @@ use crate::host::file_system::walk::{file_type, inode};
 use crate::host::file_system::writer::{NewFile, Target, Writer};
 use crate::host::file_system::{below, place, write};
 use crate::ops::Perform;
-use crate::run::services::Services;
+use crate::ops::call::Call;
 
 type WritePermit<'req> = Permit<'req, Write, Rc<Writer>>;
 
 impl Perform for FinishWrite {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         if let Some(id) = self.reopen {
-            gate.services.handles.spend(id.0)?;
+            call.host.handles.spend(id.0)?;
         }
-        let writer = gate.services.handles.take_writer(self.writer)?;
-        let finished = finish(&self, gate, &writer);
+        let writer = call.host.handles.take_writer(self.writer)?;
+        let finished = finish(&self, call, &writer);
         if finished.is_ok() {
             writer.has_arrived();
         } else {
@@ -42,7 +42,7 @@ impl Perform for FinishWrite {
     }
 }
 
-fn finish(request: &FinishWrite, gate: &mut Gate<'_, FinishWrite>, writer: &Rc<Writer>) -> Result<(), Error> {
+fn finish(request: &FinishWrite, call: &mut Call<'_, FinishWrite>, writer: &Rc<Writer>) -> Result<(), Error> {
     let how = match &writer.target {
         Target::New(_) => "new",
         Target::File(_, WriteHow::Replace { .. }) => "replace",
@@ -50,20 +50,20 @@ fn finish(request: &FinishWrite, gate: &mut Gate<'_, FinishWrite>, writer: &Rc<W
         Target::File(_, WriteHow::Append) => "append",
     };
     let act = Act::Write { how, bytes: writer.staged.borrow().length_bytes() };
-    let permit = gate.authorize_act::<Write, _>(Rc::clone(writer), act)?;
+    let permit = call.authorize_act::<Write, _>(Rc::clone(writer), act)?;
     match &writer.target {
-        Target::New(new) if request.reopen.is_none() => new_file(gate, &permit, new, &request.attributes),
+        Target::New(new) if request.reopen.is_none() => new_file(call, &permit, new, &request.attributes),
         Target::File(file, how) if request.attributes == Attributes::default() => match how {
             WriteHow::Replace { keep_owner } => {
-                let replaced = replace(gate.services, &permit, file, *keep_owner)?;
+                let replaced = replace(call.host, &permit, file, *keep_owner)?;
                 if let Some(id) = request.reopen {
-                    reopen(gate.services, writer, file, &replaced, id)?;
+                    reopen(call.host, writer, file, &replaced, id)?;
                 }
                 Ok(())
             }
             WriteHow::InPlace if request.reopen.is_none() => write::in_place(&permit, file),
             WriteHow::Append if request.reopen.is_none() => {
-                write::append(&permit, file, &mut |_| gate.services.go_on())
+                write::append(&permit, file, &mut |_| call.pace.go_on())
             }
             WriteHow::InPlace | WriteHow::Append => Err(Errno::EINVAL.into()),
         },
@@ -74,7 +74,7 @@ fn finish(request: &FinishWrite, gate: &mut Gate<'_, FinishWrite>, writer: &Rc<W
 
 /// Has the new file take the name of the old one, if that still leads to it or to nothing.
 fn replace(
-    services: &mut Services,
+    host: &mut Host,
     permit: &WritePermit<'_>,
     file: &Rc<File>,
     keep_owner: bool,
@@ -82,7 +82,7 @@ fn replace(
     let staged = permit.resource().staged.borrow();
     succession::take_over(permit, file, &staged, keep_owner).map_err(not_like)?;
     let at = file.origin.real.as_ref().ok_or(Errno::ENOENT)?;
-    take_name(services, permit, file, &staged, at).map_err(|error| match error {
+    take_name(host, permit, file, &staged, at).map_err(|error| match error {
         NotPlaced::InTheWay { .. } => {
             let message =
                 format!("File error: the name leads to another file than was opened: {}", file.name);
@@ -94,7 +94,7 @@ fn replace(
 
 /// Gives staged content the name of the file it replaces, and has all handles on that file know.
 pub(super) fn take_name<R: crate::gate::Resource>(
-    services: &mut Services,
+    host: &mut Host,
     permit: &Permit<'_, Write, R>,
     file: &Rc<File>,
     staged: &Staged,
@@ -103,29 +103,23 @@ pub(super) fn take_name<R: crate::gate::Resource>(
     // On some layered file systems an inode has another number before it is written for the first time.
     let now = place::present_inode(permit, file)?;
     let is_old = |found: &FileStat| inode(found) == file.at_real_name() || inode(found) == now;
-    let own_fds = Rc::clone(&services.own_fds);
+    let own_fds = Rc::clone(&host.own_fds);
     let target = (&at.parent, &at.entry);
-    let new = place::put(permit, staged, target, own_fds.as_fd(), &mut services.temporaries, &is_old)?;
-    services.handles.note_replaced(at, file.at_real_name(), inode(&new));
+    let new = place::put(permit, staged, target, own_fds.as_fd(), &mut host.temporaries, &is_old)?;
+    host.handles.note_replaced(at, file.at_real_name(), inode(&new));
     Ok(new)
 }
 
 /// Opens the new file with the options of the old one.
-fn reopen(
-    services: &mut Services,
-    writer: &Writer,
-    old: &Rc<File>,
-    new: &FileStat,
-    id: FileId,
-) -> Result<(), Error> {
+fn reopen(host: &mut Host, writer: &Writer, old: &Rc<File>, new: &FileStat, id: FileId) -> Result<(), Error> {
     let staged = writer.staged.replace(Staged::in_memory());
-    services.handles.keep_file(id, place::successor(old, staged, new)?);
+    host.handles.keep_file(id, place::successor(old, staged, new)?);
     Ok(())
 }
 
 /// Has a new file take a name below a directory, with the directories that lead to it.
 fn new_file(
-    gate: &mut Gate<'_, FinishWrite>,
+    call: &mut Call<'_, FinishWrite>,
     permit: &WritePermit<'_>,
     new: &NewFile,
     attributes: &Attributes,
@@ -133,7 +127,7 @@ fn new_file(
     let writer = permit.resource();
     let mode = match attributes
         .mode
-        .map(|mode| gate.authorize_act::<Chmod, _>(Rc::clone(writer), Act::Mode(mode.bits())))
+        .map(|mode| call.authorize_act::<Chmod, _>(Rc::clone(writer), Act::Mode(mode.bits())))
     {
         Some(Ok(permit)) => Some(permit),
         // As Rex has it, the file is made without the mode; the denial is on record.
@@ -143,7 +137,7 @@ fn new_file(
     let owned = attributes.user.is_some() || attributes.group.is_some();
     let given = [spelled(attributes.user.as_ref()), spelled(attributes.group.as_ref())];
     let act = Act::Owner { user: given[0].as_deref(), group: given[1].as_deref() };
-    let owner = owned.then(|| gate.authorize_act::<Chown, _>(Rc::clone(writer), act)).transpose()?;
+    let owner = owned.then(|| call.authorize_act::<Chown, _>(Rc::clone(writer), act)).transpose()?;
     // Looked up only now: which users there are is nothing that a script without `chown` is told.
     let user = attributes.user.as_ref().map(|user| number(user, user_number)).transpose()?;
     let group = attributes.group.as_ref().map(|group| number(group, group_number)).transpose()?;
@@ -151,7 +145,7 @@ fn new_file(
     let walked = below::walk(permit, |_| new)?;
     let mut missing = Vec::new();
     for level in walked.missing {
-        missing.push(gate.authorize::<Create, _>(DirPath(level))?);
+        missing.push(call.authorize::<Create, _>(DirPath(level))?);
     }
     if let Some(chown) = &owner {
         below::set_owner(chown, user, group).map_err(|error| change_error(&error))?;
@@ -165,33 +159,27 @@ fn new_file(
     if let Some(modified) = attributes.modified {
         below::set_modified(permit, modified)?;
     }
-    let services = &mut *gate.services;
     let staged = writer.staged.borrow();
     let made = below::make(&missing, walked.held)?;
-    let entry = new
-        .path
-        .file_name()
-        .and_then(crate::host::file_system::path::EntryName::parse)
-        .ok_or(Errno::EINVAL)?;
-    if let Some(reason) = services.forbidden.bringing_reason(made.last()?, &entry) {
-        return Err(gate.refuse::<Write, _>(writer, reason));
+    let entry = new.path.file_name().and_then(crate::policy::name::EntryName::parse).ok_or(Errno::EINVAL)?;
+    if let Some(reason) = call.forbidden().bringing_reason(made.last()?.in_place(), &entry) {
+        return Err(call.refuse::<Write, _>(writer, reason));
     }
-    let forbidden = &services.forbidden;
+    let (forbidden, host) = call.forbidden_and_host();
     let may_replace = |found: &FileStat| {
         file_type(found) != SFlag::S_IFDIR && forbidden.displacing_reason(inode(found)).is_none()
     };
-    let own_fds = Rc::clone(&services.own_fds);
+    let own_fds = Rc::clone(&host.own_fds);
     let target = (made.last()?, &entry);
-    let placed =
-        place::put(permit, &staged, target, own_fds.as_fd(), &mut services.temporaries, &may_replace);
+    let placed = place::put(permit, &staged, target, own_fds.as_fd(), &mut host.temporaries, &may_replace);
     let failure = match placed {
         Ok(_) => {
             made.keep();
             return Ok(());
         }
         Err(NotPlaced::InTheWay { is_directory: true, .. }) => Errno::EISDIR.into(),
-        Err(NotPlaced::InTheWay { inode, .. }) => match services.forbidden.displacing_reason(inode) {
-            Some(reason) => gate.refuse::<Write, _>(writer, reason),
+        Err(NotPlaced::InTheWay { inode, .. }) => match call.forbidden().displacing_reason(inode) {
+            Some(reason) => call.refuse::<Write, _>(writer, reason),
             None => Errno::EBUSY.into(),
         },
         Err(NotPlaced::System(error)) => error.into(),

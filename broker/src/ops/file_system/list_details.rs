@@ -6,27 +6,27 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use rex_ipc::action::file_system::{Open, Read, Stat};
 use rex_ipc::bounded::{List, Text};
-use rex_ipc::codec;
 use rex_ipc::file_system::{DetailedEntry, Details, DetailsPage, Entry, EntryType, ListDetails, Metadata};
 use rex_ipc::limits::MAX_PAGE_ENTRIES;
-use rex_ipc::name;
+use rex_ipc::{codec, name};
 
 use super::support::removal::Pace;
 use super::{foreign_link_possible, metadata, object_refusal};
+use crate::gate::Permit;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
 use crate::host::file_system::list::RawEntry;
 use crate::host::file_system::object::{Directory, FileAt};
-use crate::host::file_system::path::EntryName;
 use crate::host::file_system::walk::{self, file_type};
 use crate::host::file_system::{list, stat};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::EntryName;
 
 impl Perform for ListDetails {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<DetailsPage, Error> {
-        let directory = gate.services.handles.dir(self.dir)?;
-        let read = gate.authorize::<Read, _>(Rc::clone(&directory))?;
-        let mut page = Page { entries: Vec::new(), left_bytes: gate.room_bytes.saturating_sub(PAGE_BYTES) };
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<DetailsPage, Error> {
+        let directory = call.host.handles.dir(self.dir)?;
+        let read = call.authorize::<Read, _>(Rc::clone(&directory))?;
+        let mut page = Page { entries: Vec::new(), left_bytes: call.room_bytes.saturating_sub(PAGE_BYTES) };
         let mut pace = Pace::default();
         let mut failure = None;
         let end = list::entries(&read, self.restart, |raw| {
@@ -34,7 +34,7 @@ impl Perform for ListDetails {
             if !page.has_room_for(&raw) {
                 return false;
             }
-            let described = pace.keep(gate).and_then(|()| describe(gate, &read, &directory, &raw));
+            let described = pace.keep(call).and_then(|()| describe(call, &read, &directory, &raw));
             match described {
                 Ok(details) => page.push(&raw, details),
                 Err(error) => failure = Some(error),
@@ -44,14 +44,14 @@ impl Perform for ListDetails {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        gate.services.count_read_bytes(gate.room_bytes.saturating_sub(page.left_bytes))?;
+        call.metered.count_read_bytes(call.room_bytes.saturating_sub(page.left_bytes))?;
         Ok(DetailsPage { entries: List::new(page.entries).unwrap_or_default(), end })
     }
 }
 
 /// What is told about an entry: the questions are those of opening it and describing what was opened.
 fn describe<'req>(
-    gate: &mut Gate<'req, ListDetails>,
+    call: &mut Call<'req, ListDetails>,
     read: &Permit<'req, Read, Rc<Directory>>,
     directory: &Rc<Directory>,
     raw: &RawEntry<'_>,
@@ -65,45 +65,45 @@ fn describe<'req>(
     let place = FileAt::new(Rc::clone(directory), entry);
     let described = match kind {
         EntryType::Dir => return Ok(Details::Directory),
-        EntryType::File | EntryType::Symlink => describe_opened(gate, place, kind),
-        _ => gate.authorize::<Stat, _>(place).and_then(|stat| status(&stat, kind)),
+        EntryType::File | EntryType::Symlink => describe_opened(call, place, kind),
+        _ => call.authorize::<Stat, _>(place).and_then(|stat| status(&stat, kind)),
     };
     match described {
-        Ok(stat) => Ok(Details::Described(metadata(gate.services, &stat))),
+        Ok(stat) => Ok(Details::Described(metadata(call.host, &stat))),
         Err(Error::Denied(_) | Error::Failed { .. }) => Ok(Details::Withheld),
         Err(error) => Err(error),
     }
 }
 
 fn describe_opened(
-    gate: &mut Gate<'_, ListDetails>,
+    call: &mut Call<'_, ListDetails>,
     place: FileAt,
     kind: EntryType,
 ) -> Result<FileStat, Error> {
-    let open = gate.authorize::<Open, _>(place)?;
+    let open = call.authorize::<Open, _>(place)?;
     let place = open.resource();
     // Where a name can be that of an entry of /proc which shows broker or jail, the object itself is looked at.
     if may_show_a_process(place.entry.as_bytes()) {
         let reached = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
-        if let Some(reason) = object_refusal(gate.services, Some(&place.parent), &reached) {
-            return Err(gate.refuse::<Open, _>(place, reason));
+        if let Some(reason) = object_refusal(call, Some(&place.parent), &reached) {
+            return Err(call.refuse::<Open, _>(place, reason));
         }
     }
-    let permit = gate.authorize::<Stat, _>(place.clone())?;
+    let permit = call.authorize::<Stat, _>(place.clone())?;
     if kind == EntryType::Symlink {
         // The target is not part of the description; a script that may not read it is told of the link all the same.
-        match gate.authorize::<Read, _>(place.clone()) {
+        match call.authorize::<Read, _>(place.clone()) {
             Ok(_) | Err(Error::Denied(_)) => {}
             Err(error) => return Err(error),
         }
     }
     let stat = status(&permit, kind)?;
-    let refusal = match gate.services.forbidden.inode_reason(walk::inode(&stat)) {
+    let refusal = match call.forbidden().inode_reason(walk::inode(&stat)) {
         Some(reason) => Some(reason),
-        None => foreign_link(gate, &place.parent, &stat),
+        None => foreign_link(call, &place.parent, &stat),
     };
     match refusal {
-        Some(reason) => Err(gate.refuse::<Open, _>(place, reason)),
+        Some(reason) => Err(call.refuse::<Open, _>(place, reason)),
         None => Ok(stat),
     }
 }
@@ -114,10 +114,9 @@ fn status(permit: &Permit<'_, Stat, FileAt>, kind: EntryType) -> Result<FileStat
     if stat::entry_type(&stat) == kind { Ok(stat) } else { Err(Errno::ESTALE.into()) }
 }
 
-fn foreign_link(gate: &Gate<'_, ListDetails>, parent: &Directory, stat: &FileStat) -> Option<&'static str> {
+fn foreign_link(call: &Call<'_, ListDetails>, parent: &Directory, stat: &FileStat) -> Option<&'static str> {
     let several = file_type(stat) == SFlag::S_IFREG && stat.st_nlink > 1;
-    let refused =
-        several && !gate.services.hard_links && foreign_link_possible(gate.services, Some(parent), stat);
+    let refused = several && !call.host.hard_links && foreign_link_possible(call.host, Some(parent), stat);
     refused.then_some(super::FOREIGN_LINK)
 }
 

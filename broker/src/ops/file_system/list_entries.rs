@@ -6,16 +6,16 @@ use rex_ipc::file_system::{Entry, EntryPage, ListEntries};
 use rex_ipc::limits::MAX_PAGE_ENTRIES;
 use rex_ipc::name;
 
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::host::file_system::list;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for ListEntries {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<EntryPage, Error> {
-        let directory = gate.services.handles.dir(self.dir)?;
-        let read = gate.authorize::<Read, _>(directory)?;
-        let room_bytes = gate.room_bytes;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<EntryPage, Error> {
+        let directory = call.host.handles.dir(self.dir)?;
+        let read = call.authorize::<Read, _>(directory)?;
+        let room_bytes = call.room_bytes;
         let mut entries = Vec::new();
         let mut used_bytes = PAGE_OVERHEAD_BYTES;
         let end = list::entries(&read, self.restart, |raw| {
@@ -28,7 +28,7 @@ impl Perform for ListEntries {
             entries.push(Entry { name: Text::cut(&text), entry_type: raw.entry_type, inode: raw.inode });
             true
         })?;
-        gate.services.count_read_bytes(used_bytes)?;
+        call.metered.count_read_bytes(used_bytes)?;
         Ok(EntryPage { entries: List::new(entries).unwrap_or_default(), end })
     }
 }

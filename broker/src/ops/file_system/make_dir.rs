@@ -10,21 +10,21 @@ use rex_ipc::interface::Needs;
 
 use super::set_owner::{self, change_error, group_number, user_number};
 use super::{held, object_refusal, spelled};
-use crate::audit::Act;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
+use crate::gate::{Act, Permit};
 use crate::host::file_system::below::{self, Made};
 use crate::host::file_system::make;
 use crate::host::file_system::object::{DirPath, Directory};
-use crate::host::file_system::path::PathName;
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::PathName;
 
 impl Perform for MakeDir {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        let top = gate.services.handles.dir(self.dir)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let top = call.host.handles.dir(self.dir)?;
         let mut path = spelled(&top, self.path.as_str())?;
         // All questions come first: a denied call leaves the tree as it was.
-        let mut permits = ask_levels(gate, &top, &path)?;
+        let mut permits = ask_levels(call, &top, &path)?;
         let is_plain = permits.len() == 1 && self.attributes == Attributes::default();
         let mut links = 0;
         // Where a link leads is asked about like what was named. A single name is not followed: it is the new directory's.
@@ -36,10 +36,10 @@ impl Perform for MakeDir {
             if links > MOST_LINKS {
                 return Err(Errno::ELOOP.into());
             }
-            permits = ask_levels(gate, &top, &led)?;
+            permits = ask_levels(call, &top, &led)?;
             path = led;
         }
-        let shape = Shape::ask(gate, &path, &self.attributes)?;
+        let shape = Shape::ask(call, &path, &self.attributes)?;
         if !path.is_within(&top.name) {
             return Err(Errno::EXDEV.into());
         }
@@ -49,10 +49,10 @@ impl Perform for MakeDir {
         for (position, permit) in missing.iter().enumerate() {
             let is_last = position + 1 == missing.len();
             let among = if is_last { shape.first_mode } else { ANY_MODE };
-            make_level(gate, permit, &mut way, is_last, among)?;
+            make_level(call, permit, &mut way, is_last, among)?;
         }
         if let Some(create) = permits.last() {
-            shape.apply(gate, create, way.last()?)?;
+            shape.apply(call, create, way.last()?)?;
         }
         way.keep();
         Ok(())
@@ -61,11 +61,11 @@ impl Perform for MakeDir {
 
 /// Asks whether each directory on the way may be made.
 fn ask_levels<'req>(
-    gate: &mut Gate<'req, MakeDir>,
+    call: &mut Call<'req, MakeDir>,
     top: &Directory,
     path: &PathName,
 ) -> Result<Vec<Permit<'req, Create, DirPath>>, Error> {
-    levels_below(top, path).into_iter().map(|level| gate.authorize::<Create, _>(DirPath(level))).collect()
+    levels_below(top, path).into_iter().map(|level| call.authorize::<Create, _>(DirPath(level))).collect()
 }
 
 /// path_resolution(7): at most 40 links in one resolution.
@@ -89,7 +89,7 @@ fn levels_below(top: &Directory, path: &PathName) -> Vec<PathName> {
 
 /// Makes one level behind the last one, or enters what is there.
 pub(super) fn make_level<O: Needs<Open>>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     permit: &Permit<'_, Create, DirPath>,
     way: &mut Made,
     is_last: bool,
@@ -103,8 +103,8 @@ pub(super) fn make_level<O: Needs<Open>>(
         }
         Err(error) => return Err(error.into()),
     };
-    if let Some(reason) = object_refusal(gate.services, None, &reached) {
-        return Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
+    if let Some(reason) = object_refusal(call, None, &reached) {
+        return Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
     }
     way.push(held(reached), made);
     Ok(())
@@ -128,13 +128,13 @@ struct Shape<'req> {
 
 impl<'req> Shape<'req> {
     /// Asks for all that the attributes need; for the names of users only when they may be given the directory.
-    fn ask(gate: &mut Gate<'req, MakeDir>, path: &PathName, attributes: &Attributes) -> Result<Self, Error> {
+    fn ask(call: &mut Call<'req, MakeDir>, path: &PathName, attributes: &Attributes) -> Result<Self, Error> {
         if *attributes == Attributes::default() {
             return Ok(Self { first_mode: ANY_MODE, mode: None, owner: None, modified: None });
         }
-        gate.authorize::<Open, _>(DirPath(path.clone()))?;
+        call.authorize::<Open, _>(DirPath(path.clone()))?;
         let mode = match attributes.mode {
-            Some(mode) => match gate.authorize_act::<Chmod, _>(DirPath(path.clone()), Act::Mode(mode.bits()))
+            Some(mode) => match call.authorize_act::<Chmod, _>(DirPath(path.clone()), Act::Mode(mode.bits()))
             {
                 Ok(permit) => Some((permit, mode.bits())),
                 // As Rex has it, it is made without the mode; the denial is on record.
@@ -147,7 +147,7 @@ impl<'req> Shape<'req> {
         let owner = if attributes.user.is_some() || attributes.group.is_some() {
             let given = [&attributes.user, &attributes.group].map(|given| set_owner::spelled(given.as_ref()));
             let act = Act::Owner { user: given[0].as_deref(), group: given[1].as_deref() };
-            let permit = gate.authorize_act::<Chown, _>(DirPath(path.clone()), act)?;
+            let permit = call.authorize_act::<Chown, _>(DirPath(path.clone()), act)?;
             let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
             let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
             Some(NewOwner { permit, user, group })
@@ -160,11 +160,11 @@ impl<'req> Shape<'req> {
     /// The owner goes first: a change of owner clears set-user-ID and set-group-ID, and the time last.
     fn apply(
         self,
-        gate: &Gate<'_, MakeDir>,
+        call: &Call<'_, MakeDir>,
         create: &Permit<'_, Create, DirPath>,
         directory: &Directory,
     ) -> Result<(), Error> {
-        let own_fds = Rc::clone(&gate.services.own_fds);
+        let own_fds = Rc::clone(&call.host.own_fds);
         if let Some(NewOwner { permit, user, group }) = &self.owner {
             make::set_owner(permit, directory, *user, *group).map_err(|error| change_error(&error))?;
         }

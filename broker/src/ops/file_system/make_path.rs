@@ -14,25 +14,25 @@ use rex_ipc::file_system::MakePath;
 
 use super::make_dir::{ANY_MODE, make_level};
 use super::{ask_through, held, object_refusal};
+use crate::gate::Permit;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
 use crate::host::file_system::below::Made;
-use crate::host::file_system::make;
 use crate::host::file_system::object::{DirPath, Directory};
-use crate::host::file_system::path::{EntryName, PathName};
-use crate::host::file_system::walk;
 use crate::host::file_system::walk::{Found, Reached, file_type};
+use crate::host::file_system::{make, walk};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::{EntryName, PathName};
 
 impl Perform for MakePath {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let path = PathName::parse(self.path.as_str())?;
-        let (mut here, names) = deepest(gate, &path)?;
+        let (mut here, names) = deepest(call, &path)?;
         let mut permits = Vec::with_capacity(names.len());
         let mut level = here.name.clone();
         for name in &names {
             level = level.join(name.as_bytes());
-            permits.push(gate.authorize::<Create, _>(DirPath(level.clone()))?);
+            permits.push(call.authorize::<Create, _>(DirPath(level.clone()))?);
         }
         let mut missing = permits.as_slice();
         // What exists below was not looked at because it may not be opened, or has just been made by somebody else.
@@ -42,13 +42,13 @@ impl Perform for MakePath {
             if file_type(&reached.stat) != SFlag::S_IFDIR {
                 return Err(in_the_way(rest.is_empty()));
             }
-            gate.authorize::<Open, _>(DirPath(reached.name.clone()))?;
-            here = enter(gate, reached)?;
+            call.authorize::<Open, _>(DirPath(reached.name.clone()))?;
+            here = enter(call, reached)?;
             missing = rest;
         }
         let mut way = Made::none_in(here);
         while let Some((permit, rest)) = missing.split_first() {
-            make_level(gate, permit, &mut way, rest.is_empty(), ANY_MODE)?;
+            make_level(call, permit, &mut way, rest.is_empty(), ANY_MODE)?;
             missing = rest;
         }
         way.keep();
@@ -57,18 +57,18 @@ impl Perform for MakePath {
 }
 
 /// The deepest directory on the way that exists and may be seen, and the names that follow it.
-fn deepest(gate: &mut Gate<'_, MakePath>, path: &PathName) -> Result<(Rc<Directory>, Vec<EntryName>), Error> {
+fn deepest(call: &mut Call<'_, MakePath>, path: &PathName) -> Result<(Rc<Directory>, Vec<EntryName>), Error> {
     let mut level = path.clone();
     let mut names = Vec::new();
     // The answer when nothing may be seen: always about the same level, for it is decided by the policy alone.
     let mut closed = None;
     loop {
-        if gate.would_permit::<Open, _>(&DirPath(level.clone())) {
-            let open = gate.authorize::<Open, _>(DirPath(level.clone()))?;
-            match reach(gate, &open)? {
+        if call.would_permit::<Open, _>(&DirPath(level.clone())) {
+            let open = call.authorize::<Open, _>(DirPath(level.clone()))?;
+            match reach(call, &open)? {
                 Some(reached) if file_type(&reached.stat) == SFlag::S_IFDIR => {
                     names.reverse();
-                    return Ok((enter(gate, reached)?, names));
+                    return Ok((enter(call, reached)?, names));
                 }
                 Some(_) => return Err(in_the_way(names.is_empty())),
                 None => {}
@@ -81,7 +81,7 @@ fn deepest(gate: &mut Gate<'_, MakePath>, path: &PathName) -> Result<(Rc<Directo
         level = level.parent();
     }
     if let Some(closed) = closed {
-        gate.authorize::<Open, _>(DirPath(closed))?;
+        call.authorize::<Open, _>(DirPath(closed))?;
     }
     // The root directory exists, so a level that may not be seen was met.
     Err(Errno::ENOENT.into())
@@ -89,10 +89,10 @@ fn deepest(gate: &mut Gate<'_, MakePath>, path: &PathName) -> Result<(Rc<Directo
 
 /// What stands at the place of the permit, through links where there are some; nothing when it is missing.
 fn reach<'req>(
-    gate: &mut Gate<'req, MakePath>,
+    call: &mut Call<'req, MakePath>,
     permit: &Permit<'req, Open, DirPath>,
 ) -> Result<Option<Reached>, Error> {
-    let root = Rc::clone(&gate.services.root);
+    let root = Rc::clone(&call.host.root);
     match walk::directory(permit, |path| &path.0, root.as_fd()) {
         Ok(reached) => return Ok(Some(reached)),
         Err(error) if is(&error, Errno::ENOENT) => return Ok(None),
@@ -100,7 +100,7 @@ fn reach<'req>(
         Err(error) if is(&error, Errno::ELOOP) || is(&error, Errno::ENOTDIR) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
+    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
     match walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask) {
         Ok(led) => match led.found {
             Found::Object(reached) => Ok(Some(reached)),
@@ -117,9 +117,9 @@ fn reach<'req>(
 }
 
 /// Holds a directory, unless what it is is closed to every script.
-fn enter(gate: &mut Gate<'_, MakePath>, reached: Reached) -> Result<Rc<Directory>, Error> {
-    match object_refusal(gate.services, None, &reached) {
-        Some(reason) => Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
+fn enter(call: &mut Call<'_, MakePath>, reached: Reached) -> Result<Rc<Directory>, Error> {
+    match object_refusal(call, None, &reached) {
+        Some(reason) => Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
         None => Ok(held(reached)),
     }
 }

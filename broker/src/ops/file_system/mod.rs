@@ -47,20 +47,21 @@ use rex_ipc::name;
 
 use crate::gate::error::Error;
 use crate::gate::forbidden::OWN_PROC;
-use crate::gate::{Allows, Gate, Permit};
+use crate::gate::{Allows, Permit};
+use crate::host::Host;
 use crate::host::file_system::object::{Directory, FilePath};
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::walk::{Reached, file_type};
 use crate::host::file_system::{unguarded, walk};
-use crate::run::services::Services;
+use crate::ops::call::Call;
+use crate::policy::name::{EntryName, PathName};
 
 /// The path that a name in a directory spells, as the policy is asked about it before the name itself is checked.
 fn spelled(parent: &Directory, name: &str) -> Result<PathName, Error> {
-    if name.starts_with('/') {
-        PathName::parse(name)
+    Ok(if name.starts_with('/') {
+        PathName::parse(name)?
     } else {
-        PathName::parse(&format!("{}/{name}", parent.name))
-    }
+        PathName::parse(&format!("{}/{name}", parent.name))?
+    })
 }
 
 /// The single component that a name has to be.
@@ -98,26 +99,26 @@ fn refused_directory(path: &str) -> Error {
 }
 
 /// Why an object that was reached may not be opened although its name may: what it is, not what it is called.
-fn object_refusal(
-    services: &Services,
+fn object_refusal<O>(
+    call: &Call<'_, O>,
     parent: Option<&Directory>,
     reached: &Reached,
 ) -> Option<&'static str> {
     let inode = walk::inode(&reached.stat);
-    if let Some(reason) = services.forbidden.inode_reason(inode) {
+    if let Some(reason) = call.forbidden().inode_reason(inode) {
         return Some(reason);
     }
-    if services.shows_broker(reached) {
+    if call.host.shows_broker(reached) {
         return Some(OWN_PROC);
     }
     let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
-    (several_links && !services.hard_links && foreign_link_possible(services, parent, &reached.stat))
+    (several_links && !call.host.hard_links && foreign_link_possible(call.host, parent, &reached.stat))
         .then_some(FOREIGN_LINK)
 }
 
 /// Asks for the place that a link leads to, unless the link itself is closed to every script.
 fn ask_through<'req, O, R>(
-    gate: &mut Gate<'req, O>,
+    call: &mut Call<'req, O>,
     link: Option<&Reached>,
     place: R,
 ) -> Result<Permit<'req, Open, R>, Error>
@@ -127,22 +128,22 @@ where
 {
     // The links of our own entry of /proc tell about us by where they lead.
     if let Some(link) = link
-        && let Some(reason) = object_refusal(gate.services, None, link)
+        && let Some(reason) = object_refusal(call, None, link)
     {
-        return Err(gate.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
+        return Err(call.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
     }
-    gate.authorize::<Open, _>(place)
+    call.authorize::<Open, _>(place)
 }
 
 /// Whether somebody else than root and the broker's user could have made this name for the file.
-fn foreign_link_possible(services: &Services, parent: Option<&Directory>, stat: &FileStat) -> bool {
-    let trusted = |uid: u32| uid == 0 || uid == services.euid;
+fn foreign_link_possible(host: &Host, parent: Option<&Directory>, stat: &FileStat) -> bool {
+    let trusted = |uid: u32| uid == 0 || uid == host.euid;
     let Some(parent) = parent else { return true };
     let Ok(parent) = unguarded::status_of(parent) else { return true };
     !trusted(stat.st_uid) || !trusted(parent.st_uid) || parent.st_mode & 0o022 != 0
 }
 
-fn metadata(services: &mut Services, stat: &FileStat) -> Metadata {
+fn metadata(host: &mut Host, stat: &FileStat) -> Metadata {
     Metadata {
         entry_type: crate::host::file_system::stat::entry_type(stat),
         mode: stat.st_mode,
@@ -153,8 +154,8 @@ fn metadata(services: &mut Services, stat: &FileStat) -> Metadata {
         inode: stat.st_ino,
         modified: instant(stat.st_mtime, stat.st_mtime_nsec),
         changed: instant(stat.st_ctime, stat.st_ctime_nsec),
-        owner: Identity { number: stat.st_uid, name: services.user_name(stat.st_uid) },
-        group: Identity { number: stat.st_gid, name: services.group_name(stat.st_gid) },
+        owner: Identity { number: stat.st_uid, name: host.user_name(stat.st_uid) },
+        group: Identity { number: stat.st_gid, name: host.group_name(stat.st_gid) },
     }
 }
 

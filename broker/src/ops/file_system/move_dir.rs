@@ -14,35 +14,36 @@ use super::support::removal::{is_not_empty, not_empty_text};
 use super::support::replacing::{self, Found};
 use super::{entry_name, not_a_file, object_refusal, opened, spelled};
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit, Resource};
+use crate::gate::{Permit, Resource};
 use crate::host::file_system::moves;
 use crate::host::file_system::object::{DirAt, DirPath, Directory, Moving};
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::walk::{self, file_type};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::{EntryName, PathName};
 
 impl Perform for MoveDir {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
-        gate.services.handles.spend(self.id.0)?;
-        let from = gate.services.handles.dir(self.from)?;
-        let directory = gate.services.handles.dir(self.dir)?;
-        let to = gate.services.handles.dir(self.to)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
+        call.host.handles.spend(self.id.0)?;
+        let from = call.host.handles.dir(self.from)?;
+        let directory = call.host.handles.dir(self.dir)?;
+        let to = call.host.handles.dir(self.to)?;
         let given = self.name.as_str();
         let path = spelled(&to, given)?;
         let base = directory.name.file_name().and_then(EntryName::parse).ok_or(Errno::EBUSY)?;
         let source = Source { what: DirAt::new(from, base), directory };
         // Under whatever name it was opened: what is below it would be under another one.
-        if let Some(reason) = gate.services.forbidden.displacing_reason(source.directory.inode) {
-            return Err(gate.refuse::<Move, _>(&source.moving(path, given, &to), reason));
+        if let Some(reason) = call.forbidden().displacing_reason(source.directory.inode) {
+            return Err(call.refuse::<Move, _>(&source.moving(path, given, &to), reason));
         }
         let Some(entry) = EntryName::parse(given) else {
-            gate.authorize::<Move, _>(source.moving(path.clone(), given, &to))?;
-            gate.authorize::<Create, _>(DirPath(path))?;
+            call.authorize::<Move, _>(source.moving(path.clone(), given, &to))?;
+            call.authorize::<Create, _>(DirPath(path))?;
             return Err(entry_name(given).err().unwrap_or_else(not_a_file));
         };
-        let moved = source.go(gate, DirAt::new(to, entry))?;
+        let moved = source.go(call, DirAt::new(to, entry))?;
         let opened = opened(&moved.name, path.as_str())?;
-        gate.services.handles.keep_dir(self.id, moved);
+        call.host.handles.keep_dir(self.id, moved);
         Ok(opened)
     }
 }
@@ -64,22 +65,22 @@ pub(super) struct Way<'req> {
 
 impl Source {
     /// Moves to this place, or into the directory with entries that is there.
-    fn go(&self, gate: &mut Gate<'_, MoveDir>, place: DirAt) -> Result<Directory, Error> {
-        let mut way = self.ask(gate, place)?;
+    fn go(&self, call: &mut Call<'_, MoveDir>, place: DirAt) -> Result<Directory, Error> {
+        let mut way = self.ask(call, place)?;
         let mut into = false;
         // Entries may come and go between two looks; after a few rounds that is somebody's doing.
         for _ in 0..MAX_ROUNDS {
-            let found = replacing::directory(gate, &way.create, self.directory.inode)
+            let found = replacing::directory(call, &way.create, self.directory.inode)
                 .map_err(|error| self.told(error, way.place()))?;
-            let departure = gate.services.moved.depart(&self.what.path, self.what.held())?;
+            let departure = call.moved().depart(&self.what.path, self.what.held())?;
             let moved = match moves::directory(&way.moving, &way.create, &self.directory, found.onto()) {
                 Ok(()) => moves::renamed(&way.open, &self.directory)?,
-                Err(error) if is(&error, Errno::EXDEV) => relocation::relocate(gate, self, way, into)?,
+                Err(error) if is(&error, Errno::EXDEV) => relocation::relocate(call, self, way, into)?,
                 Err(error) if is_not_empty(&error) => {
                     match found {
                         Found::Entries if into => return Err(not_empty(way.place())),
                         Found::Entries => {
-                            way = self.ask_inside(gate, &way)?;
+                            way = self.ask_inside(call, &way)?;
                             into = true;
                         }
                         Found::NoDirectory => {
@@ -93,7 +94,7 @@ impl Source {
                 Err(error) => return Err(self.failed(&error, way.place())),
             };
             let what = moves::arrived_directory(&moved)?;
-            gate.services.moved.directory_arrived(departure, &moved.name, what);
+            call.moved().directory_arrived(departure, &moved.name, what);
             return Ok(moved);
         }
         Err(not_empty(way.place()))
@@ -108,14 +109,14 @@ impl Source {
     }
 
     /// Asks for all that a rename needs, the opening that follows it included: a call that is denied has moved nothing.
-    fn ask<'req>(&self, gate: &mut Gate<'req, MoveDir>, place: DirAt) -> Result<Way<'req>, Error> {
+    fn ask<'req>(&self, call: &mut Call<'req, MoveDir>, place: DirAt) -> Result<Way<'req>, Error> {
         let name = rex_ipc::name::to_text(place.entry.as_bytes());
-        let moving = gate.authorize::<Move, _>(self.moving(place.path.clone(), &name, &place.parent))?;
-        let create = gate.authorize::<Create, _>(place.clone())?;
-        let open = gate.authorize::<Open, _>(place)?;
+        let moving = call.authorize::<Move, _>(self.moving(place.path.clone(), &name, &place.parent))?;
+        let create = call.authorize::<Create, _>(place.clone())?;
+        let open = call.authorize::<Open, _>(place)?;
         let place = create.resource();
-        let forbidden = &gate.services.forbidden;
-        let mut closed = forbidden.bringing_reason(&place.parent, &place.entry);
+        let forbidden = &call.forbidden();
+        let mut closed = forbidden.bringing_reason(place.parent.in_place(), &place.entry);
         if closed.is_none()
             && let Some(occupant) = moves::occupant(&create, |place| (&place.parent, &place.entry))?
         {
@@ -125,7 +126,7 @@ impl Source {
                 .filter(|_| moves::is_empty(&create).unwrap_or(true));
         }
         match closed {
-            Some(reason) => Err(gate.refuse::<Create, _>(place, reason)),
+            Some(reason) => Err(call.refuse::<Create, _>(place, reason)),
             None => Ok(Way { moving, create, open }),
         }
     }
@@ -133,17 +134,17 @@ impl Source {
     /// The same for the place inside the directory with entries that was found, under the name it has now.
     pub(super) fn ask_inside<'req>(
         &self,
-        gate: &mut Gate<'req, MoveDir>,
+        call: &mut Call<'req, MoveDir>,
         way: &Way<'req>,
     ) -> Result<Way<'req>, Error> {
         let found = walk::entry(&way.open, |place| (&place.parent, &place.entry, &place.path))?;
         if file_type(&found.stat) != SFlag::S_IFDIR {
             return Err(self.failed(&Errno::ENOTDIR.into(), way.place()));
         }
-        if let Some(reason) = object_refusal(gate.services, None, &found) {
-            return Err(gate.refuse::<Open, _>(way.place(), reason));
+        if let Some(reason) = object_refusal(call, None, &found) {
+            return Err(call.refuse::<Open, _>(way.place(), reason));
         }
-        self.ask(gate, DirAt::new(Rc::new(found.into_directory()), self.what.entry.clone()))
+        self.ask(call, DirAt::new(Rc::new(found.into_directory()), self.what.entry.clone()))
     }
 
     fn moving(&self, path: PathName, name: &str, to: &Directory) -> Moving<DirAt> {

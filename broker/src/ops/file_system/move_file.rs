@@ -17,68 +17,69 @@ use super::set_owner::change_error;
 use super::support::replacing;
 use super::{entry_name, not_a_file, opened, spelled};
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit, Resource};
+use crate::gate::{Permit, Resource};
 use crate::host::file_system::copy::{self, NotCopied};
 use crate::host::file_system::moves::{self, Onto};
 use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Moving, Origin};
-use crate::host::file_system::path::EntryName;
 use crate::host::file_system::place::{self, NotPlaced};
 use crate::host::file_system::succession::NotLike;
 use crate::host::file_system::walk::{file_type, inode};
 use crate::host::file_system::{remove, staged};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::EntryName;
 
 impl Perform for MoveFile {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
-        gate.services.handles.spend(self.id.0)?;
-        let file = gate.services.handles.file(self.file)?;
-        let to = gate.services.handles.dir(self.to)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
+        call.host.handles.spend(self.id.0)?;
+        let file = call.host.handles.file(self.file)?;
+        let to = call.host.handles.dir(self.to)?;
         let given = self.name.as_str();
         let path = spelled(&to, given)?;
-        let moving = gate.authorize::<Move, _>(Moving {
+        let moving = call.authorize::<Move, _>(Moving {
             what: file.origin.named.clone(),
             path: path.clone(),
             name: given.to_owned(),
             parent: to.name.clone(),
         })?;
         let Some(entry) = EntryName::parse(given) else {
-            gate.authorize::<Create, _>(FilePath(path))?;
+            call.authorize::<Create, _>(FilePath(path))?;
             return Err(entry_name(given).err().unwrap_or_else(not_a_file));
         };
         let place = FileAt::new(to, entry);
-        let create = gate.authorize::<Create, _>(place.clone())?;
-        let open = gate.authorize::<Open, _>(place.clone())?;
+        let create = call.authorize::<Create, _>(place.clone())?;
+        let open = call.authorize::<Open, _>(place.clone())?;
         if file.origin.create {
-            gate.authorize::<Create, _>(place.clone())?;
+            call.authorize::<Create, _>(place.clone())?;
         }
-        if let Some(reason) = gate.services.forbidden.bringing_reason(&place.parent, &place.entry) {
-            return Err(gate.refuse::<Create, _>(&place, reason));
+        if let Some(reason) = call.forbidden().bringing_reason(place.parent.in_place(), &place.entry) {
+            return Err(call.refuse::<Create, _>(&place, reason));
         }
         let failed = |error: &io::Error| not_moved(error, moving.resource());
         let mut onto =
-            replacing::file(gate, &create, file.at_named()).map_err(|error| told(error, &failed))?;
-        let renamed = reopened(gate, &open, &file)?;
+            replacing::file(call, &create, file.at_named()).map_err(|error| told(error, &failed))?;
+        let renamed = reopened(call, &open, &file)?;
         let what = &moving.resource().what;
-        let departure = gate.services.moved.depart(&what.path, moving.resource().held())?;
+        let departure = call.moved().depart(&what.path, moving.resource().held())?;
         let mut rounds = 0..MAX_ROUNDS;
         let moved = loop {
             match moves::file(&moving, &create, &file, onto) {
                 Ok(()) => break renamed,
                 Err(error) if is(&error, Errno::EXDEV) => {
-                    break copied(gate, &file, place, onto, self.backup)?;
+                    break copied(call, &file, place, onto, self.backup)?;
                 }
                 // Something has come to the free name: it is asked for now.
                 Err(error) if is(&error, Errno::EEXIST) && rounds.next().is_some() => {
-                    onto = replacing::file(gate, &create, file.at_named())
+                    onto = replacing::file(call, &create, file.at_named())
                         .map_err(|error| told(error, &failed))?;
                 }
                 Err(error) => return Err(failed(&error)),
             }
         };
         let arrived = moves::arrived_file(&moving, &create, &moved)?;
-        gate.services.moved.file_arrived(departure, arrived);
+        call.moved().file_arrived(departure, arrived);
         let opened = opened(&moved.name, path.as_str())?;
-        gate.services.handles.keep_file(self.id, moved);
+        call.host.handles.keep_file(self.id, moved);
         Ok(opened)
     }
 }
@@ -87,7 +88,7 @@ impl Perform for MoveFile {
 ///
 /// Where a link was followed it is the link that moves, and the file is still the one that was open.
 fn reopened(
-    gate: &mut Gate<'_, MoveFile>,
+    call: &mut Call<'_, MoveFile>,
     open: &Permit<'_, Open, FileAt>,
     file: &Rc<File>,
 ) -> Result<File, Error> {
@@ -98,7 +99,7 @@ fn reopened(
     }
     let through_link = file.origin.named_inode != file.inode;
     if through_link {
-        gate.authorize::<Open, _>(FilePath(file.name.clone()))?;
+        call.authorize::<Open, _>(FilePath(file.name.clone()))?;
     }
     let origin = Origin {
         named: place.clone(),
@@ -108,36 +109,35 @@ fn reopened(
         follow: file.origin.follow,
     };
     let name = if through_link { file.name.clone() } else { place.path.clone() };
-    let own_fds = Rc::clone(&gate.services.own_fds);
+    let own_fds = Rc::clone(&call.host.own_fds);
     Ok(moves::reopen(open, file, name, origin, own_fds.as_fd())?)
 }
 
 /// Copies to another file system, out of sight, and removes the source when the copy has its name.
 fn copied(
-    gate: &mut Gate<'_, MoveFile>,
+    call: &mut Call<'_, MoveFile>,
     file: &Rc<File>,
     place: FileAt,
     onto: Onto,
     strictly: bool,
 ) -> Result<File, Error> {
-    let read = gate.authorize::<Read, _>(Rc::clone(file))?;
+    let read = call.authorize::<Read, _>(Rc::clone(file))?;
     if !file.readable {
         return Err(not_readable(file));
     }
     if strictly {
-        gate.authorize::<Stat, _>(Rc::clone(file))?;
+        call.authorize::<Stat, _>(Rc::clone(file))?;
     }
-    let write = gate.authorize::<Write, _>(place.clone())?;
+    let write = call.authorize::<Write, _>(place.clone())?;
     let source = file.origin.named.clone();
-    let delete = gate.authorize::<Delete, _>(source.clone())?;
+    let delete = call.authorize::<Delete, _>(source.clone())?;
     let failed = |error: io::Error| failed(&error, &source, &place.parent);
 
-    let services = &mut *gate.services;
     let before = moves::describe(&read)?;
-    let mut staged = staged::beside(&write, &place.parent, &mut services.temporaries).map_err(failed)?;
+    let mut staged = staged::beside(&write, &place.parent, &mut call.host.temporaries).map_err(failed)?;
     copy::into_staged(&read, file, &mut staged, &mut |bytes| {
-        services.count_written_bytes(bytes)?;
-        services.go_on()
+        call.metered.count_written_bytes(bytes)?;
+        call.pace.go_on()
     })
     .map_err(not_copied)?;
     // What somebody has added meanwhile would be lost with the source.
@@ -148,15 +148,15 @@ fn copied(
         NotLike::Owner(error) => change_error(&error),
         NotLike::Attribute(_, error) | NotLike::System(error) => failed(error),
     })?;
-    let forbidden = &services.forbidden;
+    let (forbidden, host) = call.forbidden_and_host();
     let may_replace = |found: &FileStat| {
         onto == Onto::WhatIsThere
             && file_type(found) != SFlag::S_IFDIR
             && forbidden.displacing_reason(inode(found)).is_none()
     };
-    let own_fds = Rc::clone(&services.own_fds);
+    let own_fds = Rc::clone(&host.own_fds);
     let target = (&place.parent, &place.entry);
-    let put = place::put(&write, &staged, target, own_fds.as_fd(), &mut services.temporaries, &may_replace);
+    let put = place::put(&write, &staged, target, own_fds.as_fd(), &mut host.temporaries, &may_replace);
     let new = put.map_err(|error| match error {
         NotPlaced::InTheWay { is_directory: true, .. } => failed(Errno::EISDIR.into()),
         NotPlaced::InTheWay { .. } => failed(Errno::EEXIST.into()),

@@ -10,77 +10,78 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, Opened};
 
 use super::{ask_through, entry_name, object_refusal, opened, refused_directory, spelled};
+use crate::gate::Permit;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
 use crate::host::file_system::object::{DirAt, DirPath, Directory};
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::walk::{Reached, file_type};
 use crate::host::file_system::{open, walk};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::{EntryName, PathName};
 
 impl Perform for OpenDir {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
-        gate.services.handles.spend(self.id.0)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
+        call.host.handles.spend(self.id.0)?;
         let (directory, spelled) = match &self.at {
-            DirPlace::Path(path) => (open_path(gate, &self, path.as_str())?, path.as_str().to_owned()),
+            DirPlace::Path(path) => (open_path(call, &self, path.as_str())?, path.as_str().to_owned()),
             DirPlace::Entry(parent, name) => {
-                let parent = gate.services.handles.dir(*parent)?;
+                let parent = call.host.handles.dir(*parent)?;
                 let spelled = spelled(&parent, name.as_str())?;
-                (open_entry(gate, &self, parent, name.as_str())?, spelled.as_str().to_owned())
+                (open_entry(call, &self, parent, name.as_str())?, spelled.as_str().to_owned())
             }
             DirPlace::Below(parent, path) => {
-                let parent = gate.services.handles.dir(*parent)?;
+                let parent = call.host.handles.dir(*parent)?;
                 let spelled = spelled(&parent, path.as_str())?;
-                (open_below(gate, &self, &parent, spelled.clone())?, spelled.as_str().to_owned())
+                (open_below(call, &self, &parent, spelled.clone())?, spelled.as_str().to_owned())
             }
         };
         let opened = opened(&directory.name, &spelled)?;
-        gate.services.handles.keep_dir(self.id, directory);
+        call.host.handles.keep_dir(self.id, directory);
         Ok(opened)
     }
 }
 
-fn open_path(gate: &mut Gate<'_, OpenDir>, request: &OpenDir, given: &str) -> Result<Directory, Error> {
+fn open_path(call: &mut Call<'_, OpenDir>, request: &OpenDir, given: &str) -> Result<Directory, Error> {
     let name = PathName::parse(given)?;
-    let open = gate.authorize::<Open, _>(DirPath(name.clone()))?;
+    let open = call.authorize::<Open, _>(DirPath(name.clone()))?;
     match request.create {
         CreateDir::No => {}
-        CreateDir::AskOnly => drop(gate.authorize::<Create, _>(DirPath(name.clone()))?),
+        CreateDir::AskOnly => drop(call.authorize::<Create, _>(DirPath(name.clone()))?),
         CreateDir::Leaf => {
-            let create = gate.authorize::<Create, _>(DirPath(name))?;
-            return create_leaf(gate, &open, &create);
+            let create = call.authorize::<Create, _>(DirPath(name))?;
+            return create_leaf(call, &open, &create);
         }
         CreateDir::All => {
-            let create = gate.authorize::<Create, _>(DirPath(name))?;
-            return create_all(gate, &open, create, given);
+            let create = call.authorize::<Create, _>(DirPath(name))?;
+            return create_all(call, &open, create, given);
         }
     }
-    let root = Rc::clone(&gate.services.root);
+    let root = Rc::clone(&call.host.root);
     let reached = match walk::directory(&open, |path| &path.0, root.as_fd()) {
         Ok(reached) => reached,
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) && request.follow => {
-            follow(gate, &open, |path| &path.0, None)?
+            follow(call, &open, |path| &path.0, None)?
         }
         Err(error) => return Err(open_error(&error, request.follow, given)),
     };
-    finish(gate, reached)
+    finish(call, reached)
 }
 
 fn open_entry(
-    gate: &mut Gate<'_, OpenDir>,
+    call: &mut Call<'_, OpenDir>,
     request: &OpenDir,
     parent: Rc<Directory>,
     name: &str,
 ) -> Result<Directory, Error> {
     let spelled = spelled(&parent, name)?;
     let Some(entry) = EntryName::parse(name) else {
-        gate.authorize::<Open, _>(DirPath(spelled))?;
+        call.authorize::<Open, _>(DirPath(spelled))?;
         return Err(entry_name(name).err().unwrap_or_else(|| Errno::EINVAL.into()));
     };
     let place = DirAt::new(Rc::clone(&parent), entry);
-    let open = gate.authorize::<Open, _>(place.clone())?;
+    let open = call.authorize::<Open, _>(place.clone())?;
     if request.create != CreateDir::No {
-        let create = gate.authorize::<Create, _>(place)?;
+        let create = call.authorize::<Create, _>(place)?;
         let made = match request.create {
             CreateDir::No | CreateDir::AskOnly => Err(Errno::EEXIST.into()),
             CreateDir::Leaf | CreateDir::All => {
@@ -97,47 +98,47 @@ fn open_entry(
     let reached = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
     let reached = match file_type(&reached.stat) {
         SFlag::S_IFDIR => reached,
-        SFlag::S_IFLNK if request.follow => follow(gate, &open, |place| &place.path, Some(&parent))?,
+        SFlag::S_IFLNK if request.follow => follow(call, &open, |place| &place.path, Some(&parent))?,
         SFlag::S_IFLNK => return Err(refused_directory(spelled.as_str())),
         _ => return Err(refused_directory(spelled.as_str())),
     };
-    finish(gate, reached)
+    finish(call, reached)
 }
 
 /// Opens what stands at a path below an open directory; a link on the way is refused.
 fn open_below(
-    gate: &mut Gate<'_, OpenDir>,
+    call: &mut Call<'_, OpenDir>,
     request: &OpenDir,
     parent: &Directory,
     path: PathName,
 ) -> Result<Directory, Error> {
-    let open = gate.authorize::<Open, _>(DirPath(path.clone()))?;
+    let open = call.authorize::<Open, _>(DirPath(path.clone()))?;
     if !path.is_within(&parent.name) || request.follow || request.create != CreateDir::No {
         return Err(Errno::EINVAL.into());
     }
     let reached =
         walk::directory_below(&open, parent).map_err(|error| open_error(&error, false, path.as_str()))?;
-    finish(gate, reached)
+    finish(call, reached)
 }
 
 /// Walks on through links, asking for each place they lead to.
 fn follow<'req, P: crate::gate::Resource>(
-    gate: &mut Gate<'req, OpenDir>,
+    call: &mut Call<'req, OpenDir>,
     open: &Permit<'req, Open, P>,
     path: impl Fn(&P) -> &PathName,
     from: Option<&Directory>,
 ) -> Result<Reached, Error> {
-    let root = Rc::clone(&gate.services.root);
-    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
+    let root = Rc::clone(&call.host.root);
+    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
     Ok(walk::follow(open, path, root.as_fd(), from, &mut ask)?.found.object()?)
 }
 
-fn finish(gate: &mut Gate<'_, OpenDir>, reached: Reached) -> Result<Directory, Error> {
+fn finish(call: &mut Call<'_, OpenDir>, reached: Reached) -> Result<Directory, Error> {
     if file_type(&reached.stat) != SFlag::S_IFDIR {
         return Err(Errno::ENOTDIR.into());
     }
-    if let Some(reason) = object_refusal(gate.services, None, &reached) {
-        return Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
+    if let Some(reason) = object_refusal(call, None, &reached) {
+        return Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
     }
     Ok(reached.into_directory())
 }
@@ -153,7 +154,7 @@ fn open_error(error: &std::io::Error, follow: bool, given: &str) -> Error {
 
 /// Makes the last component beneath its parent, in which no link is followed.
 fn create_leaf<'req>(
-    gate: &mut Gate<'req, OpenDir>,
+    call: &mut Call<'req, OpenDir>,
     open: &Permit<'req, Open, DirPath>,
     create: &Permit<'req, Create, DirPath>,
 ) -> Result<Directory, Error> {
@@ -165,7 +166,7 @@ fn create_leaf<'req>(
     let create_error = |reason: &str| {
         Error::invalid(ErrorKind::DirectoryOpenError, format!("Directory error: {reason}: {relative}"))
     };
-    let root = Rc::clone(&gate.services.root);
+    let root = Rc::clone(&call.host.root);
     let parent = walk::parent_directory(open, |path| &path.0, root.as_fd())
         .map_err(|_| create_error("failed to open parent"))?;
     open::create_directory_in(create, &parent.into_directory())
@@ -174,19 +175,19 @@ fn create_leaf<'req>(
 
 /// Makes each component that is missing, asking for each one before the first is made.
 fn create_all<'req>(
-    gate: &mut Gate<'req, OpenDir>,
+    call: &mut Call<'req, OpenDir>,
     open: &Permit<'req, Open, DirPath>,
     create: Permit<'req, Create, DirPath>,
     given: &str,
 ) -> Result<Directory, Error> {
-    let root = Rc::clone(&gate.services.root);
+    let root = Rc::clone(&call.host.root);
     let (existing, missing) =
         walk::last_existing(open, root.as_fd()).map_err(|error| open_error(&error, false, given))?;
     // The last one is the permit's own, which was asked for first.
-    let Some((_, between)) = missing.split_last() else { return finish(gate, existing) };
+    let Some((_, between)) = missing.split_last() else { return finish(call, existing) };
     let mut permits = Vec::with_capacity(missing.len());
     for path in between {
-        permits.push(gate.authorize::<Create, _>(DirPath(path.clone()))?);
+        permits.push(call.authorize::<Create, _>(DirPath(path.clone()))?);
     }
     permits.push(create);
     let mut here = existing.into_directory();

@@ -14,47 +14,48 @@ use super::{
     ask_through, entry_name, held, not_a_file, object_refusal, opened, refused_link, spelled, split,
 };
 use crate::gate::error::Error;
-use crate::gate::{Allows, Gate, Permit};
-use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Inode, Origin};
+use crate::gate::{Allows, Inode, Permit};
+use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Origin};
 use crate::host::file_system::open;
 use crate::host::file_system::open::Access;
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::walk::{self, Found, Led, Reached, file_type};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::{EntryName, PathName};
 
 impl Perform for OpenFile {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
-        open(gate, &self, |_, _| Ok(()))
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
+        open(call, &self, |_, _| Ok(()))
     }
 }
 
 /// Opens the file; `ask_more` asks what else is to be asked about its place before it is made.
 pub(super) fn open<O>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     request: &OpenFile,
-    ask_more: impl FnOnce(&mut Gate<'_, O>, &FileAt) -> Result<(), Error>,
+    ask_more: impl FnOnce(&mut Call<'_, O>, &FileAt) -> Result<(), Error>,
 ) -> Result<Opened, Error>
 where
     O: Needs<Open> + Needs<Create>,
 {
-    gate.services.handles.spend(request.id.0)?;
-    let parent = gate.services.handles.dir(request.dir)?;
+    call.host.handles.spend(request.id.0)?;
+    let parent = call.host.handles.dir(request.dir)?;
     let spelled = spelled(&parent, request.name.as_str())?;
     let Some(entry) = EntryName::parse(request.name.as_str()) else {
         // Asked about first: what is wrong with the name is said only to who may know of the place.
-        gate.authorize::<Open, _>(FilePath(spelled.clone()))?;
+        call.authorize::<Open, _>(FilePath(spelled.clone()))?;
         if request.create {
-            gate.authorize::<Create, _>(FilePath(spelled))?;
+            call.authorize::<Create, _>(FilePath(spelled))?;
         }
         return Err(entry_name(request.name.as_str()).err().unwrap_or_else(not_a_file));
     };
     let place = FileAt::new(Rc::clone(&parent), entry);
-    let open = gate.authorize::<Open, _>(place.clone())?;
-    let create = if request.create { Some(gate.authorize::<Create, _>(place.clone())?) } else { None };
-    ask_more(gate, &place)?;
-    let file = Opening(request).open(gate, &parent, &open, create.as_ref())?;
+    let open = call.authorize::<Open, _>(place.clone())?;
+    let create = if request.create { Some(call.authorize::<Create, _>(place.clone())?) } else { None };
+    ask_more(call, &place)?;
+    let file = Opening(request).open(call, &parent, &open, create.as_ref())?;
     let opened = opened(&file.name, open.resource().path.as_str())?;
-    gate.services.handles.keep_file(request.id, file);
+    call.host.handles.keep_file(request.id, file);
     Ok(opened)
 }
 
@@ -64,7 +65,7 @@ struct Opening<'r>(&'r OpenFile);
 impl Opening<'_> {
     fn open<'req, O>(
         &self,
-        gate: &mut Gate<'req, O>,
+        call: &mut Call<'req, O>,
         parent: &Rc<Directory>,
         open: &Permit<'req, Open, FileAt>,
         create: Option<&Permit<'req, Create, FileAt>>,
@@ -79,11 +80,11 @@ impl Opening<'_> {
         for _ in 0..8 {
             match walk::entry(open, |place| (&place.parent, &place.entry, &place.path)) {
                 Ok(reached) if file_type(&reached.stat) == SFlag::S_IFLNK => {
-                    return self.open_through_link(gate, parent, open, reached);
+                    return self.open_through_link(call, parent, open, reached);
                 }
                 Ok(reached) => {
                     let origin = self.origin(open.resource(), None, walk::inode(&reached.stat));
-                    return self.open_object(gate, Some(parent), open, reached, origin);
+                    return self.open_object(call, Some(parent), open, reached, origin);
                 }
                 Err(error) if is(&error, Errno::ENOENT) && create.is_some() => {}
                 Err(error) => return Err(self.system(&error)),
@@ -107,7 +108,7 @@ impl Opening<'_> {
     /// Opens the object that was reached, if it is what a file handle can hold.
     fn open_object<'req, O: Needs<Open>, R: Allows<Open>>(
         &self,
-        gate: &mut Gate<'req, O>,
+        call: &mut Call<'req, O>,
         parent: Option<&Directory>,
         open: &Permit<'req, Open, R>,
         reached: Reached,
@@ -119,10 +120,10 @@ impl Opening<'_> {
             SFlag::S_IFLNK => return Err(refused_link(&reached.name)),
             _ => return Err(not_a_file()),
         }
-        if let Some(reason) = object_refusal(gate.services, parent, &reached) {
-            return Err(gate.refuse::<Open, _>(&FilePath(reached.name.clone()), reason));
+        if let Some(reason) = object_refusal(call, parent, &reached) {
+            return Err(call.refuse::<Open, _>(&FilePath(reached.name.clone()), reason));
         }
-        let own_fds = Rc::clone(&gate.services.own_fds);
+        let own_fds = Rc::clone(&call.host.own_fds);
         open::reopen(open, reached, own_fds.as_fd(), self.access(), origin)
             .map_err(|error| self.system(&error))
     }
@@ -130,7 +131,7 @@ impl Opening<'_> {
     /// Follows the link that stands at the name, asking for each place that is led to.
     fn open_through_link<'req, O>(
         &self,
-        gate: &mut Gate<'req, O>,
+        call: &mut Call<'req, O>,
         parent: &Rc<Directory>,
         open: &Permit<'req, Open, FileAt>,
         link: Reached,
@@ -142,8 +143,8 @@ impl Opening<'_> {
             return Err(refused_link(&link.name));
         }
         let link_inode = walk::inode(&link.stat);
-        let root = Rc::clone(&gate.services.root);
-        let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, FilePath(place));
+        let root = Rc::clone(&call.host.root);
+        let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, FilePath(place));
         let led = walk::follow(open, |place| &place.path, root.as_fd(), Some(parent), &mut ask);
         let Led { found, permit } = led.map_err(|error| self.renamed(error))?;
         match (found, permit) {
@@ -153,15 +154,15 @@ impl Opening<'_> {
                 let real = target_parent.clone().zip(split(&reached.name));
                 let real = real.map(|(parent, (_, entry))| FileAt::new(parent, entry));
                 let origin = Origin { real, ..self.origin(open.resource(), None, link_inode) };
-                self.open_object(gate, target_parent.as_deref(), &target, reached, origin)
+                self.open_object(call, target_parent.as_deref(), &target, reached, origin)
             }
             // Somebody has replaced the link by what it led to.
             (Found::Object(reached), None) => {
                 let origin = self.origin(open.resource(), None, walk::inode(&reached.stat));
-                self.open_object(gate, Some(parent), open, reached, origin)
+                self.open_object(call, Some(parent), open, reached, origin)
             }
             (Found::Missing { parent, entry, .. }, Some(_)) if self.0.create => {
-                self.create_target(gate, FileAt::new(held(parent), entry), open.resource(), link_inode)
+                self.create_target(call, FileAt::new(held(parent), entry), open.resource(), link_inode)
             }
             (Found::Missing { .. }, _) => Err(self.system(&Errno::ENOENT.into())),
         }
@@ -170,12 +171,12 @@ impl Opening<'_> {
     /// Makes the missing target of a link: `create` is asked for the place where it will be.
     fn create_target<O: Needs<Create>>(
         &self,
-        gate: &mut Gate<'_, O>,
+        call: &mut Call<'_, O>,
         target: FileAt,
         named: &FileAt,
         link: Inode,
     ) -> Result<File, Error> {
-        let create = gate.authorize::<Create, _>(target)?;
+        let create = call.authorize::<Create, _>(target)?;
         open::create_file(
             &create,
             |place| (&place.parent, &place.entry, &place.path),

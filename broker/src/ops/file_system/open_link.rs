@@ -6,34 +6,34 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::OpenLink;
 
 use super::{entry_name, object_refusal, spelled};
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::host::file_system::object::{FileAt, FilePath};
-use crate::host::file_system::path::EntryName;
 use crate::host::file_system::walk::file_type;
 use crate::host::file_system::{open, walk};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::EntryName;
 
 impl Perform for OpenLink {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        gate.services.handles.spend(self.id.0)?;
-        let parent = gate.services.handles.dir(self.dir)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        call.host.handles.spend(self.id.0)?;
+        let parent = call.host.handles.dir(self.dir)?;
         let spelled = spelled(&parent, self.name.as_str())?;
         let Some(entry) = EntryName::parse(self.name.as_str()) else {
-            gate.authorize::<Open, _>(FilePath(spelled))?;
+            call.authorize::<Open, _>(FilePath(spelled))?;
             entry_name(self.name.as_str())?;
             return Err(not_a_link());
         };
-        let open = gate.authorize::<Open, _>(FileAt::new(parent, entry))?;
+        let open = call.authorize::<Open, _>(FileAt::new(parent, entry))?;
         let link = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
         if file_type(&link.stat) != SFlag::S_IFLNK {
             return Err(not_a_link());
         }
-        if let Some(reason) = object_refusal(gate.services, None, &link) {
-            return Err(gate.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
+        if let Some(reason) = object_refusal(call, None, &link) {
+            return Err(call.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
         }
         let link = open::keep_link(&open, link);
-        gate.services.handles.keep_file(self.id, link);
+        call.host.handles.keep_file(self.id, link);
         Ok(())
     }
 }

@@ -16,27 +16,28 @@ use rex_ipc::file_system::{Entry, EntryType, Listing, OpenListing};
 use rex_ipc::name;
 
 use super::{ask_through, held, object_refusal, opened, split};
+use crate::gate::Permit;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
 use crate::host::file_system::object::{DirPath, Directory, FileAt, FilePath};
-use crate::host::file_system::path::{EntryName, PathName};
 use crate::host::file_system::walk;
 use crate::host::file_system::walk::{Reached, file_type};
 use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::policy::name::{EntryName, PathName};
 
 impl Perform for OpenListing {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Listing, Error> {
-        gate.services.handles.spend(self.id.0)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Listing, Error> {
+        call.host.handles.spend(self.id.0)?;
         let given = self.path.as_str();
         let path = PathName::parse(given)?;
-        let may_list = gate.would_permit::<Open, _>(&DirPath(path.clone()));
+        let may_list = call.would_permit::<Open, _>(&DirPath(path.clone()));
         let as_link = split(&path).filter(|_| !names_a_directory(given));
         let may_see_link = as_link.as_ref().is_some_and(|(parent, _)| {
-            gate.would_permit::<Open, _>(&DirPath(parent.clone()))
-                && gate.would_permit::<Open, _>(&FilePath(path.clone()))
+            call.would_permit::<Open, _>(&DirPath(parent.clone()))
+                && call.would_permit::<Open, _>(&FilePath(path.clone()))
         });
         if may_see_link && let Some((parent, entry)) = as_link {
-            match itself(gate, &self, parent, entry)? {
+            match itself(call, &self, parent, entry)? {
                 Itself::Link(listing) => return Ok(listing),
                 Itself::Directory => {}
                 Itself::Other => return Err(not_listable(given)),
@@ -44,31 +45,31 @@ impl Perform for OpenListing {
         }
         if !may_list && may_see_link {
             // It is no link, so the question for a directory is the one that counts; it is answered with no.
-            gate.authorize::<Open, _>(DirPath(path))?;
+            call.authorize::<Open, _>(DirPath(path))?;
             return Err(Errno::EACCES.into());
         }
-        let permit = gate.authorize::<Open, _>(DirPath(path))?;
-        let reached = match reach(gate, &permit) {
+        let permit = call.authorize::<Open, _>(DirPath(path))?;
+        let reached = match reach(call, &permit) {
             Ok(reached) if file_type(&reached.stat) == SFlag::S_IFDIR => reached,
-            Ok(_) => return no_directory(gate, &self),
+            Ok(_) => return no_directory(call, &self),
             Err(Error::Failed { errno: Some(errno), .. }) if errno == Errno::ENOTDIR as i32 => {
-                return no_directory(gate, &self);
+                return no_directory(call, &self);
             }
             Err(error) => return Err(error),
         };
-        refuse_own(gate, &reached)?;
+        refuse_own(call, &reached)?;
         let real = opened(&reached.name, given)?;
-        gate.services.handles.keep_dir(self.id, reached.into_directory());
+        call.host.handles.keep_dir(self.id, reached.into_directory());
         Ok(Listing::Directory(real))
     }
 }
 
 /// What is no directory is known by now to whoever may open it as one. As what it is, it has questions of its own.
-fn no_directory(gate: &mut Gate<'_, OpenListing>, request: &OpenListing) -> Result<Listing, Error> {
+fn no_directory(call: &mut Call<'_, OpenListing>, request: &OpenListing) -> Result<Listing, Error> {
     let given = request.path.as_str();
     let path = PathName::parse(given)?;
     let Some((parent, entry)) = split(&path) else { return Err(Errno::ENOTDIR.into()) };
-    match itself(gate, request, parent, entry)? {
+    match itself(call, request, parent, entry)? {
         Itself::Link(listing) => Ok(listing),
         Itself::Directory | Itself::Other => Err(not_listable(given)),
     }
@@ -84,17 +85,17 @@ enum Itself {
 
 /// Looks at what has the name, beneath its directory; a link is kept under the number of the request.
 fn itself(
-    gate: &mut Gate<'_, OpenListing>,
+    call: &mut Call<'_, OpenListing>,
     request: &OpenListing,
     parent: PathName,
     entry: EntryName,
 ) -> Result<Itself, Error> {
     let named = parent.clone();
-    let permit = gate.authorize::<Open, _>(DirPath(parent))?;
-    let parent = reach(gate, &permit)?;
-    refuse_own(gate, &parent)?;
+    let permit = call.authorize::<Open, _>(DirPath(parent))?;
+    let parent = reach(call, &permit)?;
+    refuse_own(call, &parent)?;
     let parent = held(parent);
-    let open = gate.authorize::<Open, _>(FileAt::new(Rc::clone(&parent), entry))?;
+    let open = call.authorize::<Open, _>(FileAt::new(Rc::clone(&parent), entry))?;
     let found = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
     match file_type(&found.stat) {
         SFlag::S_IFLNK => {}
@@ -108,20 +109,20 @@ fn itself(
     };
     let real = opened(&parent.name, named.as_str())?;
     let parent = Rc::try_unwrap(parent).or_else(|parent| reopened(&parent))?;
-    gate.services.handles.keep_dir(request.id, parent);
+    call.host.handles.keep_dir(request.id, parent);
     Ok(Itself::Link(Listing::Link(real, entry)))
 }
 
 /// Goes to a directory, through links where there are some.
 fn reach<'req>(
-    gate: &mut Gate<'req, OpenListing>,
+    call: &mut Call<'req, OpenListing>,
     permit: &Permit<'req, Open, DirPath>,
 ) -> Result<Reached, Error> {
-    let root = Rc::clone(&gate.services.root);
+    let root = Rc::clone(&call.host.root);
     match walk::directory(permit, |path| &path.0, root.as_fd()) {
         Ok(reached) => Ok(reached),
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-            let mut ask = |link: Option<&Reached>, place: PathName| ask_through(gate, link, DirPath(place));
+            let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
             Ok(walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
         }
         Err(error) => Err(Error::system(&error)),
@@ -129,9 +130,9 @@ fn reach<'req>(
 }
 
 /// Refuses a directory for what it is, whatever it is called.
-fn refuse_own(gate: &mut Gate<'_, OpenListing>, reached: &Reached) -> Result<(), Error> {
-    match object_refusal(gate.services, None, reached) {
-        Some(reason) => Err(gate.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
+fn refuse_own(call: &mut Call<'_, OpenListing>, reached: &Reached) -> Result<(), Error> {
+    match object_refusal(call, None, reached) {
+        Some(reason) => Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
         None => Ok(()),
     }
 }

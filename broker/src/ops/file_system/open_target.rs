@@ -4,12 +4,12 @@ use rex_ipc::action::file_system::{Read, Write};
 use rex_ipc::file_system::{OpenFile, OpenTarget, Opened};
 
 use super::open_file;
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for OpenTarget {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Opened, Error> {
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
         let from = self.from;
         let request = OpenFile {
             id: self.id,
@@ -21,15 +21,15 @@ impl Perform for OpenTarget {
             permissions: None,
             follow: false,
         };
-        let opened = open_file::open(gate, &request, |gate, place| {
+        let opened = open_file::open(call, &request, |call, place| {
             // What gives it content asks again, of the object; asked here so that a denial makes nothing.
             if let Some(from) = from {
-                let from = gate.services.handles.file(from)?;
-                gate.authorize::<Read, _>(from)?;
+                let from = call.host.handles.file(from)?;
+                call.authorize::<Read, _>(from)?;
             }
-            gate.authorize::<Write, _>(place.clone()).map(drop)
+            call.authorize::<Write, _>(place.clone()).map(drop)
         })?;
-        let file = gate.services.handles.file(self.id)?;
+        let file = call.host.handles.file(self.id)?;
         if let Some(fresh) = &*file.fresh.borrow() {
             fresh.await_content();
         }

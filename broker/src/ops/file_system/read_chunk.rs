@@ -7,30 +7,30 @@ use rex_ipc::bounded::Bytes;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Chunk, ReadChunk};
 
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::host::file_system::object::File;
 use crate::host::file_system::read;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 use crate::ops::file_system::support::redaction;
 
 impl Perform for ReadChunk {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Chunk, Error> {
-        let file = gate.services.handles.file(self.file)?;
-        let length = self.length.bytes().min(gate.room_bytes.saturating_sub(CHUNK_OVERHEAD_BYTES));
-        let permit = match gate.authorize::<Read, _>(Rc::clone(&file)) {
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Chunk, Error> {
+        let file = call.host.handles.file(self.file)?;
+        let length = self.length.bytes().min(call.room_bytes.saturating_sub(CHUNK_OVERHEAD_BYTES));
+        let permit = match call.authorize::<Read, _>(Rc::clone(&file)) {
             Ok(permit) if file.readable => permit,
             Ok(_) if !self.redacted => return Err(not_readable(&file)),
-            Ok(_) => return redaction::read(gate, &file, self.offset_bytes, length, not_readable(&file)),
+            Ok(_) => return redaction::read(call, &file, self.offset_bytes, length, not_readable(&file)),
             Err(denied @ Error::Denied(_)) if self.redacted => {
-                return redaction::read(gate, &file, self.offset_bytes, length, denied);
+                return redaction::read(call, &file, self.offset_bytes, length, denied);
             }
             Err(error) => return Err(error),
         };
         let mut bytes = vec![0; length];
         let (count, end) = read::at(&permit, self.offset_bytes, &mut bytes)?;
         bytes.truncate(count);
-        gate.services.count_read_bytes(count)?;
+        call.metered.count_read_bytes(count)?;
         Ok(Chunk { bytes: Bytes::new(bytes).unwrap_or_default(), end })
     }
 }

@@ -6,22 +6,22 @@ use rex_ipc::file_system::{LinkTarget, ReadLink};
 use std::os::unix::ffi::OsStrExt;
 
 use super::{entry_name, path_text};
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::gate::forbidden::OWN_PROC;
 use crate::host::file_system::object::FileAt;
 use crate::host::file_system::read;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for ReadLink {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<LinkTarget, Error> {
-        let parent = gate.services.handles.dir(self.dir)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<LinkTarget, Error> {
+        let parent = call.host.handles.dir(self.dir)?;
         let place = FileAt::new(parent, entry_name(self.name.as_str())?);
-        let read = gate.authorize::<Read, _>(place)?;
+        let read = call.authorize::<Read, _>(place)?;
         // The links that lead whoever asks to the own entry tell the number of the broker.
         let FileAt { parent, entry, .. } = read.resource();
-        if gate.services.is_link_to_broker(parent, entry.as_bytes()) {
-            return Err(gate.refuse::<Read, _>(read.resource(), OWN_PROC));
+        if call.host.is_link_to_broker(parent, entry.as_bytes()) {
+            return Err(call.refuse::<Read, _>(read.resource(), OWN_PROC));
         }
         let target = read::link(&read)?;
         Ok(LinkTarget { target: path_text(target.as_os_str().as_bytes())? })

@@ -7,25 +7,25 @@ use rex_ipc::action::file_system::Chmod;
 use rex_ipc::file_system::SetMode;
 use rex_ipc::handle::AnyId;
 
-use crate::audit::Act;
-use crate::gate::Gate;
+use crate::gate::Act;
 use crate::gate::error::Error;
 use crate::host::file_system::attributes;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for SetMode {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        let own_fds = Rc::clone(&gate.services.own_fds);
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let own_fds = Rc::clone(&call.host.own_fds);
         let bits = self.permissions.bits();
         match self.handle {
             AnyId::Dir(id) => {
-                let directory = gate.services.handles.dir(id)?;
-                let chmod = gate.authorize_act::<Chmod, _>(directory, Act::Mode(bits))?;
+                let directory = call.host.handles.dir(id)?;
+                let chmod = call.authorize_act::<Chmod, _>(directory, Act::Mode(bits))?;
                 attributes::set_mode(&chmod, own_fds.as_fd(), bits)?;
             }
             AnyId::File(id) => {
-                let file = gate.services.handles.file(id)?;
-                let chmod = gate.authorize_act::<Chmod, _>(file, Act::Mode(bits))?;
+                let file = call.host.handles.file(id)?;
+                let chmod = call.authorize_act::<Chmod, _>(file, Act::Mode(bits))?;
                 attributes::set_mode(&chmod, own_fds.as_fd(), bits)?;
             }
         }

@@ -9,34 +9,34 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{IdentityText, NameOrNumber, SetOwner};
 use rex_ipc::handle::AnyId;
 
-use crate::audit::Act;
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
+use crate::gate::{Act, Permit};
 use crate::host::file_system::attributes::{self, Held};
 use crate::host::file_system::unguarded;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for SetOwner {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let user = self.user.as_ref().map(|user| user.as_str());
         let act = Act::Owner { user, group: self.group.as_ref().map(|group| group.as_str()) };
         match self.handle {
             AnyId::Dir(id) => {
-                let directory = gate.services.handles.dir(id)?;
-                let chown = gate.authorize_act::<Chown, _>(directory, act)?;
-                change(gate, &chown, &self)
+                let directory = call.host.handles.dir(id)?;
+                let chown = call.authorize_act::<Chown, _>(directory, act)?;
+                change(call, &chown, &self)
             }
             AnyId::File(id) => {
-                let file = gate.services.handles.file(id)?;
-                let chown = gate.authorize_act::<Chown, _>(file, act)?;
-                change(gate, &chown, &self)
+                let file = call.host.handles.file(id)?;
+                let chown = call.authorize_act::<Chown, _>(file, act)?;
+                change(call, &chown, &self)
             }
         }
     }
 }
 
 fn change<R: Held>(
-    gate: &Gate<'_, SetOwner>,
+    call: &Call<'_, SetOwner>,
     chown: &Permit<'_, Chown, R>,
     request: &SetOwner,
 ) -> Result<(), Error> {
@@ -46,7 +46,7 @@ fn change<R: Held>(
     if user.is_none() && group.is_none() {
         return Ok(());
     }
-    let own_fds = Rc::clone(&gate.services.own_fds);
+    let own_fds = Rc::clone(&call.host.own_fds);
     attributes::set_owner(chown, own_fds.as_fd(), user, group).map_err(|error| change_error(&error))
 }
 

@@ -6,20 +6,20 @@ use std::rc::Rc;
 use rex_ipc::action::file_system::Write;
 use rex_ipc::file_system::SetTimes;
 
-use crate::audit::Act;
-use crate::gate::Gate;
+use crate::gate::Act;
 use crate::gate::error::Error;
 use crate::host::file_system::attributes;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for SetTimes {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        let file = gate.services.handles.file(self.file)?;
-        let write = gate.authorize_act::<Write, _>(
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let file = call.host.handles.file(self.file)?;
+        let write = call.authorize_act::<Write, _>(
             file,
             Act::Times { accessed: self.accessed, modified: self.modified },
         )?;
-        let own_fds = Rc::clone(&gate.services.own_fds);
+        let own_fds = Rc::clone(&call.host.own_fds);
         Ok(attributes::set_times(&write, own_fds.as_fd(), self.accessed, self.modified)?)
     }
 }

@@ -4,20 +4,20 @@ use rex_ipc::action::file_system::SetXAttr as SetXAttrAction;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{LabelText, SetXAttr};
 
-use crate::audit::Act;
-use crate::gate::Gate;
+use crate::gate::Act;
 use crate::gate::error::Error;
 use crate::host::file_system::attributes;
 use crate::host::file_system::object::Labelled;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for SetXAttr {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<(), Error> {
-        let file = gate.services.handles.file(self.file)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let file = call.host.handles.file(self.file)?;
         let attribute = self.name.as_str().to_owned();
         let parts = [&self.selinux_user, &self.selinux_role, &self.selinux_type, &self.selinux_level];
         let act = Act::Label(parts.map(|part| part.as_ref().map(|part| part.as_str())));
-        let permit = gate.authorize_act::<SetXAttrAction, _>(Labelled { what: file, attribute }, act)?;
+        let permit = call.authorize_act::<SetXAttrAction, _>(Labelled { what: file, attribute }, act)?;
         if self.name.as_str() != SELINUX {
             let message = format!(
                 "Unsupported Operation error: Extended attribute for '{}' is not supported. \

@@ -6,23 +6,23 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Metadata, StatEntry};
 
 use super::{entry_name, metadata};
-use crate::gate::Gate;
 use crate::gate::error::Error;
 use crate::host::file_system::object::FileAt;
 use crate::host::file_system::stat;
 use crate::host::file_system::walk::file_type;
 use crate::ops::Perform;
+use crate::ops::call::Call;
 
 impl Perform for StatEntry {
-    fn perform(self, gate: &mut Gate<'_, Self>) -> Result<Metadata, Error> {
-        let parent = gate.services.handles.dir(self.dir)?;
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<Metadata, Error> {
+        let parent = call.host.handles.dir(self.dir)?;
         let place = FileAt::new(parent, entry_name(self.name.as_str())?);
-        let permit = gate.authorize::<StatAction, _>(place)?;
+        let permit = call.authorize::<StatAction, _>(place)?;
         let stat = stat::entry(&permit)?;
         // What can be opened has to be, as what it is: a directory asked for as a file would slip past its own rules.
         match file_type(&stat) {
             SFlag::S_IFREG | SFlag::S_IFDIR | SFlag::S_IFLNK => Err(can_be_opened()),
-            _ => Ok(metadata(gate.services, &stat)),
+            _ => Ok(metadata(call.host, &stat)),
         }
     }
 }

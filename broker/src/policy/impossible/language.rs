@@ -3,7 +3,7 @@
 use cedar_policy_core::ast::PatternElem;
 use rex_ipc::name;
 
-use crate::host::file_system::path::{EntryName, PathName};
+use crate::policy::name::{EntryName, PathName};
 
 /// How the values of an attribute are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use cedar_policy_core::ast::{Pattern, PatternElem};
 use rex_ipc::name;
 
 use super::language::Language;
-use crate::host::file_system::path::PathName;
+use crate::policy::name::PathName;
 
 /// For a text that is compared.
 pub(super) fn text(language: Language, written: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::gate::limits::Usage;
+use crate::gate::usage::Usage;
 
 /// The line; copies show the same one. Without a terminal there is none.
 #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::Terminal;
 use super::*;
-use crate::gate::limits::Usage;
+use crate::gate::usage::Usage;
 use crate::result::{Attributes, LogObject};
 
 /// Keeps what is written, and can be stopped or broken.

@@ -1,7 +1,7 @@
 //! What is told when there is no script to tell of, or when it was ended.
 
 use super::*;
-use crate::front::cli::Exit;
+use crate::result::Exit;
 
 // Section 16.10.
 #[test]

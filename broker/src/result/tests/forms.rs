@@ -1,7 +1,7 @@
 //! How the document looks.
 
 use super::*;
-use crate::front::cli::Format;
+use crate::result::Format;
 
 const HUMAN: Form<'static> = Form {
     format: Format::Human,

@@ -1,7 +1,7 @@
 //! What is told of a script that ran, or does not compile.
 
 use super::*;
-use crate::front::cli::Exit;
+use crate::result::Exit;
 
 // Section 16.1.
 #[test]

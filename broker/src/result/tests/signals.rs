@@ -1,7 +1,7 @@
 //! Alarms, metrics, logs and denials: reserved names, limits, and what a bare document leaves out.
 
 use super::*;
-use crate::front::cli::Exit;
+use crate::result::Exit;
 
 // Section 16.9.
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn read_opened(
 
 /// The text that standard input has, up to its end.
 pub(super) fn read_standard_input(limit_bytes: usize, deadline: Instant) -> io::Result<String> {
-    if rex_hardening::streams::was_closed(0) {
+    if rex_outside::streams::was_closed(0) {
         return Err(Errno::EBADF.into());
     }
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use clap::builder::{StringValueParser, TypedValueParser};
 use rex_ipc::control::Argument;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -19,17 +18,16 @@ pub struct GivenArgument {
 }
 
 impl GivenArgument {
-    /// The parser for the command line.
-    pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
-        StringValueParser::new().try_map(|word| Self::parse(&word))
-    }
-
     /// As it was written.
     pub(super) fn written(&self) -> &str {
         &self.written
     }
 
-    fn parse(word: &str) -> Result<Self, String> {
+    /// Reads `NAME=VALUE` or `NAME:TYPE=VALUE`.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn parse(word: &str) -> Result<Self, String> {
         let (left, text) = word.split_once('=').ok_or("wants NAME=VALUE")?;
         let (name, kind) = left.split_once(':').unwrap_or((left, "text"));
         if !is_identifier(name) {

@@ -9,7 +9,6 @@ mod policies;
 #[cfg(test)]
 mod tests;
 mod trust;
-mod way;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +21,6 @@ pub use arguments::TooDeep;
 pub use error::InputError;
 pub use given::GivenArgument;
 pub use policies::{PolicySource, read_policies};
-pub(crate) use way::{Believed, Opened};
 
 use crate::audit::hex;
 

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use nix::dir::Dir;
 
-use super::way::Opened;
 use super::{InputError, MAX_POLICY_BYTES, file, trust};
+use crate::host::believed::Opened;
 
 /// One policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::way::{Believed, Opened, refused};
+use crate::host::believed::{Believed, Opened, refused};
 use crate::terminal::printable_line;
 
 /// Opens a policy file or a directory of them, if nobody else could have written it.

@@ -4,95 +4,26 @@
 //! against the whole line, its literal text taken literally; every line that matches none becomes `[REDACTED]`.
 //! All the jail ever receives of such a file is the redacted text, so there is nothing to search behind it.
 
-use std::io::Read;
-use std::path::Path;
 use std::rc::Rc;
 
-use regex::{Regex, RegexBuilder};
 use rex_ipc::action::file_system::RedactedRead;
 use rex_ipc::bounded::Bytes;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::Chunk;
 use rex_ipc::interface::Needs;
 
-use crate::gate::Gate;
 use crate::gate::error::{Error, LimitReached};
+use crate::host::dictionary::MAX_REDACTED_BYTES;
 use crate::host::file_system::object::File;
 use crate::host::file_system::read;
-use crate::run::input::{Believed, Opened};
-
-/// Where the dictionary lies, as in Rex.
-pub const DICTIONARY_PATH: &str = "/etc/opt/rex/rex_redaction.config";
-
-/// The patterns of lines that may be seen.
-#[derive(Debug)]
-pub struct Dictionary {
-    patterns: Vec<Regex>,
-}
-
-impl Dictionary {
-    /// Reads the dictionary.
-    ///
-    /// # Errors
-    /// `FileError` when it cannot be read: nothing is released then.
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        let failed = |reason: String| {
-            let message =
-                format!("File error: Failed to open redaction dictionary file: {reason}: {}", path.display());
-            Error::invalid(ErrorKind::FileError, message)
-        };
-        let mut text = String::new();
-        let opened = believed_dictionary(path).map_err(|error| failed(error.to_string()))?;
-        opened
-            .file
-            .take(MAX_DICTIONARY_BYTES)
-            .read_to_string(&mut text)
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(Self::parse(&text))
-    }
-
-    /// The patterns of a dictionary's text; what is no pattern is left out, which only redacts more.
-    pub fn parse(text: &str) -> Self {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self { patterns: lines.filter_map(pattern).collect() }
-    }
-
-    /// The text with every line redacted that matches no pattern, as what is no text never does; without a final newline,
-    /// as in Rex.
-    ///
-    /// Nothing when it would be too long: redacted, an empty line is longer than before.
-    pub fn redact(&self, content: &[u8]) -> Option<String> {
-        let mut redacted = String::with_capacity(content.len().min(1 << 16));
-        let lines = content.strip_suffix(b"\n").unwrap_or(content).split(|&byte| byte == b'\n');
-        for (number, line) in lines.enumerate().filter(|_| !content.is_empty()) {
-            if number > 0 {
-                redacted.push('\n');
-            }
-            let line = std::str::from_utf8(line).ok().map(|line| line.strip_suffix('\r').unwrap_or(line));
-            let seen = line.filter(|line| self.patterns.iter().any(|pattern| pattern.is_match(line)));
-            redacted.push_str(seen.unwrap_or("[REDACTED]"));
-            if redacted.len() > MAX_REDACTED_BYTES {
-                return None;
-            }
-        }
-        Some(redacted)
-    }
-}
-
-/// Opens the dictionary, if nobody else could have written it: who writes it decides what is seen of every file.
-fn believed_dictionary(path: &Path) -> std::io::Result<Opened> {
-    let believed = Believed::usual();
-    let opened = believed.open(path)?;
-    believed.judge(&opened.metadata)?;
-    Ok(opened)
-}
+use crate::ops::call::Call;
 
 /// Part of the redacted content of an open file.
 ///
 /// `otherwise` is why the whole content may not be read; it is what the script learns when the redacted one may not
 /// be read either.
 pub fn read<O>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     file: &Rc<File>,
     offset_bytes: u64,
     length: usize,
@@ -101,12 +32,12 @@ pub fn read<O>(
 where
     O: Needs<RedactedRead>,
 {
-    let permit = match gate.authorize::<RedactedRead, _>(Rc::clone(file)) {
+    let permit = match call.authorize::<RedactedRead, _>(Rc::clone(file)) {
         Ok(permit) => permit,
         Err(Error::Denied(_)) => return Err(otherwise),
         Err(error) => return Err(error),
     };
-    if gate.services.forbidden.is_dictionary(file.name.as_str(), Some(file.inode)) {
+    if call.forbidden().is_dictionary(file.name.as_str(), Some(file.inode)) {
         let message = "Unsupported Operation error: Trying to redacted_read the redaction dictionary is not supported/allowed";
         return Err(Error::invalid(ErrorKind::UnsupportedOperationError, message));
     }
@@ -117,10 +48,10 @@ where
     let content = match known {
         Some(content) => content,
         None => {
-            let dictionary = gate.services.dictionary()?;
-            let redacted = dictionary.redact(&whole(gate, &permit)?).ok_or_else(too_long)?;
+            let dictionary = call.host.dictionary()?;
+            let redacted = dictionary.redact(&whole(call, &permit)?).ok_or_else(too_long)?;
             let content: Rc<[u8]> = redacted.into_bytes().into();
-            gate.services.handles.keep_redacted(file, Rc::clone(&content));
+            call.host.handles.keep_redacted(file, Rc::clone(&content));
             content
         }
     };
@@ -131,14 +62,14 @@ where
 }
 
 fn whole<O>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     permit: &crate::gate::Permit<'_, RedactedRead, Rc<File>>,
 ) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
     loop {
         let mut space = vec![0; 64 * 1024];
         let (count, end) = read::at_for_redaction(permit, content.len() as u64, &mut space)?;
-        gate.services.count_read_bytes(count)?;
+        call.metered.count_read_bytes(count)?;
         content.extend_from_slice(space.get(..count).unwrap_or_default());
         if content.len() > MAX_REDACTED_BYTES {
             return Err(too_long());
@@ -148,7 +79,7 @@ fn whole<O>(
         }
     }
     // Rex fails, and so tells that there is such a byte; a caller of it may know.
-    if gate.services.recorder.lock().is_rex_compat() && std::str::from_utf8(&content).is_err() {
+    if call.is_rex_compat() && std::str::from_utf8(&content).is_err() {
         return Err(Error::invalid(ErrorKind::IoError, "stream did not contain valid UTF-8"));
     }
     Ok(content)
@@ -156,87 +87,4 @@ fn whole<O>(
 
 fn too_long() -> Error {
     Error::Limit(LimitReached { name: "redacted-file-bytes", value: MAX_REDACTED_BYTES as u64 })
-}
-
-/// A printf pattern as an anchored regular expression; nothing when it has a conversion that is not known.
-fn pattern(line: &str) -> Option<Regex> {
-    let mut expression = String::from(r"\A");
-    let mut rest = line;
-    while let Some(at) = rest.find('%') {
-        expression.push_str(&regex::escape(&rest[..at]));
-        let conversion =
-            rest[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || "#-+ .*".contains(c));
-        let conversion = conversion.trim_start_matches(['z', 'l']);
-        let mut characters = conversion.chars();
-        expression.push_str(match characters.next() {
-            Some('s') => r"\S+",
-            Some('d') => r"-?\d+",
-            Some('u') => r"\d+",
-            Some('m') => r".*?",
-            Some(_) => return None,
-            None => "",
-        });
-        rest = characters.as_str();
-    }
-    expression.push_str(&regex::escape(rest));
-    expression.push_str(r"\z");
-    RegexBuilder::new(&expression).size_limit(MAX_PATTERN_BYTES).build().ok()
-}
-
-const MAX_DICTIONARY_BYTES: u64 = 1 << 20;
-/// Of one pattern, compiled. What takes more shows nothing.
-const MAX_PATTERN_BYTES: usize = 8 << 20;
-/// A redacted file is held as a whole, one at a time.
-const MAX_REDACTED_BYTES: usize = 16 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_only_contains_a_pattern_stays_hidden() {
-        let dictionary = Dictionary::parse("connection from %s\n");
-
-        let seen =
-            dictionary.redact(b"connection from 10.0.0.1\npassword=x connection from 10.0.0.1 token=y");
-
-        assert_eq!(seen.unwrap(), "connection from 10.0.0.1\n[REDACTED]");
-    }
-
-    #[test]
-    fn literal_text_is_no_regular_expression() {
-        let dictionary = Dictionary::parse("a.b %d\n# comment\n\n100%% sure\n");
-
-        assert_eq!(dictionary.redact(b"a.b -5\naXb 5\n100% sure").unwrap(), "a.b -5\n[REDACTED]\n[REDACTED]");
-    }
-
-    #[test]
-    fn flags_width_and_length_are_skipped() {
-        let dictionary = Dictionary::parse("n=%-08ld m=%zu t=%m.\n");
-
-        assert_eq!(dictionary.redact(b"n=-12 m=7 t=any text.\n").unwrap(), "n=-12 m=7 t=any text.");
-    }
-
-    #[test]
-    fn a_line_with_bytes_that_are_no_text_is_hidden_and_hides_no_other() {
-        let dictionary = Dictionary::parse("ok %s\n%m tail\n");
-
-        for (content, seen) in [
-            (&b"ok a\nok \xff\nok b\n"[..], "ok a\n[REDACTED]\nok b"),
-            (b"\xff tail\r\nx tail\r\n", "[REDACTED]\nx tail"),
-            (b"ok a\r\n\nok b", "ok a\n[REDACTED]\nok b"),
-            (b"\n", "[REDACTED]"),
-            (b"", ""),
-            ("ok \u{10FFFF}".as_bytes(), "ok \u{10FFFF}"),
-        ] {
-            assert_eq!(dictionary.redact(content).unwrap(), seen, "{content:x?}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_redaction_makes_too_long_is_refused() {
-        let dictionary = Dictionary::parse("");
-
-        assert_eq!(dictionary.redact("\n".repeat(MAX_REDACTED_BYTES / 4).as_bytes()), None);
-    }
 }

@@ -18,25 +18,25 @@ use rex_ipc::file_system::MoveDir;
 use rex_ipc::interface::Needs;
 
 use crate::gate::error::Error;
-use crate::gate::{Allows, Gate, Permit};
+use crate::gate::{Allows, Inode, Permit};
 use crate::host::file_system::copy::NotCopied;
 use crate::host::file_system::moves::{self, Hidden};
-use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath, Inode, Origin};
+use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath, Origin};
 use crate::host::file_system::open::{self, Access};
-use crate::host::file_system::path::PathName;
-use crate::host::file_system::remove;
 use crate::host::file_system::succession::NotLike;
 use crate::host::file_system::tree::{Chain, Item, Step, Tree};
-use crate::host::file_system::walk;
+use crate::host::file_system::{remove, walk};
+use crate::ops::call::Call;
 use crate::ops::file_system::move_dir::{Source, Way, not_empty};
 use crate::ops::file_system::object_refusal;
 use crate::ops::file_system::set_owner::change_error;
 use crate::ops::file_system::support::removal::{self, Pace, Plan, dir_at, file_at, may_go};
 use crate::ops::file_system::support::replacing;
+use crate::policy::name::PathName;
 
 /// Moves by copying. `into` says that the place is inside a directory that was found there.
 pub(in crate::ops::file_system) fn relocate<'req>(
-    gate: &mut Gate<'req, MoveDir>,
+    call: &mut Call<'req, MoveDir>,
     source: &Source,
     way: Way<'req>,
     into: bool,
@@ -44,9 +44,9 @@ pub(in crate::ops::file_system) fn relocate<'req>(
     if moves::is_mounted(&way.moving, &source.directory)? {
         return Err(source.failed(&Errno::EBUSY.into(), way.place()));
     }
-    gate.authorize::<Read, _>(Rc::clone(&way.place().parent))?;
-    let way = choose(gate, source, way, into)?;
-    let onto = replacing::directory(gate, &way.create, source.directory.inode)?.onto();
+    call.authorize::<Read, _>(Rc::clone(&way.place().parent))?;
+    let way = choose(call, source, way, into)?;
+    let onto = replacing::directory(call, &way.create, source.directory.inode)?.onto();
     // Called by the name that moves, whatever name it was opened by.
     let named = Rc::new(Directory {
         fd: source.directory.fd.try_clone()?,
@@ -55,14 +55,14 @@ pub(in crate::ops::file_system) fn relocate<'req>(
         listing: Default::default(),
     });
     let relocation = Relocation { source, named, place: way.place().clone() };
-    let read = gate.authorize::<Read, _>(Rc::clone(&relocation.named))?;
-    must::<Delete, _, _>(gate, source.what.clone())?;
-    let plan = relocation.ask_all(gate, &read)?;
+    let read = call.authorize::<Read, _>(Rc::clone(&relocation.named))?;
+    must::<Delete, _, _>(call, source.what.clone())?;
+    let plan = relocation.ask_all(call, &read)?;
 
-    let copy = Hidden::begin(&way.create, &mut gate.services.temporaries)
+    let copy = Hidden::begin(&way.create, &mut call.host.temporaries)
         .map_err(|error| source.failed(&error, way.place()))?;
     let copied = relocation
-        .copy_all(gate, &read, &copy, &plan)
+        .copy_all(call, &read, &copy, &plan)
         .and_then(|()| copy.appear(&way.create, onto).map_err(|error| source.failed(&error, way.place())));
     if let Err(error) = copied {
         // If it cannot be removed now, its name keeps the note that has the next run do it.
@@ -71,8 +71,8 @@ pub(in crate::ops::file_system) fn relocate<'req>(
         }
         return Err(error);
     }
-    let delete = gate.authorize::<Delete, _>(source.what.clone())?;
-    removal::remove(gate, &delete, &relocation.named, &plan)?;
+    let delete = call.authorize::<Delete, _>(source.what.clone())?;
+    removal::remove(call, &delete, &relocation.named, &plan)?;
     remove::directory(&delete, source.directory.inode)
         .map_err(|error| removal::refused(&error, &source.what.path))?;
     Ok(moves::renamed(&way.open, &copy.directory)?)
@@ -80,7 +80,7 @@ pub(in crate::ops::file_system) fn relocate<'req>(
 
 /// Looks at what is in the way: nothing, an empty directory, or one with entries, into which the source goes.
 fn choose<'req>(
-    gate: &mut Gate<'req, MoveDir>,
+    call: &mut Call<'req, MoveDir>,
     source: &Source,
     way: Way<'req>,
     into: bool,
@@ -93,29 +93,29 @@ fn choose<'req>(
         return Err(Error::invalid(ErrorKind::InvalidPath, message));
     }
     let held = walk::entry(&way.open, |place| (&place.parent, &place.entry, &place.path))?;
-    if let Some(reason) = object_refusal(gate.services, None, &held) {
-        return Err(gate.refuse::<Open, _>(way.place(), reason));
+    if let Some(reason) = object_refusal(call, None, &held) {
+        return Err(call.refuse::<Open, _>(way.place(), reason));
     }
     let held = Rc::new(held.into_directory());
-    let read = gate.authorize::<Read, _>(Rc::clone(&held))?;
+    let read = call.authorize::<Read, _>(Rc::clone(&held))?;
     if Tree::new(&read, &held)?.advance()?.is_none() {
         Ok(way)
     } else if into {
         Err(not_empty(way.place()))
     } else {
-        let inside = source.ask_inside(gate, &way)?;
-        choose(gate, source, inside, true)
+        let inside = source.ask_inside(call, &way)?;
+        choose(call, source, inside, true)
     }
 }
 
 /// Asks without recording a permission, which is asked for again when it is used.
-fn must<A, R, O>(gate: &mut Gate<'_, O>, resource: R) -> Result<(), Error>
+fn must<A, R, O>(call: &mut Call<'_, O>, resource: R) -> Result<(), Error>
 where
     A: Action,
     R: Allows<A>,
     O: Needs<A>,
 {
-    if gate.would_permit::<A, _>(&resource) { Ok(()) } else { gate.authorize::<A, _>(resource).map(drop) }
+    if call.would_permit::<A, _>(&resource) { Ok(()) } else { call.authorize::<A, _>(resource).map(drop) }
 }
 
 /// A move by copying.
@@ -130,7 +130,7 @@ impl Relocation<'_> {
     /// Asks for everything in the source, and notes what that is.
     fn ask_all(
         &self,
-        gate: &mut Gate<'_, MoveDir>,
+        call: &mut Call<'_, MoveDir>,
         read: &Permit<'_, Read, Rc<Directory>>,
     ) -> Result<Plan, Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
@@ -138,11 +138,11 @@ impl Relocation<'_> {
         let mut plan = Plan::by_content();
         let mut pace = Pace::default();
         while let Some(step) = tree.advance().map_err(failed)? {
-            pace.keep(gate)?;
+            pace.keep(call)?;
             let Step::Entry(item) = step else { continue };
-            plan.note(gate, &item, tree.depth())?;
-            self.ask_for(gate, &item)?;
-            may_go(gate, &item)?;
+            plan.note(call, &item, tree.depth())?;
+            self.ask_for(call, &item)?;
+            may_go(call, &item)?;
             if item.kind == SFlag::S_IFDIR {
                 tree.descend_into(&item);
             }
@@ -150,30 +150,30 @@ impl Relocation<'_> {
         Ok(plan.complete())
     }
 
-    fn ask_for(&self, gate: &mut Gate<'_, MoveDir>, item: &Item) -> Result<(), Error> {
+    fn ask_for(&self, call: &mut Call<'_, MoveDir>, item: &Item) -> Result<(), Error> {
         let to = self.new_path(item)?;
         match item.kind {
             SFlag::S_IFDIR => {
-                must::<Open, _, _>(gate, dir_at(item))?;
-                must::<Read, _, _>(gate, dir_at(item))?;
-                must::<Create, _, _>(gate, DirPath(to))
+                must::<Open, _, _>(call, dir_at(item))?;
+                must::<Read, _, _>(call, dir_at(item))?;
+                must::<Create, _, _>(call, DirPath(to))
             }
             SFlag::S_IFREG => {
-                must::<Open, _, _>(gate, file_at(item))?;
-                must::<Read, _, _>(gate, file_at(item))?;
-                must::<Open, _, _>(gate, FilePath(to.clone()))?;
-                must::<Create, _, _>(gate, FilePath(to.clone()))?;
-                must::<Write, _, _>(gate, FilePath(to))
+                must::<Open, _, _>(call, file_at(item))?;
+                must::<Read, _, _>(call, file_at(item))?;
+                must::<Open, _, _>(call, FilePath(to.clone()))?;
+                must::<Create, _, _>(call, FilePath(to.clone()))?;
+                must::<Write, _, _>(call, FilePath(to))
             }
             SFlag::S_IFLNK | SFlag::S_IFSOCK => {
                 if item.kind == SFlag::S_IFLNK {
-                    must::<Read, _, _>(gate, file_at(item))?;
+                    must::<Read, _, _>(call, file_at(item))?;
                 } else {
-                    must::<Open, _, _>(gate, file_at(item))?;
+                    must::<Open, _, _>(call, file_at(item))?;
                 }
-                must::<Create, _, _>(gate, FilePath(to.clone()))?;
-                must::<Open, _, _>(gate, FilePath(to.clone()))?;
-                must::<Chown, _, _>(gate, FilePath(to))
+                must::<Create, _, _>(call, FilePath(to.clone()))?;
+                must::<Open, _, _>(call, FilePath(to.clone()))?;
+                must::<Chown, _, _>(call, FilePath(to))
             }
             kind => Err(unsupported(kind)),
         }
@@ -183,13 +183,13 @@ impl Relocation<'_> {
     fn new_path(&self, item: &Item) -> Result<PathName, Error> {
         let path = item.path();
         let rest = path.as_str().strip_prefix(self.named.name.as_str()).ok_or(Errno::EINVAL)?;
-        PathName::parse(&format!("{}{rest}", self.place.path))
+        Ok(PathName::parse(&format!("{}{rest}", self.place.path))?)
     }
 
     /// Copies what is planned; what is not stops it.
     fn copy_all(
         &self,
-        gate: &mut Gate<'_, MoveDir>,
+        call: &mut Call<'_, MoveDir>,
         read: &Permit<'_, Read, Rc<Directory>>,
         copy: &Hidden,
         plan: &Plan,
@@ -200,12 +200,12 @@ impl Relocation<'_> {
         made.push(Rc::clone(&copy.directory));
         let mut pace = Pace::default();
         while let Some(step) = tree.advance().map_err(failed)? {
-            pace.keep(gate)?;
+            pace.keep(call)?;
             let here = made.last().ok_or(Errno::ENOENT)?;
             match step {
                 Step::Entry(item) if !plan.contains(&item) => return Err(failed(Errno::ESTALE.into())),
                 Step::Entry(item) => {
-                    self.copy_entry(gate, &item, here)?;
+                    self.copy_entry(call, &item, here)?;
                     if item.kind == SFlag::S_IFDIR {
                         tree.descend_into(&item);
                     }
@@ -222,63 +222,62 @@ impl Relocation<'_> {
 
     fn copy_entry(
         &self,
-        gate: &mut Gate<'_, MoveDir>,
+        call: &mut Call<'_, MoveDir>,
         item: &Item,
         here: Rc<Directory>,
     ) -> Result<(), Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
         if item.kind == SFlag::S_IFDIR {
-            gate.authorize::<Open, _>(dir_at(item))?;
-            gate.authorize::<Read, _>(dir_at(item))?;
-            let create = gate.authorize::<Create, _>(DirAt::new(here, item.entry.clone()))?;
+            call.authorize::<Open, _>(dir_at(item))?;
+            call.authorize::<Read, _>(dir_at(item))?;
+            let create = call.authorize::<Create, _>(DirAt::new(here, item.entry.clone()))?;
             return moves::make_directory(&create).map_err(failed);
         }
         let to = FileAt::new(here, item.entry.clone());
         match item.kind {
-            SFlag::S_IFREG => self.copy_file(gate, item, to),
+            SFlag::S_IFREG => self.copy_file(call, item, to),
             SFlag::S_IFLNK => {
-                let read = gate.authorize::<Read, _>(file_at(item))?;
-                let create = gate.authorize::<Create, _>(to.clone())?;
-                gate.authorize::<Open, _>(to.clone())?;
-                gate.authorize::<Chown, _>(to)?;
+                let read = call.authorize::<Read, _>(file_at(item))?;
+                let create = call.authorize::<Create, _>(to.clone())?;
+                call.authorize::<Open, _>(to.clone())?;
+                call.authorize::<Chown, _>(to)?;
                 moves::copy_link(&read, &create).map_err(failed)
             }
             SFlag::S_IFSOCK => {
-                let open = gate.authorize::<Open, _>(file_at(item))?;
-                let create = gate.authorize::<Create, _>(to.clone())?;
-                gate.authorize::<Open, _>(to.clone())?;
-                gate.authorize::<Chown, _>(to)?;
+                let open = call.authorize::<Open, _>(file_at(item))?;
+                let create = call.authorize::<Create, _>(to.clone())?;
+                call.authorize::<Open, _>(to.clone())?;
+                call.authorize::<Chown, _>(to)?;
                 moves::copy_socket(&open, &create).map_err(failed)
             }
             kind => Err(unsupported(kind)),
         }
     }
 
-    fn copy_file(&self, gate: &mut Gate<'_, MoveDir>, item: &Item, to: FileAt) -> Result<(), Error> {
+    fn copy_file(&self, call: &mut Call<'_, MoveDir>, item: &Item, to: FileAt) -> Result<(), Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
-        let open = gate.authorize::<Open, _>(file_at(item))?;
+        let open = call.authorize::<Open, _>(file_at(item))?;
         let reached =
             walk::entry(&open, |place| (&place.parent, &place.entry, &place.path)).map_err(failed)?;
         let inode = walk::inode(&reached.stat);
         if inode != item.inode || walk::file_type(&reached.stat) != SFlag::S_IFREG {
             return Err(failed(Errno::ESTALE.into()));
         }
-        if let Some(reason) = object_refusal(gate.services, Some(&item.parent), &reached) {
-            return Err(gate.refuse::<Open, _>(open.resource(), reason));
+        if let Some(reason) = object_refusal(call, Some(&item.parent), &reached) {
+            return Err(call.refuse::<Open, _>(open.resource(), reason));
         }
         let before = reached.stat;
-        let own_fds = Rc::clone(&gate.services.own_fds);
+        let own_fds = Rc::clone(&call.host.own_fds);
         let origin = origin(open.resource(), inode);
         let access = Access { read: true, write: false };
         let file = open::reopen(&open, reached, own_fds.as_fd(), access, origin).map_err(failed)?;
-        let read = gate.authorize::<Read, _>(Rc::new(file))?;
-        gate.authorize::<Open, _>(to.clone())?;
-        let create = gate.authorize::<Create, _>(to.clone())?;
-        let write = gate.authorize::<Write, _>(to)?;
-        let services = &mut *gate.services;
+        let read = call.authorize::<Read, _>(Rc::new(file))?;
+        call.authorize::<Open, _>(to.clone())?;
+        let create = call.authorize::<Create, _>(to.clone())?;
+        let write = call.authorize::<Write, _>(to)?;
         let copied = moves::copy_file(&read, &create, &write, &mut |bytes| {
-            services.count_written_bytes(bytes)?;
-            services.go_on()
+            call.metered.count_written_bytes(bytes)?;
+            call.pace.go_on()
         });
         copied.map_err(|error| match error {
             NotCopied::Read(error) | NotCopied::Write(error) => failed(error),

@@ -16,28 +16,29 @@ use rex_ipc::interface::Needs;
 
 use crate::gate::error::Error;
 use crate::gate::limits::within;
-use crate::gate::{Gate, Permit, Resource};
+use crate::gate::{Permit, Resource};
 use crate::host::file_system::object::{DirAt, Directory, FileAt};
-use crate::host::file_system::path::PathName;
 use crate::host::file_system::remove;
 use crate::host::file_system::tree::{Item, Step, Tree};
+use crate::ops::call::Call;
+use crate::policy::name::PathName;
 
 /// Removes everything in the directory of the permit.
 ///
 /// # Errors
 /// The first denial, with the tree as it was. The same for a limit, and for something that is mounted in the tree.
 pub(in crate::ops::file_system) fn empty<O: Needs<Delete>, R: Resource>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     permit: &Permit<'_, Delete, R>,
     directory: &Rc<Directory>,
 ) -> Result<(), Error> {
-    let plan = plan(gate, permit, directory)?;
-    remove(gate, permit, directory, &plan)
+    let plan = plan(call, permit, directory)?;
+    remove(call, permit, directory, &plan)
 }
 
 /// Removes what is planned in the directory of the permit.
 pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Resource>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     permit: &Permit<'_, Delete, R>,
     directory: &Rc<Directory>,
     plan: &Plan,
@@ -47,21 +48,21 @@ pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Resource>(
     let mut pace = Pace::default();
     let mut again = 0;
     while let Some(step) = tree.advance().map_err(failed)? {
-        pace.keep(gate)?;
+        pace.keep(call)?;
         match step {
             Step::Entry(item) if !plan.contains(&item) => {}
             Step::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
             Step::Entry(item) => {
-                let delete = gate.authorize::<Delete, _>(file_at(&item))?;
+                let delete = call.authorize::<Delete, _>(file_at(&item))?;
                 gone_is_fine(remove::file(&delete, item.inode)).map_err(failed)?;
             }
             Step::Enter(_) => {}
             Step::Leave(item, _) => {
-                let delete = gate.authorize::<Delete, _>(dir_at(&item))?;
+                let delete = call.authorize::<Delete, _>(dir_at(&item))?;
                 match gone_is_fine(remove::directory(&delete, item.inode)) {
                     Ok(()) => {
                         again = 0;
-                        gate.services.moved.directory_is_gone(&item.path());
+                        call.moved().directory_is_gone(&item.path());
                     }
                     // readdir(3): whether an entry is still listed while others are being removed is not specified.
                     Err(error) if is_not_empty(&error) && again < MAX_LOOKS => {
@@ -78,7 +79,7 @@ pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Resource>(
 
 /// Asks for everything in the directory of the permit, and notes what that is.
 fn plan<O: Needs<Delete>, R: Resource>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     permit: &Permit<'_, Delete, R>,
     directory: &Rc<Directory>,
 ) -> Result<Plan, Error> {
@@ -87,10 +88,10 @@ fn plan<O: Needs<Delete>, R: Resource>(
     let mut plan = Plan::default();
     let mut pace = Pace::default();
     while let Some(step) = tree.advance().map_err(failed)? {
-        pace.keep(gate)?;
+        pace.keep(call)?;
         let Step::Entry(item) = step else { continue };
-        plan.note(gate, &item, tree.depth())?;
-        may_go(gate, &item)?;
+        plan.note(call, &item, tree.depth())?;
+        may_go(call, &item)?;
         if item.kind == SFlag::S_IFDIR {
             tree.descend_into(&item);
         }
@@ -100,22 +101,22 @@ fn plan<O: Needs<Delete>, R: Resource>(
 
 /// Whether an entry may be removed; recorded only when not, because it is asked again when it is removed.
 pub(in crate::ops::file_system) fn may_go<O: Needs<Delete>>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     item: &Item,
 ) -> Result<(), Error> {
     if item.kind == SFlag::S_IFDIR {
         let place = dir_at(item);
-        if !gate.would_permit::<Delete, _>(&place) {
-            gate.authorize::<Delete, _>(place)?;
-        } else if let Some(reason) = gate.services.forbidden.displacing_reason(item.inode) {
-            return Err(gate.refuse::<Delete, _>(&place, reason));
+        if !call.would_permit::<Delete, _>(&place) {
+            call.authorize::<Delete, _>(place)?;
+        } else if let Some(reason) = call.forbidden().displacing_reason(item.inode) {
+            return Err(call.refuse::<Delete, _>(&place, reason));
         }
     } else {
         let place = file_at(item);
-        if !gate.would_permit::<Delete, _>(&place) {
-            gate.authorize::<Delete, _>(place)?;
-        } else if let Some(reason) = gate.services.forbidden.displacing_reason(item.inode) {
-            return Err(gate.refuse::<Delete, _>(&place, reason));
+        if !call.would_permit::<Delete, _>(&place) {
+            call.authorize::<Delete, _>(place)?;
+        } else if let Some(reason) = call.forbidden().displacing_reason(item.inode) {
+            return Err(call.refuse::<Delete, _>(&place, reason));
         }
     }
     if item.is_mounted {
@@ -149,14 +150,14 @@ impl Plan {
     /// `Limit` when there are too many of them, or too many directories below each other.
     pub(in crate::ops::file_system) fn note<O>(
         &mut self,
-        gate: &Gate<'_, O>,
+        call: &Call<'_, O>,
         item: &Item,
         depth: usize,
     ) -> Result<(), Error> {
         let number = self.number(item);
         self.seen.push(number);
-        within("max-entries", self.seen.len() as u64, gate.services.limits.max_entries)?;
-        Ok(within("max-depth", depth as u64, gate.services.limits.max_depth)?)
+        within("max-entries", self.seen.len() as u64, call.limits().max_entries)?;
+        Ok(within("max-depth", depth as u64, call.limits().max_depth)?)
     }
 
     /// The plan with everything noted.
@@ -182,9 +183,9 @@ impl Plan {
 pub(in crate::ops::file_system) struct Pace(u32);
 
 impl Pace {
-    pub(in crate::ops::file_system) fn keep<O>(&mut self, gate: &mut Gate<'_, O>) -> Result<(), Error> {
+    pub(in crate::ops::file_system) fn keep<O>(&mut self, call: &mut Call<'_, O>) -> Result<(), Error> {
         self.0 = self.0.wrapping_add(1);
-        if self.0.is_multiple_of(ENTRIES_BETWEEN_LOOKS) { gate.services.go_on() } else { Ok(()) }
+        if self.0.is_multiple_of(ENTRIES_BETWEEN_LOOKS) { call.pace.go_on() } else { Ok(()) }
     }
 }
 

@@ -6,10 +6,11 @@ use rex_ipc::action::file_system::{Create, Delete, Write};
 use rex_ipc::interface::Needs;
 
 use crate::gate::error::Error;
-use crate::gate::{Gate, Permit};
+use crate::gate::{Inode, Permit};
 use crate::host::file_system::moves::{self, Onto};
-use crate::host::file_system::object::{DirAt, FileAt, Inode};
+use crate::host::file_system::object::{DirAt, FileAt};
 use crate::host::file_system::walk::{file_type, inode};
+use crate::ops::call::Call;
 
 /// Asks for what has the name that a file is to get: to replace it is to write and to delete it.
 ///
@@ -18,7 +19,7 @@ use crate::host::file_system::walk::{file_type, inode};
 /// # Errors
 /// `EISDIR` for a directory, which no file replaces.
 pub(in crate::ops::file_system) fn file<O>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     create: &Permit<'_, Create, FileAt>,
     moving: Inode,
 ) -> Result<Onto, Error>
@@ -29,15 +30,15 @@ where
     let Some(occupant) = moves::occupant(create, |place| (&place.parent, &place.entry))? else {
         return Ok(Onto::NothingThere);
     };
-    if let Some(reason) = gate.services.forbidden.replacing_reason(&occupant) {
-        return Err(gate.refuse::<Create, _>(place, reason));
+    if let Some(reason) = call.forbidden().replacing_reason(&occupant) {
+        return Err(call.refuse::<Create, _>(place, reason));
     }
     if file_type(&occupant) == SFlag::S_IFDIR {
         return Err(Errno::EISDIR.into());
     }
     if inode(&occupant) != moving {
-        gate.authorize_beyond_rex::<Write, _>(place.clone())?;
-        gate.authorize_beyond_rex::<Delete, _>(place.clone())?;
+        call.authorize_beyond_rex::<Write, _>(place.clone())?;
+        call.authorize_beyond_rex::<Delete, _>(place.clone())?;
     }
     Ok(Onto::WhatIsThere)
 }
@@ -64,7 +65,7 @@ impl Found {
 
 /// Asks for the empty directory that has the name which a directory is to get: to replace it is to delete it.
 pub(in crate::ops::file_system) fn directory<O>(
-    gate: &mut Gate<'_, O>,
+    call: &mut Call<'_, O>,
     create: &Permit<'_, Create, DirAt>,
     moving: Inode,
 ) -> Result<Found, Error>
@@ -75,8 +76,8 @@ where
     let Some(occupant) = moves::occupant(create, |place| (&place.parent, &place.entry))? else {
         return Ok(Found::Nothing);
     };
-    if let Some(reason) = gate.services.forbidden.inode_reason(inode(&occupant)) {
-        return Err(gate.refuse::<Create, _>(place, reason));
+    if let Some(reason) = call.forbidden().inode_reason(inode(&occupant)) {
+        return Err(call.refuse::<Create, _>(place, reason));
     }
     if file_type(&occupant) != SFlag::S_IFDIR {
         return Ok(Found::NoDirectory);
@@ -85,7 +86,7 @@ where
         if !moves::is_empty(create)? {
             return Ok(Found::Entries);
         }
-        gate.authorize_beyond_rex::<Delete, _>(place.clone())?;
+        call.authorize_beyond_rex::<Delete, _>(place.clone())?;
     }
     Ok(Found::Replaceable)
 }

@@ -21,7 +21,7 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 pub(crate) struct Believed {
     owners: Vec<u32>,
     /// Whether a group may write to a directory on the way. For ordinary users it is often a group of their own.
-    pub(super) groups_may_write: bool,
+    pub(crate) groups_may_write: bool,
 }
 
 /// What was found at the end of the way.
@@ -49,12 +49,12 @@ impl Believed {
     }
 
     /// Whether files of this user are believed.
-    pub(super) fn is_owner(&self, user: u32) -> bool {
+    pub(crate) fn is_owner(&self, user: u32) -> bool {
         self.owners.contains(&user)
     }
 
     /// The users, for people.
-    pub(super) fn names(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         match self.owners.iter().find(|owner| **owner != 0) {
             Some(owner) => format!("user {owner} or root"),
             None => "root".to_owned(),
@@ -223,7 +223,7 @@ fn opened(directory: &OwnedFd, name: &OsStr, expected: &FileStat) -> io::Result<
 }
 
 /// Not one of the kernel's errors, which is how a refusal is told from a file that may not be read.
-pub(super) fn refused(reason: String) -> io::Error {
+pub(crate) fn refused(reason: String) -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, reason)
 }
 

@@ -6,18 +6,26 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use nix::errno::Errno;
-use rex_ipc::failure::ErrorKind;
 use rex_ipc::name;
-
-use crate::gate::error::Error;
-use crate::gate::limits::MAX_COMPONENTS;
 
 /// An absolute, lexically normalized path, in the text form of [`rex_ipc::name`].
 ///
 /// Two spellings of one place are one `PathName`; it is what entity uids are made of.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PathName(Rc<str>);
+
+/// Why a text is no path that a script may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAPath {
+    /// What is wrong with it, for the script.
+    Invalid(String),
+    /// It has more than [`MAX_COMPONENTS`].
+    TooLong,
+}
+
+/// Most components of a path that a script gives: path_resolution(7) takes no path of PATH_MAX, 4,096 bytes, and each
+/// component has at least one and a slash.
+pub const MAX_COMPONENTS: usize = 2048;
 
 impl PathName {
     /// The root directory.
@@ -28,20 +36,17 @@ impl PathName {
     /// The name for a path as a script gave it.
     ///
     /// # Errors
-    /// `Other` when it is not absolute, has a component `..`, or contains a zero byte; `ENAMETOOLONG` when it has more
+    /// `Invalid` when it is not absolute, has a component `..`, or contains a zero byte; `TooLong` when it has more
     /// components than any system call takes.
-    pub fn parse(given: &str) -> Result<Self, Error> {
+    pub fn parse(given: &str) -> Result<Self, NotAPath> {
         // An escape may spell an ordinary character, a slash or a dot among them: bytes first, text afterwards.
         let canonical = if given.is_ascii() { None } else { Some(name::to_text(&name::to_bytes(given))) };
         let text = canonical.as_deref().unwrap_or(given);
         if text.contains('\0') {
-            return Err(Error::invalid(
-                ErrorKind::Other,
-                format!("Path contains invalid characters {given}"),
-            ));
+            return Err(NotAPath::Invalid(format!("Path contains invalid characters {given}")));
         }
         if !text.starts_with('/') {
-            return Err(Error::invalid(ErrorKind::Other, format!("Path is not absolute {given}")));
+            return Err(NotAPath::Invalid(format!("Path is not absolute {given}")));
         }
         let mut path = String::with_capacity(text.len());
         let mut components = 0_usize;
@@ -49,7 +54,7 @@ impl PathName {
             match component {
                 "" | "." => {}
                 ".." => {
-                    return Err(Error::invalid(ErrorKind::Other, format!("Path traversal detected {given}")));
+                    return Err(NotAPath::Invalid(format!("Path traversal detected {given}")));
                 }
                 _ => {
                     components += 1;
@@ -60,7 +65,7 @@ impl PathName {
         }
         // The kernel would say so, too, but only after the policy has been asked.
         if components > MAX_COMPONENTS {
-            return Err(Errno::ENAMETOOLONG.into());
+            return Err(NotAPath::TooLong);
         }
         if path.is_empty() {
             path.push('/');
@@ -235,7 +240,7 @@ mod tests {
     fn more_components_than_a_system_call_takes_are_refused_before_anybody_is_asked() {
         let refused = PathName::parse(&"/a".repeat(MAX_COMPONENTS + 1)).unwrap_err();
 
-        assert!(matches!(refused, Error::Failed { errno: Some(36), .. }), "{refused:?}");
+        assert_eq!(refused, NotAPath::TooLong);
         assert!(PathName::parse(&"/a".repeat(MAX_COMPONENTS)).is_ok());
         assert!(PathName::parse(&format!("/a{}", "/".repeat(8000))).is_ok());
     }

@@ -6,33 +6,16 @@
 //! what is below a directory that has moved is known by the name of that directory, and by the directory it is in.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
-use crate::gate::error::LimitReached;
-use crate::host::file_system::object::{Directory, Inode};
-use crate::host::file_system::path::{EntryName, PathName};
-use crate::host::file_system::unguarded;
+use nix::libc::{STATX_BTIME, STATX_INO, makedev};
+use rex_outside::kernel::{statx, statx_entry};
 
-/// What an object is, so that no other is ever taken for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// Device and number.
-    pub inode: Inode,
-    /// When it was made, in seconds and nanoseconds; nothing where the file system does not tell.
-    pub born: Option<(i64, u32)>,
-}
-
-/// What the broker holds of a resource, by which it is known whatever it is called.
-#[derive(Clone, Copy, Debug)]
-pub enum Held<'a> {
-    /// Nothing: there is only a name.
-    Nothing,
-    /// The object, and the directory it is in where that is held, too.
-    Object(BorrowedFd<'a>, Option<&'a Directory>),
-    /// The directory it is in.
-    Entry(&'a Directory, &'a EntryName),
-}
+use super::error::LimitReached;
+use super::object::{Held, Identity, InDirectory, Inode};
+use crate::policy::name::{EntryName, PathName};
 
 /// The objects that this run has moved.
 #[derive(Debug, Default)]
@@ -60,14 +43,14 @@ impl Moved {
         }
         let (own, parent) = match held {
             Held::Nothing => (None, None),
-            Held::Object(object, parent) => (unguarded::identity(object).ok(), parent),
-            Held::Entry(parent, entry) => (unguarded::identity_at(parent, entry).ok(), Some(parent)),
+            Held::Object(object, parent) => (identity(object).ok(), parent),
+            Held::Entry(parent, entry) => (identity_at(parent, entry).ok(), Some(parent)),
         };
         earlier.extend(
             own.and_then(|own| self.objects.get(&own)).into_iter().flat_map(|names| names.iter().cloned()),
         );
         let entry = name.rsplit_once('/').and_then(|(_, entry)| EntryName::parse(entry));
-        let parent = parent.and_then(|parent| unguarded::identity_of(parent).ok());
+        let parent = parent.and_then(|parent| identity(parent.fd).ok());
         if let (Some(names), Some(entry)) = (parent.and_then(|parent| self.objects.get(&parent)), entry) {
             earlier.extend(names.iter().map(|parent| parent.join(entry.as_bytes())));
         }
@@ -151,6 +134,31 @@ fn moved_along(name: &PathName, directory: &PathName, now: &PathName) -> Option<
 /// What a list of names takes, with what it takes to keep it.
 fn size(names: &[PathName]) -> usize {
     names.iter().map(|name| name.as_str().len() + KEEPING_BYTES).sum()
+}
+
+/// What an open object is. Only what this run has moved is looked for by it, and that can only be denied more.
+///
+/// # Errors
+/// Those of statx(2).
+pub fn identity(object: BorrowedFd<'_>) -> io::Result<Identity> {
+    Ok(identity_in(&statx(object, STATX_INO | STATX_BTIME)?))
+}
+
+/// The same for what has a name in a directory.
+///
+/// # Errors
+/// Those of statx(2).
+pub fn identity_at(directory: InDirectory<'_>, entry: &EntryName) -> io::Result<Identity> {
+    Ok(identity_in(&statx_entry(directory.fd, entry.as_c_str(), STATX_INO | STATX_BTIME)?))
+}
+
+fn identity_in(found: &nix::libc::statx) -> Identity {
+    let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+    let born = found.stx_mask & STATX_BTIME != 0;
+    Identity {
+        inode: Inode { device, number: found.stx_ino },
+        born: born.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
+    }
 }
 
 const KEEPING_BYTES: usize = 64;

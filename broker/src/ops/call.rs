@@ -1,0 +1,159 @@
+//! What one request may use: the gate, the host, and the pace of the run. Nothing of the engine or the record.
+
+use rex_ipc::action::Action;
+use rex_ipc::interface::Needs;
+use rex_ipc::runtime::{Alarm, Log, Metric};
+
+use crate::gate::deciding::Deciding;
+use crate::gate::error::Error;
+use crate::gate::forbidden::Forbidden;
+use crate::gate::limits::Limits;
+use crate::gate::moved::Moved;
+use crate::gate::usage::Metered;
+use crate::gate::{Act, Allows, Gate, Permit, Recording};
+use crate::host::Host;
+use crate::watch::pace::Pace;
+
+/// Takes what a script tells its caller.
+pub trait Telling {
+    /// Keeps a log line for the result.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many.
+    fn log(&mut self, log: Log) -> Result<(), Error>;
+
+    /// Keeps an alarm for the result.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
+    fn alarm(&mut self, alarm: Alarm) -> Result<(), Error>;
+
+    /// Keeps a metric for the result.
+    ///
+    /// # Errors
+    /// `Limit` when there are too many; `InvalidArguments` when the name is reserved.
+    fn metric(&mut self, metric: Metric) -> Result<(), Error>;
+}
+
+/// The parts of a run that requests are carried out with.
+pub struct Parts<'a> {
+    /// Decides.
+    pub deciding: &'a mut Deciding,
+    /// Keeps decisions.
+    pub recording: &'a mut dyn Recording,
+    /// Counts.
+    pub metered: &'a Metered,
+    /// Is acted on.
+    pub host: &'a mut Host,
+    /// Waits.
+    pub pace: &'a mut Pace,
+    /// Takes what the script tells.
+    pub telling: &'a mut dyn Telling,
+}
+
+/// One request of the operation `O` being carried out.
+pub struct Call<'req, O> {
+    gate: Gate<'req, O>,
+    /// What is acted on.
+    pub host: &'req mut Host,
+    /// Waits, and looks whether the run is to end.
+    pub pace: &'req mut Pace,
+    /// What the run may use, and has used.
+    pub metered: &'req Metered,
+    /// What the script tells its caller.
+    pub telling: &'req mut dyn Telling,
+    /// How many bytes the reply may still take.
+    pub room_bytes: usize,
+}
+
+impl<'req, O> Call<'req, O> {
+    /// A request that was made at this line of the script, as the jail claims.
+    pub fn new(parts: Parts<'req>, line: u32, room_bytes: usize) -> Self {
+        let Parts { deciding, recording, metered, host, pace, telling } = parts;
+        Self { gate: Gate::new(deciding, recording, metered, line), host, pace, metered, telling, room_bytes }
+    }
+
+    /// What the run may use.
+    pub fn limits(&self) -> &'req Limits {
+        self.metered.limits()
+    }
+
+    /// What no policy can permit.
+    pub fn forbidden(&self) -> &Forbidden {
+        self.gate.forbidden()
+    }
+
+    /// What no policy can permit, beside what is acted on.
+    pub fn forbidden_and_host(&mut self) -> (&Forbidden, &mut Host) {
+        (self.gate.forbidden(), self.host)
+    }
+
+    /// What this run has moved.
+    pub fn moved(&mut self) -> &mut Moved {
+        self.gate.moved()
+    }
+
+    /// Whether a script of Rex is run.
+    pub fn is_rex_compat(&self) -> bool {
+        self.gate.is_rex_compat()
+    }
+
+    /// Asks for `A` on `resource`; see [`Gate::authorize`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn authorize<A, R>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.gate.authorize(resource)
+    }
+
+    /// Asks for an act of which action and resource do not say enough; see [`Gate::authorize_act`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn authorize_act<A, R>(&mut self, resource: R, act: Act<'_>) -> Result<Permit<'req, A, R>, Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.gate.authorize_act(resource, act)
+    }
+
+    /// Asks for what Rex does not ask; see [`Gate::authorize_beyond_rex`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn authorize_beyond_rex<A, R>(&mut self, resource: R) -> Result<(), Error>
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.gate.authorize_beyond_rex::<A, R>(resource)
+    }
+
+    /// Whether it would be permitted; see [`Gate::would_permit`].
+    pub fn would_permit<A, R>(&mut self, resource: &R) -> bool
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.gate.would_permit::<A, R>(resource)
+    }
+
+    /// Refuses an object that its name would permit; see [`Gate::refuse`].
+    pub fn refuse<A, R>(&mut self, resource: &R, reason: &'static str) -> Error
+    where
+        A: Action,
+        R: Allows<A>,
+        O: Needs<A>,
+    {
+        self.gate.refuse::<A, R>(resource, reason)
+    }
+}
