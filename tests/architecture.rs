@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rex_tests::docstrings;
 use rex_tests::rooms::{HOUSES, boundary, circles, uses};
 use serde_json::Value;
 
@@ -327,6 +328,26 @@ fn no_file_is_longer_than_six_hundred_lines() {
         let lines = source.lines().count();
         assert!(lines <= MOST_LINES, "{path} has {lines} lines");
     }
+}
+
+// What stands above the item is all that a reader of the documentation sees of it.
+#[test]
+fn public_functions_say_how_they_fail_and_no_comment_leans_on_another() {
+    const HELD: [&str; 4] = ["ipc/src/", "hardening/", "jail/src/", "image/src/"];
+    let mut fallible = 0;
+
+    for (path, source) in sources() {
+        if !HELD.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let (found, faults) = docstrings::look(&source);
+        fallible += found;
+        let faults: Vec<String> =
+            faults.iter().map(|fault| format!("{path}:{}: {}", fault.line, fault.what)).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    assert!(fallible > 150, "only {fallible} functions that can fail were found");
 }
 
 #[test]

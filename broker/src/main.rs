@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
+use nix::sys::signal::SigSet;
 use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Invocation};
 use rex_broker::front::config::{self, ConfigError, Layers, Places};
 use rex_broker::front::{completions, doctor, policy_command, protocol, reference};
@@ -14,15 +15,20 @@ use rex_broker::{audit, run};
 use rex_outside::{Requirement, streams};
 
 fn main() -> ExitCode {
+    let before = inherited::hold_timers();
     inherited::raise();
     // Before anything is opened: only what the caller has opened may be named as `fd:N`.
     audit::note_descriptors();
     if !inherited::lacks_stack() {
-        return start();
+        return start(&before);
     }
     // A run is going to be refused for that, and that has to be told.
     let stack_bytes = usize::try_from(inherited::STACK_BYTES).unwrap_or_default();
-    match thread::Builder::new().stack_size(stack_bytes).spawn(start).map(thread::JoinHandle::join) {
+    match thread::Builder::new()
+        .stack_size(stack_bytes)
+        .spawn(move || start(&before))
+        .map(thread::JoinHandle::join)
+    {
         Ok(Ok(code)) => code,
         _ => {
             eprintln!(
@@ -33,8 +39,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn start() -> ExitCode {
-    let invocation = match cli::parse(std::env::args_os()) {
+fn start(before: &SigSet) -> ExitCode {
+    let parsed = cli::parse(std::env::args_os());
+    // Rex ends by them, and so does what is no run.
+    let heeds_timers = matches!(&parsed, Ok(Invocation::Run(asked)) if !asked.unsettled().compat);
+    if !heeds_timers {
+        inherited::release_timers(before);
+    }
+    let invocation = match parsed {
         Ok(invocation) => invocation,
         Err(exit) => return say(&exit),
     };
@@ -58,6 +70,10 @@ fn start() -> ExitCode {
 fn run(asked: Asked) -> u8 {
     let unsettled = asked.unsettled().clone();
     cli::log::init(unsettled.compat);
+    // What reads the configuration opens files, and what is left may be too little for that already.
+    if let Err(reason) = inherited::examine_start() {
+        return run::unfit(&unsettled, cli::environment(), image::JAIL, &reason);
+    }
     let settled =
         Layers::read(&Places::usual(), std::env::vars_os()).and_then(|layers| asked.settle(&layers));
     let options = match settled {

@@ -6,7 +6,7 @@ use rex_ipc::control::{Argument, Arguments, Hello, OutputBegin};
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::{ChunkLength, Entry, EntryPage, EntryType, Permissions, ReadChunk};
 use rex_ipc::handle::FileId;
-use rex_ipc::limits::{MAX_CHUNK_BYTES, MAX_FRAME_BYTES, MAX_PAGE_ENTRIES, MAX_SLEEP_MS};
+use rex_ipc::limits::{MAX_CHUNK_BYTES, MAX_FRAME_BYTES, MAX_LOAD_BYTES, MAX_PAGE_ENTRIES, MAX_SLEEP_MS};
 use rex_ipc::runtime::{LogLevel, Metric, MetricUnit, RandomCount, Sleep, SleepMs};
 
 fn encoded<T: serde::Serialize>(value: &T) -> Vec<u8> {
@@ -203,4 +203,65 @@ fn arguments_nested_deeper_are_refused() {
 #[test]
 fn hello_does_not_decode_from_nothing() {
     assert_eq!(codec::decode_exactly::<Hello>(&[]), Err(CodecError::Malformed));
+}
+
+// Neither limit is one byte too small or too large.
+#[test]
+fn as_much_as_is_allowed_can_be_read_and_one_byte_more_cannot() {
+    assert_eq!(codec::decode::<u8>(&vec![7; MAX_FRAME_BYTES]).unwrap(), (7, 1));
+    assert_eq!(codec::decode::<u8>(&vec![7; MAX_FRAME_BYTES + 1]), Err(CodecError::Malformed));
+
+    // A length of four bytes behind its mark, and so many zeros.
+    let zeros = |bytes: usize| {
+        let mut whole = vec![0; bytes];
+        whole[0] = 252;
+        whole[1..5].copy_from_slice(&u32::try_from(bytes - 5).unwrap().to_le_bytes());
+        whole
+    };
+    let large = |bytes: usize| codec::decode_large::<Bytes<{ MAX_LOAD_BYTES + 1 }>>(&zeros(bytes)).map(drop);
+    assert_eq!(large(MAX_LOAD_BYTES), Ok(()));
+    assert_eq!(large(MAX_LOAD_BYTES + 1), Err(CodecError::Malformed));
+    // Each of these stands in one byte, and is charged as eight.
+    let numbers = zeros(MAX_LOAD_BYTES / 8 + 100);
+    assert_eq!(codec::decode_large::<Vec<u64>>(&numbers).map(|numbers| numbers.len()), Ok(numbers.len() - 5));
+}
+
+/// Reads a byte and forgets its highest bit: two forms of one length.
+#[derive(Debug, PartialEq)]
+struct Masked(u8);
+
+/// Reads two bytes and forgets the second: the form that it writes is the beginning of the one that it reads.
+#[derive(Debug, PartialEq)]
+struct Halved(u8);
+
+impl serde::Serialize for Masked {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Masked {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u8::deserialize(deserializer).map(|byte| Self(byte & 0x7f))
+    }
+}
+
+impl serde::Serialize for Halved {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Halved {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <(u8, u8)>::deserialize(deserializer).map(|(first, _)| Self(first))
+    }
+}
+
+// No type of the wire is like that today; whoever adds one is told.
+#[test]
+fn a_value_that_is_written_otherwise_is_refused_also_where_the_length_is_the_same_or_the_beginning() {
+    assert_eq!(codec::decode_exactly(&[0x01]), Ok(Masked(1)));
+    assert_eq!(codec::decode_exactly::<Masked>(&[0x81]), Err(CodecError::NotCanonical));
+    assert_eq!(codec::decode_exactly::<Halved>(&[0x01, 0x02]), Err(CodecError::NotCanonical));
 }

@@ -155,3 +155,11 @@ fn output_stays_within_both_limits() {
     assert_eq!(tracker.output_piece(1), Err(ProtocolError::OutOfOrder));
     assert_eq!(tracker.output_begins(MAX_OUTPUT_BYTES as u64, u64::MAX), Ok(()));
 }
+
+// docs/wire.md has the states by these names.
+#[test]
+fn states_are_called_as_the_wire_document_has_them() {
+    let names: Vec<_> = State::ALL.iter().map(|state| state.name()).collect();
+
+    assert_eq!(names, ["Spawned", "Verified", "Loaded", "Running", "Finished"]);
+}

@@ -87,7 +87,7 @@ impl DateTime {
         Ok(Self { nanosecond: nanos, ..Self::from_seconds(seconds)? })
     }
 
-    /// The same moment so many seconds later; Rex forgets its part of a second.
+    /// The moment so many seconds later; Rex forgets its part of a second.
     fn shifted(&self, context: &NativeCallContext, seconds: Option<INT>) -> Fallible<Self> {
         let own = self.point()?.unix_timestamp();
         let sum = seconds.and_then(|seconds| own.checked_add(seconds));

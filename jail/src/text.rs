@@ -62,7 +62,7 @@ impl ByteStream {
         Self::open_as(context, path, redaction == Redaction::Accepted, false)
     }
 
-    /// The same for a file that may be overwritten afterwards: its content must be the whole, and no link is followed.
+    /// Opens a file that may be overwritten afterwards: its content must be the whole, and no link is followed.
     ///
     /// # Errors
     /// As [`ByteStream::open`].
@@ -132,7 +132,7 @@ impl ByteStream {
         Ok(stream)
     }
 
-    /// The same content, of which bytes that are no text become something else.
+    /// This content, of which bytes that are no text become something else.
     pub fn decoded(self, decoding: Decoding) -> Self {
         Self { decoding, ..self }
     }
@@ -177,7 +177,7 @@ impl ByteStream {
         if text.len() > limit { Err(too_large(TooLarge::Text)) } else { Ok(text) }
     }
 
-    /// The same content, line by line.
+    /// This content, line by line.
     pub fn into_lines(self) -> LineStream {
         let (limit, offset_bytes) = (string_limit(&self.session), self.offset_bytes);
         let decoding = self.decoding.clone();

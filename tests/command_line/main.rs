@@ -14,6 +14,7 @@ mod inherited;
 mod inputs;
 mod limits;
 mod limits_page;
+mod little;
 mod manual;
 mod many;
 mod own_files;

@@ -1,7 +1,7 @@
 //! Ordinary users run scripts too, with namespaces and without.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -47,6 +47,27 @@ fn an_ordinary_user_has_a_record_in_their_state_directory() {
     assert_eq!(fs::metadata(log).expect("it is there").permissions().mode() & 0o777, 0o600);
 }
 
+// getrlimit(2), RLIMIT_NPROC: of no meaning to root, and for everybody else in the way of the jail.
+#[test]
+fn a_limit_on_processes_is_told_or_does_not_matter() {
+    for limit in ["--nproc=0", "--nproc=1", "--nproc=2", "--nproc=3", "--nproc=4096"] {
+        let (run, home) = by_a_user("6 * 7");
+
+        let ended = run.variable("HOME", &home).behind(["prlimit", limit, "--"]).finish();
+
+        assert_eq!(ended.signal(), None, "{limit}: {}", ended.stderr);
+        let document = ended.document();
+        match ended.code() {
+            Some(0) => assert_eq!(document["output"], "42", "{limit}"),
+            code => {
+                assert_eq!(code, Some(71), "{limit}: {document}");
+                assert!(ended.message().contains("Resource temporarily unavailable"), "{limit}: {document}");
+                assert_ne!(limit, "--nproc=4096");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_state_directory_may_be_elsewhere() {
     let (run, home) = by_a_user("1");
@@ -55,6 +76,66 @@ fn the_state_directory_may_be_elsewhere() {
 
     assert_eq!(ended.code(), Some(0), "{} {}", ended.text(), ended.stderr);
     assert_eq!(records(&home.join("rex-broker/audit.jsonl")).len(), 2);
+}
+
+// Runs that start together find the same journals of killed runs; whoever is not the first has nothing to say of it.
+#[test]
+fn many_runs_that_clear_up_after_the_same_killed_runs_warn_of_nothing() {
+    const KILLED: usize = 300;
+    const RUNS: usize = 24;
+
+    let (first, home) = by_a_user("6 * 7");
+    let copy = first.scratch.path().join("rex-broker");
+    let others = (1..RUNS).map(|_| {
+        let run = Run::of("6 * 7").program(copy.clone());
+        if geteuid().is_root() { run.user(SOMEBODY) } else { run }
+    });
+    let runs: Vec<_> = others.collect();
+    let state = home.join("state/rex-broker/temporaries");
+    let left = home.join("left");
+    fs::create_dir_all(&state).expect("directories can be made");
+    fs::create_dir(&left).expect("a directory can be made");
+    let place = fs::metadata(&left).expect("it is there");
+    for number in 0..KILLED {
+        let token = format!("{number:032x}");
+        let noted = serde_json::json!({"directory": left, "device": place.dev(), "inode": place.ino()});
+        fs::write(state.join(&token), format!("{noted}\n")).expect("a journal can be written");
+        fs::write(left.join(format!(".rex-broker.{token}.1")), "left").expect("a file can be written");
+    }
+    for path in [home.join("state"), home.join("state/rex-broker"), state.clone(), left.clone()] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("it is ours");
+        given_away(&path);
+    }
+    for entry in
+        fs::read_dir(&state).and_then(|list| list.collect::<Result<Vec<_>, _>>()).expect("it is listed")
+    {
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o600)).expect("it is ours");
+        given_away(&entry.path());
+    }
+
+    let started: Vec<_> = std::iter::once(first)
+        .chain(runs)
+        .map(|run| {
+            let log = run.scratch.path().join("audit.jsonl");
+            drop(fs::File::create(&log).expect("a file can be made"));
+            given_away(&log);
+            run.audit_log(log).variable("XDG_STATE_HOME", home.join("state")).start()
+        })
+        .collect();
+    let ended: Vec<_> = started.into_iter().map(rex_tests::runs::Started::wait).collect();
+
+    for run in &ended {
+        assert_eq!((run.code(), run.stderr.as_str()), (Some(0), ""), "{}", run.text());
+    }
+    let remaining = |path: &PathBuf| fs::read_dir(path).expect("it is there").count();
+    assert_eq!((remaining(&state), remaining(&left)), (0, 0), "everything was worked off");
+}
+
+/// Gives something to the user who runs the program, where that is another one.
+fn given_away(path: &std::path::Path) {
+    if geteuid().is_root() {
+        chown(path, Some(SOMEBODY), Some(SOMEBODY)).expect("root can give things away");
+    }
 }
 
 #[test]

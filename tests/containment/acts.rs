@@ -311,7 +311,7 @@ impl Report {
     }
 }
 
-// Not one of the table, because no program that is started gets a descriptor but the socket, whatever the plan.
+// Not one of the table; `alone.rs` has each of the two layers that hold it.
 #[test]
 fn no_descriptor_is_inherited() {
     let mut jailed = Jailed::ready(&full_plan().without(Layer::Seccomp));

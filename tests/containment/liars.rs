@@ -1,8 +1,14 @@
 //! A jail that says that a step was taken which was not: what it says counts for nothing where somebody can look.
 
-use rex_outside::{Layer, Plan, Posture, State, verify};
-use rex_tests::jailed::{Jailed, full_plan};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
+use rex_outside::{Layer, Plan, Posture, State, verify};
+use rex_tests::jailed::{Jailed, PROGRAM, full_plan, lie};
+use rex_tests::skip::skipped;
+
+use crate::broker::Run;
 use crate::surroundings::{is_root, skipped_in_a_container};
 
 /// The steps that can be seen from outside, each with what else has to be left out so that the jail can start without it.
@@ -77,6 +83,110 @@ fn a_jail_that_says_ready_without_its_filter_does_not_meet_core() {
     assert_eq!(state(&posture, Layer::Seccomp), State::Failed, "{:?}", posture.measure(Layer::Seccomp));
     let missing = posture.missing(&rex_outside::Requirement::core());
     assert_eq!(missing.iter().map(|measure| measure.id).collect::<Vec<_>>(), ["seccomp3"]);
+}
+
+/// What a jail says of a step of its own, which it leaves out or takes back: the step, the way, and whether only root sees it.
+const TOLD: [(Layer, u8, bool); 9] = [
+    (Layer::Dumpable, 0, false),
+    (Layer::Speculation, 0, false),
+    (Layer::Rlimits, 0, false),
+    // Whoever is not root has looked before the jail could open any.
+    (Layer::Descriptors, 0, true),
+    (Layer::Signals, IGNORED, false),
+    (Layer::Signals, CAUGHT, false),
+    (Layer::Signals, BLOCKED, false),
+    (Layer::Threads, 0, false),
+    (Layer::Seccomp, 0, false),
+];
+const IGNORED: u8 = 0;
+const CAUGHT: u8 = 1;
+const BLOCKED: u8 = 2;
+
+// Through the broker: the jail says that it is ready and that every step was taken, and gets no byte of the script.
+#[test]
+fn a_start_ends_by_the_name_of_the_step_that_the_jail_only_claims() {
+    if skipped_in_a_container() {
+        return;
+    }
+    let (mut told, mut failures) = (0, Vec::new());
+
+    for (layer, way, needs_root) in TOLD {
+        if needs_root && !is_root() {
+            skipped(format!("{layer}: needs root"));
+            continue;
+        }
+        if layer == Layer::Speculation && !speculation_is_open_here() {
+            skipped("spec: nothing that a process could hold back is open here");
+            continue;
+        }
+        let run = || {
+            // No process may start a thread where the number of processes is 0, which is why that is left out for this one.
+            let (run, base) = match layer {
+                Layer::Threads => (Run::of("reach").without(Layer::Rlimits), "core,-rlimits"),
+                _ => (Run::of("reach"), "core"),
+            };
+            run.option(&["--require", &format!("{base},+{layer}")])
+        };
+
+        let control = run().run();
+        let lied = run().option(&["--max-operations", &lie(layer, way).to_string()]).run();
+
+        assert_eq!((control.code, control.output()), (Some(0), "reached"), "{layer}: {control:?}");
+        let said = lied.document.to_string();
+        let is_refused = (lied.code, lied.end(), lied.output()) == (Some(71), "not_started", "");
+        let is_named = said.contains(&format!("required and missing: {layer} is Failed ("));
+        // And nothing else is missing.
+        if !is_refused || !is_named || said.matches("; needs Linux ").count() != 1 {
+            failures.push(format!("{layer}, way {way}: {lied:?}"));
+        }
+        told += 1;
+    }
+
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(told >= if is_root() { 8 } else { 6 }, "only {told} lies could be told here");
+}
+
+// What runs has to be the sealed image and nothing that took its place before it said that it is ready.
+#[test]
+fn a_jail_that_became_another_program_does_not_meet_core() {
+    if skipped_in_a_container() {
+        return;
+    }
+    if !is_root() {
+        skipped("needs root: whoever is not has looked before the jail could run another program");
+        return;
+    }
+    let place = std::env::temp_dir().join(format!("rex-exchanged-{}", std::process::id()));
+    fs::create_dir(&place).unwrap();
+    let other = place.join(rex_acts::lies::OTHER_PROGRAM.to_str().unwrap());
+    fs::write(&other, PROGRAM).unwrap();
+    for path in [&place, &other] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let missing = |way: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rex-understudy"))
+            .args(["exchanged", way])
+            .current_dir(&place)
+            .output();
+        let output = output.unwrap();
+        (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+
+    let (control, exchanged) = (missing("not"), missing("indeed"));
+    fs::remove_dir_all(&place).unwrap();
+
+    assert_eq!(control, (String::new(), String::new()));
+    assert!(exchanged.0.starts_with("exec Failed /proc/PID/exe is "), "{exchanged:?}");
+    assert!(exchanged.0.contains("other-program") && exchanged.0.lines().count() == 1, "{exchanged:?}");
+}
+
+/// Whether the processor has a weakness that is open in this process and that a process can close for itself.
+fn speculation_is_open_here() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    ["\tthread vulnerable", "\tconditional enabled"].iter().any(|open| status.contains(open))
 }
 
 fn state(posture: &Posture, layer: Layer) -> State {

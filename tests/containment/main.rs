@@ -1,6 +1,7 @@
 //! What a jail that was taken over tries, and what stops it.
 
 mod acts;
+mod alone;
 mod broker;
 mod death;
 mod ends;

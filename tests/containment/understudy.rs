@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["posture", without @ ..] => posture(&refused(without)),
         ["groups", without @ ..] => groups(&refused(without)),
+        ["exchanged", way] => exchanged(*way == "indeed"),
         ["hold", state, without @ ..] => hold(state, &left_out(without)),
         ["broker", fault, errno, words @ ..] => broker(fault, errno, words),
         ["exchange", pairs @ ..] => exchange(pairs),
@@ -61,6 +62,26 @@ fn groups(plan: &Plan) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Starts a jail that finds the host's files, which becomes another program or not, and prints what core lacks of the rest.
+fn exchanged(indeed: bool) -> ExitCode {
+    let host = [Layer::MountNamespace, Layer::Root, Layer::Landlock, Layer::LandlockScopes];
+    let plan = host.into_iter().fold(full_plan(), Plan::without);
+    let mut jailed = if indeed { Jailed::start_exchanged(&plan) } else { Jailed::start(&plan) };
+    let requirement = "core,-landlock".parse().expect("the test's requirement is one");
+    match jailed.posture() {
+        Ok(posture) => {
+            for measure in posture.missing(&requirement) {
+                println!("{} {:?} {}", measure.id, measure.state, measure.evidence);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(end) => {
+            eprintln!("{end:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Brings a jail into a state, prints its process id, and waits to be killed.
 fn hold(state: &str, plan: &Plan) -> ExitCode {
     let mut jailed = Jailed::start(plan);
@@ -95,6 +116,8 @@ fn broker(fault: &str, errno: &str, words: &[&str]) -> ExitCode {
     let requirement = run::requirement(options.require.as_deref()).expect("the test's requirement is one");
     let image = Image { bytes: PROGRAM, sha256: "none" };
     let change = |plan: Plan| match Layer::from_id(fault) {
+        // An errno that there is not: the step is left out.
+        Some(layer) if errno == "0" => plan.without(layer),
         Some(layer) => plan.failing(layer, errno.parse().expect("an errno was given")),
         None => plan,
     };

@@ -4,6 +4,7 @@ mod aliases;
 mod batches;
 mod built_in;
 mod closed_copies;
+mod deep;
 mod denials;
 mod failures;
 mod file_system;

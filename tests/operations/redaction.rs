@@ -172,6 +172,40 @@ fn a_line_that_is_not_text_is_hidden_whatever_the_patterns_and_hides_no_other() 
     });
 }
 
+// spec, 15; a caller of Rex sees what Rex says of such a file, and still nothing of its lines.
+#[test]
+fn as_in_rex_a_file_with_a_byte_that_is_not_text_fails_and_shows_nothing() {
+    with_dictionary(Some("%s\n%m\n"), || {
+        let mut session = Session::with_policy_as_in_rex(ONLY_REDACTED);
+        for (name, content) in [("first", &b"\xff secret\nseen\n"[..]), ("last", b"seen\nsecret \xc3")] {
+            session.tree.file(name, content);
+            let file = open(&mut session, name);
+
+            for offset in [0, 1, 1000] {
+                let failure = read(&mut session, file, offset, 100).unwrap_err().failure();
+                assert_eq!(failure.kind, ErrorKind::IoError, "{name}");
+                assert_eq!(failure.message.as_str(), "stream did not contain valid UTF-8", "{name}");
+            }
+        }
+        // The control: what is text is redacted line by line, there as here.
+        session.tree.file("text", "word\ntwo words\n");
+        let file = open(&mut session, "text");
+        assert_eq!(whole(&mut session, file, 100), "word\ntwo words");
+    });
+}
+
+// And what is hidden is hidden there, too: the branch for Rex changes what fails and not what is seen.
+#[test]
+fn as_in_rex_lines_that_match_no_pattern_are_hidden() {
+    with_dictionary(Some("connection from %s\n"), || {
+        let mut session = Session::with_policy_as_in_rex(ONLY_REDACTED);
+        session.tree.file("log", "password=x\nconnection from y\n");
+        let file = open(&mut session, "log");
+
+        assert_eq!(whole(&mut session, file, 7), "[REDACTED]\nconnection from y");
+    });
+}
+
 // W7: "Reading the dictionary needs `read` on it, so every redacted script can also read the dictionary."
 #[test]
 fn the_dictionary_is_not_given_away_under_any_name() {

@@ -68,8 +68,42 @@ impl Jailed {
     pub fn start(plan: &Plan) -> Self {
         let jail = spawn(image(), plan).expect("a jail can be spawned");
         let mut jailed = Self { jail, plan: plan.clone(), sent: 0 };
-        jailed.send(Kind::Hello, &hello(plan));
+        jailed.greet(1);
         jailed
+    }
+
+    /// Starts one that was confined from outside by `plan`, and is told of another.
+    pub fn start_told(plan: &Plan, told: &Plan) -> Self {
+        let jail = spawn(image(), plan).expect("a jail can be spawned");
+        let mut jailed = Self { jail, plan: told.clone(), sent: 0 };
+        jailed.greet(1);
+        jailed
+    }
+
+    /// Starts one that claims `layer` in one of several ways; see `tests/hostile/src/lies.rs`.
+    pub fn start_lying(plan: &Plan, layer: Layer, way: u8) -> Self {
+        let jail = spawn(image(), plan).expect("a jail can be spawned");
+        let mut jailed = Self { jail, plan: plan.clone(), sent: 0 };
+        jailed.greet(lie(layer, way));
+        jailed
+    }
+
+    /// Starts one that becomes another program, which then does as it is told.
+    ///
+    /// The other program has to be this one, at [`rex_acts::lies::OTHER_PROGRAM`] in the working directory.
+    pub fn start_exchanged(plan: &Plan) -> Self {
+        let jail = spawn(image(), plan).expect("a jail can be spawned");
+        let mut jailed = Self { jail, plan: plan.clone(), sent: 0 };
+        jailed.greet(lie(Layer::Exec, 0));
+        // The first frame is gone with the program that read it.
+        jailed.greet(1);
+        jailed
+    }
+
+    fn greet(&mut self, operations: u64) {
+        let mut hello = hello(&self.plan);
+        hello.limits.operations = operations;
+        self.send(Kind::Hello, &hello);
     }
 
     /// Starts one and waits until it is ready to be loaded.
@@ -201,6 +235,12 @@ pub fn wait_for(fds: &[BorrowedFd<'_>]) -> bool {
             Err(errno) => panic!("cannot wait: {errno}"),
         }
     }
+}
+
+/// The limit on operations that has a hostile jail claim `layer` without taking the step, in one of several ways.
+pub fn lie(layer: Layer, way: u8) -> u64 {
+    let [first, second, third, fourth, fifth, sixth] = *b"\0a lie";
+    u64::from_le_bytes([layer.number(), way, first, second, third, fourth, fifth, sixth])
 }
 
 fn hello(plan: &Plan) -> Hello {

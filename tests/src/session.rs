@@ -103,6 +103,14 @@ impl Session {
         Self::with_limits(policy, |_| {})
     }
 
+    /// A run with `--rex-compat`.
+    pub fn with_policy_as_in_rex(policy: &str) -> Self {
+        let mut session = Self::with_policy(policy);
+        session.services.deciding.rex_compat = true;
+        *session.services.kept.recorder.lock() = recorder(session.services.metered.limits(), true);
+        session
+    }
+
     /// The same with other limits.
     pub fn with_limits(policy: &str, change: impl FnOnce(&mut Limits)) -> Self {
         Self::on_tree(Tree::new(), policy, change)
@@ -116,7 +124,7 @@ impl Session {
         let mut limits = Limits::default();
         change(&mut limits);
         let records = Records::default();
-        let recorder = recorder(&limits);
+        let recorder = recorder(&limits, false);
         let mut services = Services::new(
             Host::open(limits.max_open_handles).expect("/ and /proc can be opened"),
             Deciding::new(Engine::new(policies, PRINCIPAL), Forbidden::new(), PRINCIPAL.to_owned()),
@@ -306,7 +314,7 @@ impl Session {
 
     /// The result document of a run that ends here, as JSON.
     pub fn document(&mut self) -> String {
-        let fresh = recorder(self.services.metered.limits());
+        let fresh = recorder(self.services.metered.limits(), self.services.deciding.rex_compat);
         let recorder = std::mem::replace(&mut *self.services.kept.recorder.lock(), fresh);
         let document = recorder.finish(Ending::Value(String::new()), &Measured::default());
         serde_json::to_string(&document).expect("a document has a form in JSON")
@@ -350,9 +358,9 @@ pub fn name_text(name: &str) -> NameText {
     Text::new(name).expect("the name fits")
 }
 
-fn recorder(limits: &Limits) -> Recorder {
+fn recorder(limits: &Limits, compat: bool) -> Recorder {
     Recorder::new(Settings {
-        compat: false,
+        compat,
         bare: false,
         started: Instant::now(),
         log_threshold: LogLevel::Trace,

@@ -54,4 +54,35 @@ mod tests {
         let found = String::from_utf8_lossy(&found.expect("grep is there").stdout).into_owned();
         assert_eq!(found, "", "these use `rex_tests::skip::skipped` instead");
     }
+
+    // `tree::is_root` says it by itself; whoever asks in another way has to.
+    #[test]
+    fn what_is_left_out_for_lack_of_root_is_said() {
+        let mut waiting = vec![checkout().join("tests")];
+        let mut found = 0;
+        while let Some(path) = waiting.pop() {
+            if path.is_dir() {
+                waiting.extend(
+                    std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()),
+                );
+                continue;
+            }
+            let Ok(source) = std::fs::read_to_string(&path) else { continue };
+            let lines: Vec<&str> = source.lines().collect();
+            let says_itself = source.contains("use rex_tests::tree::");
+            for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("is_root()")) {
+                let asks = line.trim_start().starts_with("if !") && line.ends_with("is_root() {");
+                let body = lines.iter().skip(number + 1).take_while(|line| line.trim() != "}");
+                let body: String = body.copied().collect();
+                let leaves = body.contains("return;") || body.contains("return None;");
+                if !asks || !leaves || (says_itself && !line.contains("geteuid")) {
+                    continue;
+                }
+                found += 1;
+                let is_said = body.contains("skipped(") || line.contains("tree::is_root()");
+                assert!(is_said, "{}:{}: nobody learns that this was left out", path.display(), number + 1);
+            }
+        }
+        assert!(found >= 8, "only {found} places were found");
+    }
 }

@@ -7,7 +7,7 @@ pub mod handles;
 pub mod own_processes;
 pub mod principal;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -39,6 +39,8 @@ pub struct Host {
     pub hard_links: bool,
     /// The names that new content has until it takes its place.
     pub temporaries: Temporaries,
+    /// What was made without its mode, as far as the log has told it.
+    pub without_mode: HashSet<String>,
     /// Broker and jail, which no `/proc` shows to a script.
     own_processes: OwnProcesses,
     dictionary: Option<Rc<Dictionary>>,
@@ -62,6 +64,7 @@ impl Host {
             euid: nix::unistd::geteuid().as_raw(),
             hard_links: false,
             temporaries: Temporaries::usual(),
+            without_mode: HashSet::new(),
             own_processes,
             dictionary: None,
             users: HashMap::new(),

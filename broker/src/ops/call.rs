@@ -62,6 +62,8 @@ pub struct Call<'req, O> {
     pub metered: &'req Metered,
     /// What the script tells its caller.
     pub telling: &'req mut dyn Telling,
+    /// The line of the script, as the jail claims.
+    pub line: u32,
     /// How many bytes the reply may still take.
     pub room_bytes: usize,
 }
@@ -70,7 +72,15 @@ impl<'req, O> Call<'req, O> {
     /// A request that was made at this line of the script, as the jail claims.
     pub fn new(parts: Parts<'req>, line: u32, room_bytes: usize) -> Self {
         let Parts { deciding, recording, metered, host, pace, telling } = parts;
-        Self { gate: Gate::new(deciding, recording, metered, line), host, pace, metered, telling, room_bytes }
+        Self {
+            gate: Gate::new(deciding, recording, metered, line),
+            host,
+            pace,
+            metered,
+            telling,
+            line,
+            room_bytes,
+        }
     }
 
     /// What the run may use.

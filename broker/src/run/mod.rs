@@ -11,6 +11,7 @@ pub mod resources;
 pub mod services;
 pub mod session;
 mod telling;
+mod unbegun;
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -43,6 +44,9 @@ use crate::watch::shared::Shared;
 use crate::watch::wait::Waiter;
 use crate::watch::watchdog::Watched;
 
+use unbegun::not_established;
+pub use unbegun::{refuse, unfit};
+
 /// Runs a script and writes its result; gives the exit status.
 pub fn run(
     options: &RunRequest,
@@ -74,7 +78,7 @@ pub fn run_with(
     let inherited = inherited::take_over()
         .map_err(|error| error.to_string())
         .and_then(|()| inherited::examine(&options.limits))
-        .map_err(|reason| NotStarted::Jail(format!("jail could not be established: {reason}")));
+        .map_err(|reason| not_established(&reason));
     let (waiter, watched) = match inherited.and_then(|()| watch(&beginning)) {
         Ok(watching) => watching,
         Err(reason) => {
@@ -97,20 +101,6 @@ pub fn run_with(
     };
     let sources = inputs.as_ref().map(policies::sources).unwrap_or_default();
     beginning.write(&document, &sources, PATIENCE)
-}
-
-/// Answers for a run that configuration refuses; gives the exit status.
-pub fn refuse(options: &RunRequest, environment: Environment, image: Image<'_>, reason: &str) -> u8 {
-    let beginning = Beginning {
-        options: options.clone(),
-        log_threshold: environment.log_threshold,
-        image_sha256: image.sha256.to_owned(),
-        started: Instant::now(),
-        account: Shared::new(None),
-    };
-    let refused = Ending::NotStarted(NotStarted::Refused(reason.to_string()));
-    let document = beginning.recorder().finish(refused, &Measured::default());
-    beginning.write(&document, &[], PATIENCE)
 }
 
 /// Takes over the signals that end a run, and starts the watchdog. Before anything that may take long.

@@ -3,7 +3,7 @@
 use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::gate::limits::Limits;
 
@@ -23,6 +23,22 @@ pub fn raise() {
     for need in usual_needs() {
         raise_soft(&need);
     }
+}
+
+/// Has the signals of inherited timers wait until somebody heeds them, and gives the signals that waited before.
+///
+/// A timer that fires while the command line and the configuration are read would end the process without a word. To be
+/// called before there are other threads, and before anything that takes time; what happens between execve(2) and this
+/// is the kernel's and the loader's.
+pub fn hold_timers() -> SigSet {
+    let timers: SigSet = TIMERS.into_iter().collect();
+    // Neither fails: both know the way and the set.
+    timers.thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap_or_else(|_| SigSet::empty())
+}
+
+/// Gives the timers their way again, for what is no run: there they end the process, as its caller has asked for.
+pub fn release_timers(before: &SigSet) {
+    let _ = before.thread_set_mask();
 }
 
 /// Whether the main thread has less stack than the program needs, so that another has to do its work.
@@ -51,6 +67,14 @@ pub fn take_over() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the hard limits leave any run what it needs; to be asked before the first file is opened.
+///
+/// # Errors
+/// Which one does not, and how much it would have to be.
+pub fn examine_start() -> Result<(), String> {
+    usual_needs().iter().try_for_each(examine_need)
+}
+
 /// Whether the hard limits leave a run with these limits of its own what it needs.
 ///
 /// # Errors
@@ -62,17 +86,20 @@ pub fn examine(limits: &Limits) -> Result<(), String> {
         Need { resource: Resource::RLIMIT_DATA, name: "RLIMIT_DATA", least: memory },
         Need { resource: Resource::RLIMIT_CPU, name: "RLIMIT_CPU", least: PROCESSOR_SECONDS },
     ];
-    for need in usual_needs().into_iter().chain(needs) {
-        raise_soft(&need);
-        let (soft, hard) = getrlimit(need.resource).map_err(|errno| errno.to_string())?;
-        // Of processor time the soft limit is meant to be lower; the rest could not be raised.
-        let has = if need.resource == Resource::RLIMIT_CPU { hard } else { soft };
-        if has < need.least {
-            let Need { name, least, .. } = need;
-            return Err(format!(
-                "the caller has left it {name} of {has}, and it needs at least {least} (see getrlimit(2) and ulimit)"
-            ));
-        }
+    examine_start()?;
+    needs.iter().try_for_each(examine_need)
+}
+
+fn examine_need(need: &Need) -> Result<(), String> {
+    raise_soft(need);
+    let (soft, hard) = getrlimit(need.resource).map_err(|errno| errno.to_string())?;
+    // Of processor time the soft limit is meant to be lower; the rest could not be raised.
+    let has = if need.resource == Resource::RLIMIT_CPU { hard } else { soft };
+    let Need { name, least, .. } = need;
+    if has < *least {
+        return Err(format!(
+            "the caller has left it {name} of {has}, and it needs at least {least} (see getrlimit(2) and ulimit)"
+        ));
     }
     Ok(())
 }

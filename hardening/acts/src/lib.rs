@@ -6,6 +6,7 @@
 mod acts;
 mod call;
 pub mod instruction;
+pub mod lies;
 pub mod probe;
 pub mod stage;
 mod targets;

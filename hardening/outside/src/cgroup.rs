@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
+use crate::observe::Finding;
 use crate::plan::Plan;
 
 /// A control group with its limits set; removed when it is dropped, after everything in it was killed.
@@ -92,8 +93,15 @@ impl Cgroup {
     }
 
     /// Whether `pid` and nothing else is in the group.
-    pub(crate) fn holds_only(&self, pid: i32) -> bool {
-        fs::read_to_string(self.path.join("cgroup.procs")).is_ok_and(|pids| pids.trim() == pid.to_string())
+    pub(crate) fn look_at(&self, pid: i32) -> Finding {
+        let group = self.path.display();
+        let Ok(pids) = fs::read_to_string(self.path.join("cgroup.procs")) else {
+            return Finding::Hidden(format!("cannot read {group}/cgroup.procs"));
+        };
+        match pids.trim() == pid.to_string() {
+            true => Finding::Confirmed(format!("the only process in {group}")),
+            false => Finding::Refuted(format!("not the only process in {group}")),
+        }
     }
 
     /// Where the group lies.
@@ -206,14 +214,60 @@ mod tests {
         assert_eq!(unified_hierarchy("1 2 0:3 / /proc rw - proc proc rw\n"), None);
     }
 
+    /// A directory that looks like a part of the hierarchy.
+    struct Base(PathBuf);
+
+    impl Base {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("rex-cgroup-{name}-{}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Base {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    // That the fork into it succeeded is a word; who is in it is seen.
+    #[test]
+    fn a_group_that_the_jail_is_not_in_or_is_not_alone_in_is_refuted() {
+        let base = Base::new("claimed");
+        let group = Cgroup::create_in(&base.0).unwrap();
+        let with = |pids: &str| {
+            fs::write(group.path.join("cgroup.procs"), pids).unwrap();
+            group.look_at(7)
+        };
+
+        assert!(matches!(with("7\n"), Finding::Confirmed(_)));
+        for pids in ["", "8\n", "7\n8\n", "77\n", "0\n"] {
+            assert!(matches!(with(pids), Finding::Refuted(_)), "{pids:?}");
+        }
+        fs::remove_file(group.path.join("cgroup.procs")).unwrap();
+        assert!(matches!(group.look_at(7), Finding::Hidden(_)));
+    }
+
+    #[test]
+    fn a_real_group_without_the_jail_in_it_is_refuted() {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let Some(group) = unified_hierarchy(&mounts).and_then(|base| Cgroup::create_in(&base).ok()) else {
+            // What is written to the stream itself is seen although the test passes.
+            let line = "skipped: this user may make no group in a unified hierarchy\n";
+            drop(io::stderr().write_all(line.as_bytes()));
+            return;
+        };
+
+        assert!(matches!(group.look_at(std::process::id() as i32), Finding::Refuted(_)));
+    }
+
     #[test]
     fn a_tree_without_the_controllers_is_refused() {
-        let base = std::env::temp_dir().join(format!("rex-cgroup-{}", std::process::id()));
-        fs::create_dir(&base).unwrap();
-        fs::write(base.join("cgroup.controllers"), "hugetlb pids\n").unwrap();
+        let base = Base::new("controllers");
+        fs::write(base.0.join("cgroup.controllers"), "hugetlb pids\n").unwrap();
 
-        let error = enable_controllers(&base).unwrap_err();
-        fs::remove_dir_all(&base).unwrap();
+        let error = enable_controllers(&base.0).unwrap_err();
 
         assert!(matches!(error, CgroupError::Controllers(found) if found == "hugetlb pids"));
     }

@@ -94,13 +94,7 @@ impl Scene<'_> {
     }
 
     fn in_cgroup(&self) -> Finding {
-        match &self.jail.cgroup {
-            Some(cgroup) if cgroup.holds_only(self.jail.pid()) => {
-                Finding::Confirmed(format!("the only process in {}", cgroup.path().display()))
-            }
-            Some(cgroup) => Finding::Refuted(format!("not the only process in {}", cgroup.path().display())),
-            None => Finding::Invisible,
-        }
+        self.jail.cgroup.as_ref().map_or(Finding::Invisible, |cgroup| cgroup.look_at(self.jail.pid()))
     }
 
     fn in_status(&self, look: impl FnOnce(&Status) -> Finding) -> Finding {

@@ -25,7 +25,7 @@ pub fn replace_text(
     replaced(&context, text, old, new, &options)
 }
 
-/// The same for commands.
+/// What [`replace_text`] gives, for the commands that replace in files.
 ///
 /// # Errors
 /// As [`replace_text`].

@@ -10,7 +10,7 @@ use super::extract::Refusal;
 pub(super) struct HardLink {
     /// Its path below the directory that the archive is extracted to.
     pub(super) text: String,
-    /// The same for the wire.
+    /// That path, in the form of the wire.
     pub(super) path: PathText,
     /// The path of what it leads to, in the same form.
     pub(super) target: String,

@@ -138,7 +138,7 @@ impl Default for DiskUsageOptions {
 }
 
 impl DiskUsageOptions {
-    /// The same options, unless they contradict each other.
+    /// These options, unless they contradict each other.
     ///
     /// # Errors
     /// A text, for a summary with all entries.

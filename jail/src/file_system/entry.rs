@@ -37,7 +37,7 @@ impl DirEntry {
         Self { parent: parent.clone(), entry, through_link: false, opened: None }
     }
 
-    /// The same entry as what its link leads to; opening it follows the link again.
+    /// This entry as what its link leads to; opening it follows the link again.
     pub fn seen_through_link(mut self, entry_type: EntryType) -> Self {
         self.entry.entry_type = entry_type;
         self.through_link = true;

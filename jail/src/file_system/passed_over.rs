@@ -36,7 +36,7 @@ impl PassedOver {
         }
     }
 
-    /// The same for errors that were raised already.
+    /// The value, or nothing where an error was raised already; it is counted, too.
     ///
     /// # Errors
     /// What ends the script.

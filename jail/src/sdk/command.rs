@@ -51,7 +51,7 @@ const WALK: &str = "open Dir, [open Dir(resolved)], read Dir(best effort), per s
 /// What the flags say of bytes that are no text.
 pub(super) const LOSSY: &str = "Bytes that are no text become U+FFFD.";
 
-/// The same for the one that refuses them.
+/// What is said of the one that refuses them.
 pub(super) const STRICT: &str = "Bytes that are no text are an error, which names file and line.";
 
 pub(super) fn command(

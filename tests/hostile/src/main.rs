@@ -3,6 +3,7 @@
 #![cfg_attr(test, expect(dead_code, reason = "a test harness has a start of its own"))]
 
 mod frames;
+mod lies;
 mod orders;
 
 use std::panic::PanicHookInfo;
@@ -15,6 +16,7 @@ use rex_inside::lockdown;
 use rex_ipc::control::FatalCause;
 
 use crate::frames::Frames;
+use crate::lies::Lie;
 
 #[global_allocator]
 static ARENA: Arena = Arena::new();
@@ -32,8 +34,17 @@ fn run() -> i32 {
     }
     std::panic::set_hook(Box::new(report_panic));
 
-    let plan = PreparePlan::from_bits(hello.lockdown_bits);
-    let report = lockdown::prepare(&plan);
+    let lie = Lie::ordered(&hello);
+    let told = PreparePlan::from_bits(hello.lockdown_bits);
+    let plan = lie.map_or(told, |lie| lie.leave_out(told));
+    if let Some(lie) = lie {
+        lie.before();
+    }
+    let mut report = lockdown::prepare(&plan);
+    if let Some(lie) = lie {
+        lie.after();
+        lie.claim(&mut report);
+    }
     if lockdown::seal(&plan).is_err() {
         return SETUP_FAILED;
     }

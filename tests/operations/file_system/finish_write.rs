@@ -82,7 +82,38 @@ fn where_the_mode_may_not_be_set_the_file_is_made_and_no_more_open_than_was_said
         let found = u16::try_from(session.path("new/file").metadata().unwrap().mode() & 0o7777).unwrap();
         assert_eq!(found & !(said & 0o666), 0, "{said:o} gave {found:o}");
         assert_eq!(found & 0o600, said & 0o600, "{said:o} gave {found:o}");
+        let line = format!("new/file is made without the mode {said:#o}: chmod is denied");
+        assert_eq!(warnings(&session.document()), [session.text(&line)], "{said:o}");
     }
+}
+
+/// The lines of level WARN in a result.
+fn warnings(document: &str) -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let logs = document["logs"].as_array().cloned().unwrap_or_default();
+    let warnings = logs.iter().filter(|log| log["attributes"]["level"] == "WARN");
+    warnings.map(|log| log["attributes"]["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+// The log is for somebody who reads it: an archive of many files is not told file by file.
+#[test]
+fn of_many_modes_that_may_not_be_set_the_log_names_twenty() {
+    let mut session = Session::with_policy(
+        r#"permit(principal, action, resource);
+        forbid(principal, action == file_system::Action::"chmod", resource);"#,
+    );
+    let root = session.root();
+    for number in 0..50 {
+        let writer = super::writing::begin_file(&mut session, root, &format!("f{number}")).unwrap();
+        let attributes = Attributes { mode: Permissions::new(0o640), ..Attributes::default() };
+        session.send(FinishWrite { attributes, ..finishing(writer) }).unwrap();
+    }
+
+    let warnings = warnings(&session.document());
+
+    assert_eq!(warnings.len(), 21, "{warnings:#?}");
+    assert_eq!(warnings[20], "more is made without its mode, because chmod is denied");
+    assert!(session.path("f49").exists());
 }
 
 // The writer is gone afterwards, whatever came of it.

@@ -45,7 +45,7 @@ fn no_way_of_writing_leaves_them() {
 // The control: root that writes by itself leaves them.
 #[test]
 fn root_alone_would_leave_them() {
-    if !nix::unistd::geteuid().is_root() {
+    if !rex_tests::tree::is_root() {
         return;
     }
     let session = Session::with_policy(ALLOW_ALL);

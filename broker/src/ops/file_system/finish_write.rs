@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
-use rex_ipc::action::file_system::{Chmod, Chown, Create, Write};
+use rex_ipc::action::file_system::{Chown, Create, Write};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber, WriteHow};
 use rex_ipc::handle::FileId;
 
 use super::set_owner::{change_error, group_number, spelled, user_number};
+use super::support::modes;
 use crate::gate::error::Error;
 use crate::gate::{Act, Permit};
 use crate::host::Host;
@@ -125,14 +126,9 @@ fn new_file(
     attributes: &Attributes,
 ) -> Result<(), Error> {
     let writer = permit.resource();
-    let mode = match attributes
-        .mode
-        .map(|mode| call.authorize_act::<Chmod, _>(Rc::clone(writer), Act::Mode(mode.bits())))
-    {
-        Some(Ok(permit)) => Some(permit),
-        // As Rex has it, the file is made without the mode; the denial is on record.
-        Some(Err(Error::Denied(_))) | None => None,
-        Some(Err(error)) => return Err(error),
+    let mode = match attributes.mode {
+        Some(mode) => modes::permitted(call, Rc::clone(writer), &new.path, mode)?,
+        None => None,
     };
     let owned = attributes.user.is_some() || attributes.group.is_some();
     let given = [spelled(attributes.user.as_ref()), spelled(attributes.group.as_ref())];

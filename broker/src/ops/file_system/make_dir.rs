@@ -9,6 +9,7 @@ use rex_ipc::file_system::{Attributes, IdentityText, Instant, MakeDir, NameOrNum
 use rex_ipc::interface::Needs;
 
 use super::set_owner::{self, change_error, group_number, user_number};
+use super::support::modes;
 use super::{held, object_refusal, spelled};
 use crate::gate::error::Error;
 use crate::gate::{Act, Permit};
@@ -134,13 +135,9 @@ impl<'req> Shape<'req> {
         }
         call.authorize::<Open, _>(DirPath(path.clone()))?;
         let mode = match attributes.mode {
-            Some(mode) => match call.authorize_act::<Chmod, _>(DirPath(path.clone()), Act::Mode(mode.bits()))
-            {
-                Ok(permit) => Some((permit, mode.bits())),
-                // As Rex has it, it is made without the mode; the denial is on record.
-                Err(Error::Denied(_)) => None,
-                Err(error) => return Err(error),
-            },
+            Some(mode) => {
+                modes::permitted(call, DirPath(path.clone()), path, mode)?.map(|permit| (permit, mode.bits()))
+            }
             None => None,
         };
         let first_mode = attributes.mode.map_or(ANY_MODE, |mode| mode.bits() | 0o700);

@@ -254,6 +254,20 @@ const BOUNDED: [&str; 3] = ["Max address space", "Max stack size", "Max cpu time
 mod tests {
     use super::*;
 
+    // This process can be attached to, as a jail that only says otherwise.
+    #[test]
+    fn a_process_that_can_be_attached_to_is_seen() {
+        let pid = std::process::id() as i32;
+        let status = Status::of_self();
+
+        let finding = dumpable(pid, status.as_ref());
+
+        match status.as_ref().and_then(Status::effective_uid) {
+            Some(0 | OVERFLOW_UID) => assert_eq!(finding, Finding::Invisible),
+            _ => assert!(matches!(finding, Finding::Refuted(_)), "{finding:?}"),
+        }
+    }
+
     fn limits_text() -> String {
         let mut text =
             "Limit                     Soft Limit           Hard Limit           Units     \n".to_owned();
@@ -301,6 +315,21 @@ mod tests {
         assert!(matches!(seals(&[(text, "sl"), (text, "sl"), (data, "")]), Finding::Refuted(_)));
         assert!(matches!(seals(&[(text, ""), (text, ""), (data, "")]), Finding::Hidden(_)));
         assert!(matches!(seals(&[(data, "sl")]), Finding::Hidden(_)));
+    }
+
+    #[test]
+    fn another_program_than_the_sealed_one_is_seen() {
+        let observation =
+            |program: &str| Observation { program: Some(program.to_owned()), ..Observation::default() };
+
+        assert!(matches!(observation("/memfd:rex-jail (deleted)").program(), Finding::Confirmed(_)));
+        for other in
+            ["/usr/bin/rex-broker", "/memfd:other (deleted)", "/tmp/memfd:rex-jail", "/proc/self/exe"]
+        {
+            assert!(matches!(observation(other).program(), Finding::Refuted(_)), "{other}");
+        }
+        // This process, as a jail whose exec never happened would look.
+        assert!(matches!(Observation::of(std::process::id() as i32).program(), Finding::Refuted(_)));
     }
 
     #[test]

@@ -193,6 +193,39 @@ mod tests {
         }
     }
 
+    // fs/proc/array.c; each of the two lines is enough, and a kernel that shows neither shows nothing.
+    #[test]
+    fn speculation_that_is_not_held_back_is_seen() {
+        let lines = |bypass: &str, branch: &str| {
+            status(&format!("Speculation_Store_Bypass:\t{bypass}\nSpeculationIndirectBranch:\t{branch}\n"))
+                .speculation()
+        };
+
+        for held_back in HELD_BACK {
+            assert!(matches!(lines(held_back, held_back), Finding::Confirmed(_)), "{held_back}");
+        }
+        for open in
+            ["thread vulnerable", "vulnerable", "unknown", "conditional enabled", "always enabled", ""]
+        {
+            assert!(matches!(lines(open, "always disabled"), Finding::Refuted(_)), "{open}");
+            assert!(matches!(lines("not vulnerable", open), Finding::Refuted(_)), "{open}");
+        }
+        assert!(matches!(status("Threads:\t1\n").speculation(), Finding::Invisible));
+    }
+
+    // proc(5): masks of 64 signals in hexadecimal.
+    #[test]
+    fn a_signal_that_is_caught_ignored_or_blocked_is_seen() {
+        let none = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n";
+
+        assert!(matches!(status(none).signals(), Finding::Confirmed(_)));
+        for name in ["SigBlk", "SigIgn", "SigCgt"] {
+            let (line, one) = (format!("{name}:\t0000000000000000"), format!("{name}:\t0000000000000200"));
+            assert!(matches!(status(&none.replace(&line, &one)).signals(), Finding::Refuted(_)), "{name}");
+            assert!(matches!(status(&none.replace(&line, "")).signals(), Finding::Refuted(_)), "{name}");
+        }
+    }
+
     #[test]
     fn a_bounding_set_that_stays_is_moot_without_new_privileges() {
         let kept = CONFINED.replace("CapBnd:\t0000", "CapBnd:\t01ff");

@@ -48,6 +48,7 @@ pub(super) fn run(orders: &Orders<'_>, granted: Granted) -> ! {
         report.send(orders.report);
         calls::exit(FAILED);
     }
+    report.attempt(Layer::Descriptors, || close_range(REPORT_FD as u32 + 1, u32::MAX));
     wait_for_release(orders, granted);
 
     report.attempt(Layer::Session, new_session);
@@ -75,7 +76,6 @@ pub(super) fn run(orders: &Orders<'_>, granted: Granted) -> ! {
     report.attempt(Layer::Tsc, no_time_stamps);
     report.attempt(Layer::Mdwe, no_new_code);
     report.attempt(Layer::Stdio, || close_range(0, 2));
-    report.attempt(Layer::Descriptors, || close_range(REPORT_FD as u32 + 1, u32::MAX));
 
     report.send(REPORT_FD);
     let errno = match orders.plan.fault(Layer::Exec) {
@@ -88,7 +88,7 @@ pub(super) fn run(orders: &Orders<'_>, granted: Granted) -> ! {
     calls::exit(FAILED)
 }
 
-/// Puts the descriptors at fixed numbers and closes all others.
+/// Puts the descriptors at fixed numbers, and closes those below; what lies above is a step of its own.
 fn take_descriptors(orders: &Orders<'_>) -> Result<(), Errno> {
     let wanted = [
         (orders.socket, SOCKET_FD, 0),
@@ -105,8 +105,7 @@ fn take_descriptors(orders: &Orders<'_>) -> Result<(), Errno> {
     for (source, (_, target, flags)) in moved.into_iter().zip(wanted) {
         calls::duplicate_onto(source, target, flags)?;
     }
-    close_range(0, 2)?;
-    close_range(REPORT_FD as u32 + 1, u32::MAX)
+    close_range(0, 2)
 }
 
 /// Waits until the parent has written the id maps; its end means ours.

@@ -1,5 +1,6 @@
 //! What several operations on files share.
 
+pub mod modes;
 pub mod redaction;
 pub mod relocation;
 pub mod removal;
