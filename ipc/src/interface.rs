@@ -39,7 +39,8 @@ macro_rules! interface {
                 0x010c begin_file: BeginFile -> (), needs [file_system::Create, file_system::Write];
                 0x010d write_chunk: WriteChunk -> (), needs [file_system::Write];
                 0x010e finish_write: FinishWrite -> (),
-                    needs [file_system::Write, file_system::Chmod, file_system::Chown, file_system::Create];
+                    needs [file_system::Write, file_system::Chmod, file_system::Chown, file_system::Create,
+                        file_system::Delete];
                 0x010f abandon_write: AbandonWrite -> (), needs [];
                 0x0110 truncate: Truncate -> (), needs [file_system::Write];
                 0x0111 allocate: Allocate -> (), needs [file_system::Write];

@@ -96,6 +96,18 @@ impl DateTime {
         Ok(Self { nanosecond, ..shifted })
     }
 
+    /// The moment so many seconds after 1970 began, as text; the number where it is beyond all dates.
+    pub fn of_moment(seconds: INT) -> String {
+        Self::from_seconds(seconds).map_or_else(|_| seconds.to_string(), |date| date.as_text())
+    }
+
+    /// As ISO 8601 has it; where the fields are no point in time, the fields.
+    pub fn as_text(&self) -> String {
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        self.format(DateTimeFormat::Rfc3339)
+            .unwrap_or_else(|_| format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"))
+    }
+
     fn compare(&self, other: &Self) -> Fallible<std::cmp::Ordering> {
         Ok(self.point()?.cmp(&other.point()?))
     }
@@ -323,6 +335,9 @@ fn register_operators(registrar: &mut Registrar<'_>) {
 }
 
 #[cfg(test)]
+mod sentences;
+
+#[cfg(test)]
 mod tests {
     use crate::testing::Bench;
 
@@ -459,7 +474,7 @@ mod tests {
         gives("[now().epoch_seconds(), now().nanos(), now_nanos().nanos()]", "[1761057000, 0, 250000000]");
         gives(
             "[type_of(now()), now().to_string()]",
-            r#"["rust_sdk_common_utils::types::datetime::DateTime", "rust_sdk_common_utils::types::datetime::DateTime"]"#,
+            r#"["rust_sdk_common_utils::types::datetime::DateTime", "2025-10-21T14:30:00Z"]"#,
         );
     }
 }

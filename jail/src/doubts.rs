@@ -18,13 +18,21 @@ use kinds::{Kind, Kinds};
 
 /// The doubts about a script, in the order of its text.
 pub fn find(engine: &Engine, entries: &[Entry], program: &AST, script: &str) -> Vec<Remark> {
-    let kinds = Kinds::new(program, entries);
-    let endings = endings(program, &kinds);
+    let mut kinds = Kinds::new(program, entries);
+    let endings = endings(program, &mut kinds);
     let mut doubts = Doubts { program, kinds, endings, found: Vec::new() };
-    program.walk(&mut |path: &[ASTNode<'_>]| {
+    program.clone_statements_only().walk(&mut |path: &[ASTNode<'_>]| {
         doubts.node(path);
         true
     });
+    for (name, alone) in functions(program) {
+        doubts.kinds.enter(Some(name));
+        alone.walk(&mut |path: &[ASTNode<'_>]| {
+            doubts.node(path);
+            true
+        });
+    }
+    doubts.kinds.enter(None);
     doubts.ends(engine, script);
     let texts = [script];
     doubts.found.extend(operators::unclear(Tokens::new(engine, &texts)).map(|at| (Doubt::Precedence, at)));
@@ -63,14 +71,21 @@ impl Ending {
     }
 }
 
-/// The endings of all functions, closures among them.
-///
-/// The engine shows the body of a function only while it is walked through, so each is walked through alone.
-fn endings(program: &AST, kinds: &Kinds<'_>) -> BTreeMap<String, Ending> {
-    let mut endings = BTreeMap::new();
-    for function in program.iter_fn_def() {
+/// Each function alone, closures among them: the engine shows the body of a function only while it is walked through.
+fn functions(program: &AST) -> impl Iterator<Item = (&str, AST)> {
+    program.iter_fn_def().map(|function| {
         let wanted = function.name.as_str();
-        let alone = program.clone_functions_only_filtered(|_, _, _, name, _| name == wanted);
+        let mut alone = program.clone_functions_only();
+        alone.retain_functions(|_, _, name, _| name == wanted);
+        (wanted, alone)
+    })
+}
+
+/// The endings of all functions.
+fn endings(program: &AST, kinds: &mut Kinds<'_>) -> BTreeMap<String, Ending> {
+    let mut endings = BTreeMap::new();
+    for (wanted, alone) in functions(program) {
+        kinds.enter(Some(wanted));
         let mut last = None;
         alone.walk(&mut |path: &[ASTNode<'_>]| {
             if let [ASTNode::Stmt(statement)] = path {
@@ -80,6 +95,7 @@ fn endings(program: &AST, kinds: &Kinds<'_>) -> BTreeMap<String, Ending> {
         });
         endings.extend(last.map(|ending| (wanted.to_owned(), ending)));
     }
+    kinds.enter(None);
     endings
 }
 
@@ -99,7 +115,12 @@ impl Doubts<'_> {
         let [before @ .., node] = path else { return };
         match node {
             ASTNode::Expr(expr) => self.expression(expr, before),
-            ASTNode::Stmt(Stmt::FnCall(call, position)) => self.call(call, *position),
+            ASTNode::Stmt(statement @ Stmt::FnCall(call, position)) => {
+                if self.kinds.changes_in_place(call) && block_wants_a_value(before, statement) {
+                    self.tell(Doubt::InPlace, *position);
+                }
+                self.call(call, *position);
+            }
             ASTNode::Stmt(Stmt::Share(shared)) => {
                 for (ident, _) in shared.iter() {
                     if is_kept(before) && is_variable_of_a_loop(&ident.name, before) {
@@ -114,7 +135,7 @@ impl Doubts<'_> {
     fn expression(&mut self, expr: &Expr, before: &[ASTNode<'_>]) {
         match expr {
             Expr::FnCall(call, position) => {
-                if self.kinds.changes_in_place(call) && wants_a_value(before.last()) {
+                if self.kinds.changes_in_place(call) && wants_a_value(before) {
                     self.tell(Doubt::InPlace, *position);
                 }
                 self.call(call, *position);
@@ -142,7 +163,7 @@ impl Doubts<'_> {
             let is_last = index + 1 == segments.len();
             if let Expr::MethodCall(call, position) = segment
                 && self.kinds.changes_in_place(call)
-                && (!is_last || wants_a_value(before.last()))
+                && (!is_last || wants_a_value(before))
             {
                 self.tell(Doubt::InPlace, *position);
             }
@@ -203,8 +224,11 @@ impl Doubts<'_> {
 }
 
 /// Whether what holds this expression does something with its value.
-fn wants_a_value(holder: Option<&ASTNode<'_>>) -> bool {
-    match holder {
+fn wants_a_value(before: &[ASTNode<'_>]) -> bool {
+    match before.last() {
+        Some(ASTNode::Stmt(statement @ Stmt::Expr(_))) => {
+            block_wants_a_value(before.get(..before.len().saturating_sub(1)).unwrap_or_default(), statement)
+        }
         Some(ASTNode::Expr(holder)) => matches!(
             holder,
             Expr::FnCall(..)
@@ -227,6 +251,17 @@ fn wants_a_value(holder: Option<&ASTNode<'_>>) -> bool {
                 | Stmt::While(..)
                 | Stmt::For(..)
         ),
+        _ => false,
+    }
+}
+
+/// Whether this is the last statement of a block that stands where a value does, such as `${…}` in a text.
+fn block_wants_a_value(before: &[ASTNode<'_>], statement: &Stmt) -> bool {
+    match before {
+        [before @ .., ASTNode::Expr(Expr::Stmt(block))] => {
+            block.statements().last().is_some_and(|last| std::ptr::eq(last, statement))
+                && wants_a_value(before)
+        }
         _ => false,
     }
 }
@@ -306,3 +341,6 @@ const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 #[cfg(test)]
 #[path = "doubts/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod variants;

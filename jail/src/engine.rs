@@ -4,7 +4,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, ModuleResolver, Position, Shared};
 
 use crate::registry::{Entry, Registrar};
 use crate::session::Session;
-use crate::{limits, log, natives, sdk};
+use crate::{forms, limits, log, natives, sdk};
 
 /// An engine that can run a script, and the list of what was registered with it.
 pub struct Ready {
@@ -27,6 +27,9 @@ pub fn build(session: &Session) -> Ready {
     let mut registrar = Registrar::new(&mut engine);
     sdk::register(&mut registrar);
     let entries = registrar.finish();
+    if !session.is_rex_compat() {
+        forms::register(&mut engine);
+    }
     log::take_over_debug(&mut engine, session);
     engine.set_module_resolver(NoModules);
     warm_up(&engine);

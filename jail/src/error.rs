@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use rex_ipc::bounded::Text;
 use rex_ipc::control::RequestNumber;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rhai::{Dynamic, EvalAltResult, Map, Position};
@@ -16,6 +17,10 @@ pub struct Failed {
     /// Which request it was, as the caller counts, from 0.
     pub index: usize,
 }
+
+/// Where what scripts look for below `/proc/self`, also through `/proc/mounts` and `/etc/mtab`, can be read.
+const OTHER_ENTRIES: &str =
+    "the broker's own process is not shown, but others are: /proc/1/mounts has the mounts of the host";
 
 /// What functions of the SDK return.
 pub type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -137,6 +142,10 @@ impl From<&Failed> for Termination {
 #[derive(Clone)]
 pub struct OutOfOperations;
 
+/// The value with which a script called `exit`; travels in an error that cannot be caught.
+#[derive(Clone)]
+pub struct Exited(pub Dynamic);
+
 impl From<Failed> for Box<EvalAltResult> {
     fn from(failed: Failed) -> Self {
         if failed.is_final() {
@@ -157,6 +166,19 @@ impl Failed {
     pub fn is_unfollowed_link(&self) -> bool {
         self.failure.kind == ErrorKind::FileError
             && self.failure.message.as_str().starts_with("File error: file is a symbolic link")
+    }
+
+    /// The same; what no policy opens says what to read instead.
+    pub fn with_advice(mut self) -> Self {
+        let message = self.failure.message.as_str();
+        let is_own = |resource: &str| {
+            let path = resource.split_once("::/proc/").map_or("", |(_, path)| path);
+            matches!(path.split('/').next(), Some("self" | "thread-self"))
+        };
+        if self.is_denial() && message.rsplit_once(" for ").is_some_and(|(_, resource)| is_own(resource)) {
+            self.failure.message = Text::cut(&format!("{message}; {OTHER_ENTRIES}"));
+        }
+        self
     }
 
     /// Whether this ends the script whatever the caller would do about it.
@@ -224,6 +246,9 @@ pub fn message_of_run(
             Ok(_) => {
                 let twice = in_parentheses(*position).repeat(2);
                 format!("Runtime error: {}{twice}", printed(value))
+            }
+            Err(_) if value.is_array() || value.type_name().starts_with("rex_") => {
+                format!("Runtime error: {}{}", printed(value), in_parentheses(*position).repeat(2))
             }
             Err(_) => format!("{error}{}", in_parentheses(*position)),
         },

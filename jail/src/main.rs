@@ -13,7 +13,7 @@ use rex_inside::lockdown;
 use rex_ipc::control::{FatalCause, Hello, Purpose};
 use rex_jail::link::Frames;
 use rex_jail::session::Session;
-use rex_jail::{engine, lifecycle, run};
+use rex_jail::{engine, lifecycle, panics, run};
 
 #[global_allocator]
 static ARENA: Arena = Arena::new();
@@ -28,7 +28,7 @@ fn start() -> i32 {
 
     let session = Session::new(frames, &hello);
     report_panics_through(&session);
-    let ready = engine::build(&session);
+    let mut ready = engine::build(&session);
 
     let plan = PreparePlan::from_bits(hello.lockdown_bits);
     let report = lockdown::prepare(&plan).to_bytes();
@@ -38,7 +38,7 @@ fn start() -> i32 {
     let program = lifecycle::receive_program(&mut session.frames());
     let ended = match program.purpose {
         Purpose::Run => run::run(&ready.engine, &session, &program.script, program.arguments),
-        Purpose::Check => run::check(&ready, &session, &program.script, program.arguments),
+        Purpose::Check => run::check(&mut ready, &session, &program.script, program.arguments),
     };
     lifecycle::send_outcome(&mut session.frames(), &ended);
     0
@@ -69,27 +69,15 @@ fn report_panics_through(session: &Session) {
                 && let Some(session) = slot.as_ref()
                 && let Some(mut frames) = session.try_frames()
             {
-                lifecycle::send_fatal(&mut frames, FatalCause::Panic, &told(panic, session.last_line()));
+                lifecycle::send_fatal(
+                    &mut frames,
+                    FatalCause::Panic,
+                    &panics::told(panic, session.last_line()),
+                );
             }
         });
         Channel::exit(PANICKED);
     }));
-}
-
-/// What is said of a panic: its message, the file and line of the program without their directories, and where the script
-/// was, as far as that is known.
-fn told(panic: &PanicHookInfo<'_>, script_line: u32) -> String {
-    let message = panic.payload_as_str().unwrap_or("no message");
-    let place = panic.location().map(|place| {
-        let file = place.file().rsplit('/').next().unwrap_or_default();
-        format!(" ({file}:{})", place.line())
-    });
-    let behind = if script_line == 0 {
-        String::from("; the script had asked for nothing yet")
-    } else {
-        format!("; the script last asked for something in line {script_line}")
-    };
-    [message, &place.unwrap_or_default(), &behind].concat()
 }
 
 /// Exit code after a start that failed.

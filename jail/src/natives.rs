@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use rex_ipc::control::EngineLimits;
-use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position};
 
 use crate::error::{CommonErrorKind, Fallible, TooLarge, too_large};
 use crate::json::{self, JsonLimits, Unread};
@@ -29,7 +29,22 @@ pub fn guard(engine: &mut Engine, limits: &EngineLimits) {
     guard_replace(engine);
     guard_split(engine);
     guard_parse_json(engine, limits);
+    guard_exit(engine);
     sort::register(engine);
+}
+
+/// `exit(value)`: the engine's own is an error to each function of the library that has called a closure, such as `map`,
+/// and what comes out of that function can be caught.
+fn guard_exit(engine: &mut Engine) {
+    let exit = |context: &NativeCallContext, value: Dynamic| -> Fallible<Dynamic> {
+        let session = Session::of(context);
+        if !session.is_rex_compat() {
+            session.exit(value.clone());
+        }
+        Err(EvalAltResult::Exit(value, Position::NONE).into())
+    };
+    engine.register_fn("exit", move |context: NativeCallContext| exit(&context, Dynamic::UNIT));
+    engine.register_fn("exit", move |context: NativeCallContext, value: Dynamic| exit(&context, value));
 }
 
 /// `array.pad(len, item)`: the engine's own counts with sums that wrap around.

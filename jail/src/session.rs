@@ -14,7 +14,7 @@ use rex_ipc::limits::MAX_BATCH;
 use rex_ipc::runtime::LogLevel;
 use rhai::{Dynamic, NativeCallContext};
 
-use crate::error::{OutOfOperations, Termination};
+use crate::error::{Exited, OutOfOperations, Termination};
 use crate::link::Frames;
 
 pub use crate::error::Failed;
@@ -34,6 +34,7 @@ struct Shared {
     stopped: RefCell<Option<Dynamic>>,
     passed_over: Cell<u64>,
     last_line: Cell<u32>,
+    told: RefCell<Option<(String, RequestNumber)>>,
 }
 
 /// What nothing refers to any more; the requests that give it back lead the next frame.
@@ -71,6 +72,7 @@ impl Session {
             stopped: RefCell::default(),
             passed_over: Cell::new(0),
             last_line: Cell::new(0),
+            told: RefCell::default(),
         }))
     }
 
@@ -126,9 +128,25 @@ impl Session {
         self.0.operations_left.set(0);
     }
 
+    /// Has the script end with this value, also where the error that says so is caught by a function of the language that
+    /// has called a closure.
+    pub fn exit(&self, value: Dynamic) {
+        self.stop(Dynamic::from(Exited(value)));
+    }
+
     /// The line of the script from which something was last asked; 0 before that.
     pub fn last_line(&self) -> u32 {
         self.0.last_line.get()
+    }
+
+    /// Remembers which request a text goes back to that is all that a script is told of a failure.
+    pub fn note_told(&self, text: &str, request: Option<RequestNumber>) {
+        self.0.told.replace(request.map(|request| (text.to_owned(), request)));
+    }
+
+    /// The request that an error with this text goes back to, if it was the last that was told so.
+    pub fn request_told(&self, text: &str) -> Option<RequestNumber> {
+        self.0.told.borrow().as_ref().filter(|(told, _)| told == text).map(|(_, request)| *request)
     }
 
     /// How many entries the last walk of a tree passed over.
@@ -193,12 +211,12 @@ impl Session {
         frames.send(Kind::Call, body_bytes);
         let outcome = read_reply(frames.receive(Kind::Reply), frame, closes.len(), batch)
             .expect("the broker's replies are those of the table");
-        if let Err(failed) = &outcome
-            && failed.is_final()
-        {
-            self.stop(Dynamic::from(Termination::from(failed)));
-        }
-        outcome
+        outcome.map_err(|failed| {
+            if failed.is_final() {
+                self.stop(Dynamic::from(Termination::from(&failed)));
+            }
+            if self.is_rex_compat() { failed } else { failed.with_advice() }
+        })
     }
 
     /// Sends one request and gives its reply.

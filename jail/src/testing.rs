@@ -156,8 +156,8 @@ impl Bench {
     /// Compiles a script and executes nothing.
     pub(crate) fn check(&self, script: &str) -> Ended {
         let session = self.session();
-        let ready = engine::build(&session);
-        run::check(&ready, &session, script, self.arguments.clone())
+        let mut ready = engine::build(&session);
+        run::check(&mut ready, &session, script, self.arguments.clone())
     }
 
     /// What scripts can call.
@@ -166,7 +166,7 @@ impl Bench {
     }
 
     /// A session of a new jail, whose handles are numbered from the start.
-    fn session(&self) -> Session {
+    pub(crate) fn session(&self) -> Session {
         self.world.borrow_mut().opened.clear();
         self.world.borrow_mut().writers.clear();
         self.world.borrow_mut().spent = 0;

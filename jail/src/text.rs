@@ -12,7 +12,7 @@ use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::limits::MAX_PATH_TEXT_BYTES;
 use rhai::{Array, Dynamic, NativeCallContext};
 
-use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::error::{Fallible, TooLarge, io_error, io_error_from, too_large};
 use crate::handle::{OpenDirectory, OpenObject};
 use crate::session::{Failed, Session};
 use crate::stray::{Decoding, Stray};
@@ -81,8 +81,18 @@ impl ByteStream {
             let (_, _, chunk) = session.perform(line, &(open_parent(dir, parent.clone()), open, read))?;
             Ok((dir, file, chunk))
         };
-        let opened = if write { attempt(false) } else { through_link(&session, attempt) };
-        let (dir, file, chunk) = opened?;
+        let (dir, file, chunk) = if write {
+            attempt(false).map_err(|failed: Failed| match failed.is_unfollowed_link() && !session.is_rex_compat() {
+                true => io_error_from(
+                    ErrorKind::FileError,
+                    format!("File error: {path} is a symbolic link, and a file is not edited through one; edit what it leads to"),
+                    Some(failed.number),
+                ),
+                false => failed.into(),
+            })?
+        } else {
+            through_link(&session, attempt)?
+        };
         // Nothing else is looked up in the directory, so its close may travel with the next frame.
         drop(OpenDirectory::adopt(&session, dir));
         let file = OpenObject::adopt(&session, file);

@@ -7,6 +7,7 @@ use rex_ipc::file_system::{NameText, PathText};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, Map, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::forms;
 use crate::limits::{array_limit, map_limit, string_limit};
 use crate::session::Session;
 
@@ -107,8 +108,8 @@ pub fn output(engine: &Engine, value: &Dynamic) -> String {
     let mut text = String::new();
     if value.is_array() || value.is_map() {
         write_inner(engine, value, &mut text);
-    } else if let Some(name) = own_type(engine, value) {
-        text.push_str(name);
+    } else if let Some(own) = own_text(engine, value) {
+        text = own;
     } else {
         text = value.to_string();
     }
@@ -131,24 +132,30 @@ fn write_inner(engine: &Engine, value: &Dynamic, text: &mut String) {
             write_inner(engine, value, text);
         }
         text.push('}');
-    } else if let Some(name) = own_type(engine, value) {
-        text.push_str(name);
+    } else if let Some(own) = own_text(engine, value) {
+        text.push_str(&own);
     } else {
         text.push_str(&format!("{value:?}"));
     }
 }
 
-fn own_type<'e>(engine: &'e Engine, value: &Dynamic) -> Option<&'e str> {
+/// The text of an object of the SDK; nothing for a value of the language.
+///
+/// For Rex it is the name of its type, and so it is here for what is no result of anything, such as options.
+pub fn own_text(engine: &Engine, value: &Dynamic) -> Option<String> {
     let name = value.type_name();
     // Both packages whose types scripts hold begin so; numbers and ranges of the language do not.
     if !name.starts_with("rex_") {
         return None;
     }
-    match engine.map_type_name(name) {
-        "timestamp" => Some("<timestamp>"),
-        mapped if mapped == name => Some("object"),
-        mapped => Some(mapped),
-    }
+    let is_rex_compat =
+        engine.default_tag().read_lock::<Session>().is_some_and(|session| session.is_rex_compat());
+    let text = if is_rex_compat { None } else { forms::text_of(value) };
+    Some(text.unwrap_or_else(|| match engine.map_type_name(name) {
+        "timestamp" => "<timestamp>".to_owned(),
+        mapped if mapped == name => "object".to_owned(),
+        mapped => mapped.to_owned(),
+    }))
 }
 
 /// How large a value is, counted as the engine counts for its limits.

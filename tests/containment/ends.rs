@@ -43,6 +43,20 @@ fn the_ends_of_a_jail_are_told_apart() {
     }
 }
 
+// What the interpreter says of its panic is held by `jail/panics`; here it goes all the way to the caller.
+#[test]
+fn a_panic_is_told_in_the_document_with_its_own_status() {
+    let ran = Run::of("panic").run();
+
+    let text = "Script terminated: the interpreter panicked: a panic was ordered (main.rs:1); the script was in line 1";
+    assert_eq!(ran.code, Some(70), "{ran:?}");
+    assert_eq!(ran.document["status"], "ERROR");
+    assert_eq!(ran.document["error"]["message"], text);
+    let rex = Run::of("panic").option(&["--rex-compat"]).run();
+    assert_eq!(rex.code, Some(0), "{rex:?}");
+    assert_eq!(rex.document["error"]["message"], text);
+}
+
 // From a real jail through the whole broker: each is refused for its own reason, which the document gives.
 #[test]
 fn a_hundred_malformed_frames_end_a_hundred_runs() {

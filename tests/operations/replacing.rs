@@ -7,11 +7,15 @@ use rex_ipc::handle::{DirId, FileId};
 use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
+use crate::file_system::writing;
+
 /// What replaces `old`, or the empty directory `empty`, by `new` or `full`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     File,
     Directory,
+    /// A new file as archives have it.
+    Archive,
 }
 
 fn replace(session: &mut Session, way: Way, to: &str) -> Result<(), Refused> {
@@ -19,6 +23,11 @@ fn replace(session: &mut Session, way: Way, to: &str) -> Result<(), Refused> {
     let place = session.text(to);
     let to = session.open_dir(&place)?;
     match way {
+        Way::Archive => {
+            let writer = writing::begin_file(session, to, "old")?;
+            writing::push(session, writer, b"new")?;
+            session.send(writing::finishing(writer))
+        }
         Way::File => {
             let mut opening = session.opening_file(root, "new");
             opening.write = true;
@@ -46,7 +55,7 @@ fn fill(tree: &Tree, to: &str) {
 /// Which actions a way asks for on what it replaces, and which objects a policy names for it.
 fn asked(way: Way) -> (&'static [&'static str], &'static str) {
     match way {
-        Way::File => (&["write", "delete"], r#"file_system::File::"{root}/to/old""#),
+        Way::File | Way::Archive => (&["write", "delete"], r#"file_system::File::"{root}/to/old""#),
         Way::Directory => (&["delete"], r#"file_system::Dir::"{root}/to/empty""#),
     }
 }
@@ -67,7 +76,7 @@ fn check(session: &mut Session, way: Way, is_denied: bool, case: &str) {
 }
 
 fn each_case(mount: bool) {
-    for way in [Way::File, Way::Directory] {
+    for way in [Way::File, Way::Directory, Way::Archive] {
         let (actions, what) = asked(way);
         let session = |policy: &str, rex_compat: bool| {
             let tree = Tree::new();
@@ -89,7 +98,7 @@ fn each_case(mount: bool) {
                 check(&mut session(&forbidden, rex_compat), way, true, &format!("forbid {case}"));
                 let not_permitted = format!("permit(principal, action, resource) unless {{ {is_it} }};");
                 // What Rex asks by itself needs a permit as ever.
-                let asked_by_rex = *action == "write" && way == Way::File && mount;
+                let asked_by_rex = *action == "write" && (way == Way::File && mount || way == Way::Archive);
                 let is_denied = !rex_compat || asked_by_rex;
                 check(&mut session(&not_permitted, rex_compat), way, is_denied, &format!("no permit {case}"));
             }
@@ -140,7 +149,8 @@ fn what_comes_to_a_free_name_is_never_replaced_unasked() {
         r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"delete", resource)
            when {{ resource is file_system::File && resource.path like "*/old" }};"#
     );
-    for _ in 0..200 {
+    for round in 0..200 {
+        let way = if round % 2 == 0 { Way::File } else { Way::Archive };
         let mut session = Session::with_policy(&policy);
         session.tree.file("new", "new");
         session.tree.dir("to");
@@ -148,7 +158,7 @@ fn what_comes_to_a_free_name_is_never_replaced_unasked() {
 
         let mine = std::thread::scope(|scope| {
             let other = scope.spawn(|| fs::File::create_new(&place).is_ok());
-            drop(replace(&mut session, Way::File, "to"));
+            drop(replace(&mut session, way, "to"));
             other.join().unwrap()
         });
 

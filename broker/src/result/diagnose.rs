@@ -3,6 +3,7 @@
 use rex_ipc::control::{Doubt, Place, Remark};
 
 use super::ending::Ending;
+use crate::front::reference;
 use crate::policy::{Finding, Severity};
 
 /// The error of a script as a remark about its text; nothing when it has no place there.
@@ -19,7 +20,7 @@ pub fn diagnose(ending: &Ending, place: Option<Place>, file: &str, script: &str)
         line,
         column,
         length: word_length(script, line, column),
-        hint: hint(&message).or_else(|| limit_hint(ending)),
+        hint: hint(&message, script, line, column).or_else(|| limit_hint(ending)),
         message: without_place(&message, place),
         policy_id: None,
     })
@@ -109,29 +110,20 @@ fn word_length(script: &str, line: usize, column: usize) -> usize {
 }
 
 /// What to do about an error that many scripts have. The text is only for people, so it is found by the message's words.
-fn hint(message: &str) -> Option<String> {
+fn hint(message: &str, script: &str, line: usize, column: usize) -> Option<String> {
     let quoted = |rest: &str| rest.split([' ', '\n']).next().unwrap_or_default().to_owned();
     for beginning in ["Syntax error: Undefined variable: ", "Variable not found: "] {
         if let Some(rest) = message.strip_prefix(beginning) {
             let name = quoted(rest);
-            if let Some((module, _)) = name.split_once("::") {
-                return Some(format!("`rex-broker sdk search {module}` tells which constants there are"));
+            if let Some((module, constant)) = name.split_once("::") {
+                return Some(reference::advice_on_constant(module, constant));
             }
             return Some(format!("declare it with `let {name} = …`, or give it with `--arg {name}=…`"));
         }
     }
-    if let Some(rest) = message.strip_prefix("Function not found: ") {
-        let name = quoted(rest);
-        let is_word = |name: &str| {
-            name.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | ':'))
-        };
-        if !is_word(&name) {
-            // An operator is nothing to search for, and a shell would put file names in place of `*`.
-            return Some(format!(
-                "`{name}` does not go with values of these types; `--arg NAME:int=…` makes an argument a number"
-            ));
-        }
-        return Some(format!("`rex-broker sdk search {name}` tells what there is, and with which arguments"));
+    if let Some(called) = message.strip_prefix("Function not found: ") {
+        let at = script.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        return Some(reference::advice(called, at, column, script));
     }
     let (_, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
     Some((*advice).to_owned())
@@ -209,11 +201,14 @@ mod tests {
             "declare it with `let path = …`, or give it with `--arg path=…`"
         );
         assert_eq!(
-            hint("Variable not found: MetricUnitType::BYTES (line 1, position 1)").unwrap(),
-            "`rex-broker sdk search MetricUnitType` tells which constants there are"
+            hint("Variable not found: MetricUnitType::COUTN (line 1, position 1)").unwrap(),
+            "did you mean `MetricUnitType::COUNT`? `rex-broker sdk show MetricUnitType` has all of them"
         );
         assert!(hint("Module not found: m (line 1, position 8)").unwrap().contains("into one file"));
-        assert!(hint("Function not found: cta (&str) (line 1, position 1)").unwrap().contains("search cta`"));
+        assert_eq!(
+            hint("Function not found: cta (&str) (line 1, position 1)").unwrap(),
+            "did you mean `cat(path: String)`?"
+        );
         for operator in ["*", "+", "<=", "??", "!", "[]"] {
             let hint =
                 hint(&format!("Function not found: {operator} (i64, map) (line 1, position 1)")).unwrap();

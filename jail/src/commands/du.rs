@@ -5,7 +5,7 @@ use rex_ipc::file_system::{ListDetails, Stat};
 use rex_ipc::handle::AnyId;
 use rhai::{Array, Dynamic, INT, Map, NativeCallContext};
 
-use crate::error::{Fallible, TooLarge, io_error, too_large};
+use crate::error::{Fallible, TooLarge, io_error, message_of, request_behind, text_error, too_large};
 use crate::file_system::change_options::{CONTRADICTION, DiskUsageOptions};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::disk_usage::{Count, DiskUsageEntry};
@@ -31,7 +31,7 @@ pub enum DuFlag {
 /// # Errors
 /// See [`with_flags`].
 pub fn plain(context: NativeCallContext, path: &str) -> Fallible<Map> {
-    count(&context, &DiskUsageOptions::default(), path)
+    as_told(&context, count(&context, &DiskUsageOptions::default(), path))
 }
 
 /// What is listed, as the flags say, and the total.
@@ -40,7 +40,26 @@ pub fn plain(context: NativeCallContext, path: &str) -> Fallible<Map> {
 /// Kind `Other` for a foreign flag; `ValidationError` for flags that contradict each other; the broker's failures to open and
 /// describe the directory; the limits on values.
 pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<Map> {
-    let flags = value::flags::<DuFlag>(&context, "du", flags)?;
+    as_told(&context, flagged(&context, flags, path))
+}
+
+/// An error as everywhere, and for Rex the text alone: there every error of this command is a text.
+fn as_told<T>(context: &NativeCallContext, result: Fallible<T>) -> Fallible<T> {
+    let session = Session::of(context);
+    match result {
+        Err(error) if session.is_rex_compat() => Err(match message_of(&error) {
+            Some(message) => {
+                session.note_told(&message, request_behind(&error));
+                text_error(message)
+            }
+            None => error,
+        }),
+        result => result,
+    }
+}
+
+fn flagged(context: &NativeCallContext, flags: Array, path: &str) -> Fallible<Map> {
+    let flags = value::flags::<DuFlag>(context, "du", flags)?;
     let max_depth = flags.iter().find_map(|flag| match flag {
         DuFlag::MaxDepth(depth) => Some(*depth),
         _ => None,
@@ -52,12 +71,12 @@ pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Falli
         max_depth: max_depth.unwrap_or(INT::MAX),
         ..DiskUsageOptions::default()
     };
-    // Rex's text, as `DiskUsageOptions().build()` has it; every other error of the command is a map.
-    let options = options.checked().map_err(|error| match Session::of(&context).is_rex_compat() {
+    // Rex's text is that of `DiskUsageOptions().build()`.
+    let options = options.checked().map_err(|error| match Session::of(context).is_rex_compat() {
         true => error,
         false => io_error(ErrorKind::ValidationError, CONTRADICTION),
     })?;
-    count(&context, &options, path)
+    count(context, &options, path)
 }
 
 /// The total is that of the directory, and not a sum over a list in which each directory is contained in the next.
@@ -82,9 +101,13 @@ fn count(context: &NativeCallContext, options: &DiskUsageOptions, path: &str) ->
         Err(failed) => return Err(failed.into()),
     };
     // The engine counts the entries of nested maps together, and would end the script with the same words.
-    if result.entries.len().saturating_mul(FIELDS) > map_limit(&session) {
+    let fields = if session.is_rex_compat() { FIELDS_OF_REX } else { FIELDS };
+    if result.entries.len().saturating_mul(fields) > map_limit(&session) {
         return Err(too_large(TooLarge::Map));
     }
+    let as_map = |entry: &Dynamic| {
+        entry.read_lock::<DiskUsageEntry>().map(|entry| Dynamic::from_map(entry.to_map(&session)))
+    };
     let entries: Array = result.entries.iter().filter_map(as_map).collect();
     // Rex's map has three keys; the fourth says that the others do not tell everything.
     let denied = (result.denied_count > 0).then(|| ("denied_count", Dynamic::from_int(result.denied_count)));
@@ -100,11 +123,8 @@ fn count(context: &NativeCallContext, options: &DiskUsageOptions, path: &str) ->
 }
 
 /// Entries of the map of one entry.
-const FIELDS: usize = 3;
-
-fn as_map(entry: &Dynamic) -> Option<Dynamic> {
-    entry.read_lock::<DiskUsageEntry>().map(|entry| Dynamic::from_map(entry.to_map()))
-}
+const FIELDS: usize = 4;
+const FIELDS_OF_REX: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -121,7 +141,7 @@ mod tests {
                 r#"let m = du([du::apparent_size, du::a], "/t");
                    [m.entries.map(|e| e.path), m.total_size_bytes, m.total_inode_count, m.keys().len(), m.entries[0]]"#
             ),
-            r##"[["/t/a", "/t/s/u/b", "/t/s/u", "/t/s", "/t"], 12296, 5, 3, #{"inode_count": 1, "path": "/t/a", "size_bytes": 5}]"##
+            r##"[["/t/a", "/t/s/u/b", "/t/s/u", "/t/s", "/t"], 12296, 5, 3, #{"inode_count": 1, "path": "/t/a", "size_bytes": 5, "type": "File"}]"##
         );
     }
 
@@ -134,6 +154,19 @@ mod tests {
             r#"[["/t", 20480]]"#
         );
         assert_eq!(bench.asked()[0], ["open_dir", "stat", "list_details"]);
+    }
+
+    #[test]
+    fn entries_say_what_they_are_but_for_rex() {
+        let script =
+            r#"let r = du([du::a], "/t").entries.map(|e| `${e.path} ${e.keys().len()} ${e.get("type")}`); r"#;
+        let bench = bench().link("/t/l", "a").fifo("/t/p");
+
+        assert_eq!(
+            bench.output(script),
+            r#"["/t/a 4 File", "/t/l 4 Symlink", "/t/p 4 Fifo", "/t/s/u/b 4 File", "/t/s/u 4 Dir", "/t/s 4 Dir", "/t 4 Dir"]"#
+        );
+        assert!(bench.like_rex().output(script).starts_with(r#"["/t/a 3 ","#));
     }
 
     #[test]
@@ -170,6 +203,37 @@ mod tests {
             bench().output(script),
             r#"["map ValidationError", "map IoError", "map IoError", "map Other", "map Other"]"#
         );
+    }
+
+    // spec, du: "All errors are plain strings, including denials."
+    #[test]
+    fn for_rex_every_error_is_a_text() {
+        let script = r#"
+            [|| du([du::s, du::a], "/t"), || du("/t/a"), || du("/none"), || du([cat::n], "/t"), || du("relative"), || du("/no")].map(|f| {
+                let r = ();
+                try { f.call() } catch (e) { r = `${type_of(e)} ${e}` }
+                r
+            })
+        "#;
+        let bench = || bench().dir("/no").denying("stat", "/no").like_rex();
+        let output = bench().output(script);
+
+        assert_eq!(output.matches("string ").count(), 6, "{output}");
+        assert!(output.contains("string Not a directory (os error 20)"), "{output}");
+        assert!(output.contains("string Permission denied: "), "{output}");
+        // A denial is what ended the script, although its text is all that is left of it.
+        let ended = bench().run(r#"du("/no")"#);
+        assert!(
+            ended.outcome.ended_by.is_some() && ended.text.starts_with("Runtime error: Permission denied: "),
+            "{}",
+            ended.text
+        );
+        assert_eq!(bench().run(r#"du("/none")"#).outcome.ended_by.map(|_| ()), Some(()));
+        assert_eq!(
+            bench().run(r#"try { du("/no") } catch { } throw "Permission denied""#).outcome.ended_by,
+            None
+        );
+        assert_eq!(bench().run(r#"throw "Permission denied: u""#).outcome.ended_by, None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The names below a directory that match a pattern.
 
-use rex_ipc::file_system::ListEntries;
+use rex_ipc::file_system::{EntryType, ListEntries};
 use rhai::{Array, NativeCallContext};
 
 use crate::error::Fallible;
@@ -17,6 +17,10 @@ use crate::value;
 pub enum GlobFlag {
     /// Everything below, and not only the direct children.
     Recursive,
+    /// Whole paths, and not only names.
+    Path,
+    /// What is of this type.
+    Type(EntryType),
 }
 
 /// The direct children that match, by name.
@@ -24,7 +28,7 @@ pub enum GlobFlag {
 /// # Errors
 /// See [`with_flags`].
 pub fn plain(context: NativeCallContext, pattern: &str, path: &str) -> Fallible<Array> {
-    names(&context, 1, pattern, path)
+    names(&context, &[], pattern, path)
 }
 
 /// What matches, as the flags say, by name and without the path.
@@ -33,10 +37,19 @@ pub fn plain(context: NativeCallContext, pattern: &str, path: &str) -> Fallible<
 /// Kind `Other` for a foreign flag; the broker's failures to open the directory; `ValidationError` for a pattern.
 pub fn with_flags(context: NativeCallContext, flags: Array, pattern: &str, path: &str) -> Fallible<Array> {
     let flags = value::flags::<GlobFlag>(&context, "glob", flags)?;
-    names(&context, if flags.is_empty() { 1 } else { u64::MAX }, pattern, path)
+    names(&context, &flags, pattern, path)
 }
 
-fn names(context: &NativeCallContext, max_depth: u64, pattern: &str, path: &str) -> Fallible<Array> {
+fn names(context: &NativeCallContext, flags: &[GlobFlag], pattern: &str, path: &str) -> Fallible<Array> {
+    let max_depth = if flags.contains(&GlobFlag::Recursive) { u64::MAX } else { 1 };
+    let has_paths = flags.contains(&GlobFlag::Path);
+    let types: Vec<EntryType> = flags
+        .iter()
+        .filter_map(|flag| match flag {
+            GlobFlag::Type(entry_type) => Some(*entry_type),
+            GlobFlag::Recursive | GlobFlag::Path => None,
+        })
+        .collect();
     let session = Session::of(context);
     let id = session.new_dir();
     let requests = (open_parent(id, value::path(path)?), ListEntries { dir: id, restart: true });
@@ -53,7 +66,10 @@ fn names(context: &NativeCallContext, max_depth: u64, pattern: &str, path: &str)
     let root = DirHandle::adopt(&session, id, path, &opened);
     let plan = WalkPlan { max_depth, describe: false, follow_links: false };
     Walk::from_page(context, &root, page, plan, &passed_over).run(&mut |step: Step<'_>| {
-        if glob.matches(step.entry.name()) { names.push(step.entry.name()) } else { Ok(()) }
+        if !glob.matches(step.entry.name()) || !find::is_wanted_type(context, &step, &types)? {
+            return Ok(());
+        }
+        names.push(if has_paths { step.path } else { step.entry.name() })
     })?;
     Ok(names.into_array())
 }
@@ -105,10 +121,41 @@ mod tests {
 
     #[test]
     fn a_directory_that_may_not_be_opened_is_not_reported() {
-        assert_eq!(bench().denying("open", "/t/s").output(r#"find_files("s", "/t")"#), "[]");
+        assert_eq!(bench().denying("open", "/t/s").like_rex().output(r#"find_files("s", "/t")"#), "[]");
         assert_eq!(bench().denying("open", "/t/s").output(r#"find_files([glob::r], "s", "/t")"#), "[]");
         assert!(
             bench().denying("open", "/t").failure(r#"find_files("s", "/t")"#).contains("PermissionDenied")
+        );
+    }
+
+    // Rex asks to open each of them.
+    #[test]
+    fn without_recursion_nothing_below_is_asked_for() {
+        let bench = bench().denying("open", "/t/s");
+
+        assert_eq!(bench.output(r#"[find_files("*s", "/t"), passed_over()]"#), r#"[["s"], 0]"#);
+        assert_eq!(bench.asked(), [["open_dir", "list_entries"]]);
+    }
+
+    #[test]
+    fn types_are_chosen_and_paths_are_whole() {
+        let bench = bench().link("/t/s/up", "..").fifo("/t/p.log");
+
+        for (flags, expected) in [
+            ("glob::f", r#"[".c.log", "a.log"]"#),
+            ("glob::file", r#"[".c.log", "a.log"]"#),
+            ("glob::l", r#"["g.log"]"#),
+            ("glob::symlink, glob::f", r#"[".c.log", "a.log", "g.log"]"#),
+            ("glob::d", "[]"),
+            ("glob::p, glob::f", r#"["/t/.c.log", "/t/a.log"]"#),
+            ("glob::path, glob::r, glob::file", r#"["/t/.c.log", "/t/a.log", "/t/s/d.log", "/t/s/u/f.log"]"#),
+        ] {
+            let script = format!(r#"let r = find_files([{flags}], "*.log", "/t"); r.sort(); r"#);
+            assert_eq!(bench.output(&script), expected, "{flags}");
+        }
+        assert_eq!(
+            bench.output(r#"let r = find_files([glob::dir, glob::r, glob::p], "*", "/t"); r.sort(); r"#),
+            r#"["/t/s", "/t/s/u"]"#
         );
     }
 

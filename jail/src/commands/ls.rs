@@ -1,12 +1,14 @@
 //! Lists a directory by name, or shows a link as itself.
 
+use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Listing, OpenListing};
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-use crate::error::Fallible;
+use crate::error::{Fallible, io_error_from};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::entry::DirEntry;
 use crate::session::Session;
+use crate::text::open_parent;
 use crate::value;
 
 /// A flag of `ls`.
@@ -14,7 +16,7 @@ use crate::value;
 pub enum LsFlag {
     /// Names that begin with a dot, too.
     All,
-    /// Accepted; entries have all there is to know about them anyway.
+    /// A link as itself, wherever it leads; of everything else entries have all there is to know anyway.
     Long,
     /// Accepted, without effect.
     Recursive,
@@ -25,7 +27,7 @@ pub enum LsFlag {
 /// # Errors
 /// The broker's failures; the limit on maps.
 pub fn plain(context: NativeCallContext, path: &str) -> Fallible<Map> {
-    list(&context, path, false)
+    list(&context, path, false, false)
 }
 
 /// What is listed, as the flags say.
@@ -34,29 +36,54 @@ pub fn plain(context: NativeCallContext, path: &str) -> Fallible<Map> {
 /// As [`plain`]; kind `Other` for a foreign flag.
 pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<Map> {
     let flags = value::flags::<LsFlag>(&context, "ls", flags)?;
-    list(&context, path, flags.contains(&LsFlag::All))
+    list(&context, path, flags.contains(&LsFlag::All), flags.contains(&LsFlag::Long))
 }
 
 /// Two round trips: only after the first is it known whether there is a directory whose entries may be asked for.
-fn list(context: &NativeCallContext, path: &str, all: bool) -> Fallible<Map> {
+fn list(context: &NativeCallContext, path: &str, all: bool, as_itself: bool) -> Fallible<Map> {
     let session = Session::of(context);
     let id = session.new_dir();
     let request = OpenListing { id, path: value::path(path)? };
     let listing = session.ask(value::line(context), request)?;
     match listing {
         Listing::Directory(opened) => {
-            let mut entries = DirHandle::adopt(&session, id, path, &opened).list_entries(context)?;
-            if !all {
-                entries.retain(|name, _| !name.starts_with('.'));
-            }
-            Ok(entries)
+            entries_of(&DirHandle::adopt(&session, id, path, &opened), context, all)
         }
         Listing::Link(opened, entry) => {
             let parent = path.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent);
             let parent = DirHandle::adopt(&session, id, parent, &opened);
+            if !as_itself
+                && !session.is_rex_compat()
+                && let Some(target) = target(context, &session, path)?
+            {
+                return entries_of(&target, context, all);
+            }
             let name = entry.name.as_str().into();
             Ok(Map::from([(name, Dynamic::from(DirEntry::new(&parent, entry)))]))
         }
+    }
+}
+
+fn entries_of(dir: &DirHandle, context: &NativeCallContext, all: bool) -> Fallible<Map> {
+    let mut entries = dir.list_entries(context)?;
+    if !all {
+        entries.retain(|name, _| !name.starts_with('.'));
+    }
+    Ok(entries)
+}
+
+/// The directory that a link leads to; nothing when it leads to something else, or nowhere.
+fn target(context: &NativeCallContext, session: &Session, path: &str) -> Fallible<Option<DirHandle>> {
+    let id = session.new_dir();
+    match session.ask(value::line(context), open_parent(id, value::path(path)?)) {
+        Ok(opened) => Ok(Some(DirHandle::adopt(session, id, path, &opened))),
+        Err(failed) if failed.is_final() => Err(failed.into()),
+        Err(failed) if failed.is_denial() => {
+            let message =
+                format!("{}; `ls([ls::l], …)` shows the link itself", failed.failure.message.as_str());
+            Err(io_error_from(ErrorKind::PermissionDenied, message, Some(failed.number)))
+        }
+        Err(_) => Ok(None),
     }
 }
 
@@ -92,14 +119,44 @@ mod tests {
         );
     }
 
+    // ls(1): "--dereference-command-line-symlink-to-dir" is what it does when no option says otherwise, and -l does.
     #[test]
-    fn a_link_is_one_entry_and_with_a_slash_the_directory_it_leads_to() {
-        let bench = bench().link("/to", "d");
+    fn a_link_to_a_directory_is_that_directory_and_any_other_link_itself() {
+        let bench = bench().link("/to", "d").link("/f", "/d/a.txt").link("/none", "gone").link("/far", "/to");
+        let keys = |call: &str| bench.output(&format!("{call}.keys()"));
+        let of_dir = r#"["a.txt", "b.txt", "l", "p", "sub"]"#;
 
+        for call in [
+            r#"ls("/to")"#,
+            r#"ls("/far")"#,
+            r#"ls("/to/")"#,
+            r#"ls([ls::R], "/to")"#,
+            r#"ls([ls::l], "/to/")"#,
+        ] {
+            assert_eq!(keys(call), of_dir, "{call}");
+        }
+        assert_eq!(keys(r#"ls([ls::a], "/to")"#).matches("hidden").count(), 1);
+        assert_eq!(keys(r#"ls([ls::l], "/to")"#), r#"["to"]"#);
+        assert_eq!(keys(r#"ls([ls::long, ls::a], "/far")"#), r#"["far"]"#);
+        assert_eq!([keys(r#"ls("/f")"#), keys(r#"ls("/none")"#)], [r#"["f"]"#, r#"["none"]"#]);
+        let rex = bench.like_rex();
         assert_eq!(
-            bench.output(r#"let l = ls("/to"); [l.keys(), `${l["to"].type()}`, ls("/to/").len()]"#),
+            rex.output(r#"let l = ls("/to"); [l.keys(), `${l["to"].type()}`, ls("/to/").len()]"#),
             r#"[["to"], "Symlink", 5]"#
         );
+    }
+
+    #[test]
+    fn a_link_to_a_place_that_is_denied_says_how_it_is_shown() {
+        let bench = bench().link("/to", "d").denying("open", "/d");
+
+        let told = bench.failure(r#"ls("/to")"#);
+        assert!(
+            told.contains("PermissionDenied") && told.contains("`ls([ls::l], …)` shows the link itself"),
+            "{told}"
+        );
+        assert!(bench.run(r#"ls("/to")"#).outcome.ended_by.is_some());
+        assert_eq!(bench.output(r#"ls([ls::l], "/to").keys()"#), r#"["to"]"#);
     }
 
     #[test]

@@ -134,6 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_read_and_not_edited_and_the_error_says_why() {
+        let bench = bench().link("/l", "/d/s");
+        let script = r#"sed([sed::i], "a", "b", "/l")"#;
+
+        assert_eq!(bench.output(r#"sed("a", "b", "/l")"#), "bbc\nabab\n");
+        assert_eq!(
+            bench.failure(script),
+            "IoErrorKind: FileError: File error: /l is a symbolic link, and a file is not edited through one; edit what it \
+             leads to (line 1, position 1)"
+        );
+        assert_eq!(bench.content("/d/s"), "abc\nabab\n");
+        assert!(bench.like_rex().failure(script).contains("follow_symlinks is not enabled"));
+    }
+
+    #[test]
     fn what_is_wrong_changes_nothing() {
         let bench = bench().denying("write", "/d/s");
 

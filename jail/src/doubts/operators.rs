@@ -60,6 +60,9 @@ impl Reader {
                     self.forget();
                 }
             }
+            // The minus of a number that is written out belongs to the number.
+            Token::IntegerConstant(number) if *number < 0 => self.negative(position),
+            Token::FloatConstant(number) if number.0.is_sign_negative() => self.negative(position),
             Token::IntegerConstant(_)
             | Token::FloatConstant(_)
             | Token::StringConstant(_)
@@ -75,6 +78,11 @@ impl Reader {
                 None => self.forget(),
             },
         }
+    }
+
+    fn negative(&mut self, position: Position) {
+        self.operator(Family::Minus, position);
+        self.after_operand = true;
     }
 
     fn operator(&mut self, family: Family, position: Position) {

@@ -13,6 +13,7 @@ use super::change_options::DiskUsageOptions;
 use super::dir::DirHandle;
 use super::entry::DirEntry;
 use super::file::FileHandle;
+use super::metadata::type_name;
 use super::passed_over::PassedOver;
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::session::Session;
@@ -24,6 +25,8 @@ use crate::value;
 pub struct DiskUsageEntry {
     /// Its path.
     pub path: ImmutableString,
+    /// What it is.
+    pub entry_type: EntryType,
     /// Bytes.
     pub size_bytes: INT,
     /// Files and directories that were counted.
@@ -44,21 +47,24 @@ pub struct DiskUsageResult {
 }
 
 impl DiskUsageEntry {
-    /// The fields as a map.
-    pub fn to_map(&self) -> Map {
+    /// The fields as a map; that of Rex has no type.
+    pub fn to_map(&self, session: &Session) -> Map {
+        let entry_type =
+            (!session.is_rex_compat()).then(|| ("type", Dynamic::from(type_name(self.entry_type))));
         [
             ("path", Dynamic::from(self.path.clone())),
             ("size_bytes", Dynamic::from_int(self.size_bytes)),
             ("inode_count", Dynamic::from_int(self.inode_count)),
         ]
         .into_iter()
+        .chain(entry_type)
         .map(|(key, value)| (key.into(), value))
         .collect()
     }
 
-    fn new(path: &str, sum: Sum) -> Self {
+    fn new(path: &str, entry_type: EntryType, sum: Sum) -> Self {
         let (size_bytes, inode_count) = (value::integer(sum.bytes), value::integer(sum.inodes));
-        Self { path: path.into(), size_bytes, inode_count }
+        Self { path: path.into(), entry_type, size_bytes, inode_count }
     }
 }
 
@@ -72,7 +78,8 @@ impl FileHandle {
         context: &NativeCallContext,
         options: &DiskUsageOptions,
     ) -> Fallible<DiskUsageEntry> {
-        Ok(DiskUsageEntry::new(self.path(), Sum::of(&self.stat(context)?, options)))
+        let described = self.stat(context)?;
+        Ok(DiskUsageEntry::new(self.path(), described.entry_type, Sum::of(&described, options)))
     }
 }
 
@@ -212,7 +219,7 @@ impl<'c> Count<'c> {
         Ok(DiskUsageResult {
             entries: self.listed,
             largest_subdir: self.largest.map(|(_, dir)| dir),
-            total: self.total.unwrap_or(DiskUsageEntry::new("", Sum::default())),
+            total: self.total.unwrap_or(DiskUsageEntry::new("", EntryType::Dir, Sum::default())),
             denied_count: value::integer(self.passed_over.entries()),
         })
     }
@@ -233,7 +240,11 @@ impl<'c> Count<'c> {
         {
             level.below.add(sum);
         }
-        if self.options.all_files { self.list(self.levels.len(), &path, sum).map(drop) } else { Ok(()) }
+        if self.options.all_files {
+            self.list(self.levels.len(), &path, metadata.entry_type, sum).map(drop)
+        } else {
+            Ok(())
+        }
     }
 
     /// Goes into a directory if that is possible, in one round trip if everything about it is permitted.
@@ -291,10 +302,10 @@ impl<'c> Count<'c> {
         if let Some(parent) = self.levels.last_mut() {
             parent.below.add(below);
         } else {
-            self.total = Some(DiskUsageEntry::new(dir.path(), below));
+            self.total = Some(DiskUsageEntry::new(dir.path(), EntryType::Dir, below));
         }
         let depth = self.levels.len();
-        if self.list(depth, dir.path(), below)?
+        if self.list(depth, dir.path(), EntryType::Dir, below)?
             && depth > 0
             && self.options.track_largest_subdir
             && self.largest.as_ref().is_none_or(|(bytes, _)| below.bytes > *bytes)
@@ -305,7 +316,7 @@ impl<'c> Count<'c> {
     }
 
     /// Lists an entry if it is within what was asked for; says whether it is.
-    fn list(&mut self, depth: usize, path: &str, sum: Sum) -> Fallible<bool> {
+    fn list(&mut self, depth: usize, path: &str, entry_type: EntryType, sum: Sum) -> Fallible<bool> {
         let left_out = self.options.summarize && depth > 0;
         if left_out || value::integer(depth) > self.options.max_depth {
             return Ok(false);
@@ -317,7 +328,7 @@ impl<'c> Count<'c> {
         if self.listed_bytes > string_limit(&self.session) {
             return Err(too_large(TooLarge::Text));
         }
-        self.listed.push(Dynamic::from(DiskUsageEntry::new(path, sum)));
+        self.listed.push(Dynamic::from(DiskUsageEntry::new(path, entry_type, sum)));
         Ok(true)
     }
 
@@ -504,7 +515,7 @@ mod tests {
                    let e = d.open_file("a.f", OpenFileOptions().read(true).build()).disk_usage(DiskUsageOptions().apparent_size(true).build());
                    [e.path, e.size_bytes, e.inode_count, e.to_map(), type_of(e)]"#
             ),
-            r##"["/t/a.f", 5, 1, #{"inode_count": 1, "path": "/t/a.f", "size_bytes": 5}, "rust_safe_io::dir::unix::disk_usage::DiskUsageEntry"]"##
+            r##"["/t/a.f", 5, 1, #{"inode_count": 1, "path": "/t/a.f", "size_bytes": 5, "type": "File"}, "rust_safe_io::dir::unix::disk_usage::DiskUsageEntry"]"##
         );
     }
 

@@ -49,6 +49,11 @@ impl DirEntry {
         self.entry.name.as_str()
     }
 
+    /// Its path: its name in the directory that it was found in.
+    pub fn path(&self) -> String {
+        self.parent.path_of(self.name())
+    }
+
     /// Its inode number.
     pub fn inode(&self) -> u64 {
         self.entry.inode

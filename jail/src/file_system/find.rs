@@ -33,7 +33,8 @@ pub fn find(
     Walk::from_root(context, root, plan, &passed_over)?.run(&mut |step: Step<'_>| {
         let wanted = step.depth >= min_depth
             && pattern.matches(step.entry, step.path)
-            && step.metadata.is_none_or(|metadata| filters.let_through(metadata));
+            && step.metadata.is_none_or(|metadata| filters.let_through(metadata))
+            && is_wanted_type(context, &step, options.entry_type.as_slice())?;
         if wanted { call(context, callback, step.entry) } else { Ok(()) }
     })
 }
@@ -46,6 +47,22 @@ pub fn glob(pattern: &str, ignore_case: bool) -> Fallible<Glob> {
     Glob::parse(pattern, ignore_case).map_err(|reason| {
         io_error(ErrorKind::ValidationError, format!("Validation error: Invalid glob pattern: - {reason}"))
     })
+}
+
+/// Whether an entry is of one of these types, of which none means any.
+///
+/// # Errors
+/// The broker's failure to describe an entry of which the listing does not say the type.
+pub fn is_wanted_type(context: &NativeCallContext, step: &Step<'_>, wanted: &[EntryType]) -> Fallible<bool> {
+    if wanted.is_empty() {
+        return Ok(true);
+    }
+    let listed = step.metadata.map_or(step.entry.entry_type(), |metadata| metadata.entry_type);
+    let entry_type = match listed {
+        EntryType::Unknown => step.entry.clone().describe(context)?.0.entry_type,
+        told => told,
+    };
+    Ok(wanted.contains(&entry_type))
 }
 
 fn call(context: &NativeCallContext, callback: &FnPtr, entry: &DirEntry) -> Fallible<()> {

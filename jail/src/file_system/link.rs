@@ -20,6 +20,11 @@ pub struct SymlinkHandle {
 }
 
 impl SymlinkHandle {
+    /// Its own path.
+    pub fn path(&self) -> String {
+        self.dir.path_of(&self.name)
+    }
+
     /// Opens the link with this name in a directory.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The options of opening, reading and finding, and what is wrong with some of their combinations.
 
-use rex_ipc::file_system::{CreateDir, Permissions};
+use rex_ipc::file_system::{CreateDir, EntryType, Permissions};
 use rhai::{INT, ImmutableString};
 
 use crate::datetime::DateTime;
@@ -168,6 +168,8 @@ pub struct FindOptions {
     pub regex: Option<ImmutableString>,
     /// Names that do not match the glob.
     pub negate_name: bool,
+    /// What an entry has to be.
+    pub entry_type: Option<EntryType>,
     /// Sizes in bytes.
     pub size_range: Option<SizeRange>,
     /// Least depth; direct children have depth 1.
@@ -193,6 +195,7 @@ impl Default for FindOptions {
             iname: None,
             regex: None,
             negate_name: false,
+            entry_type: None,
             size_range: None,
             min_depth: 0,
             max_depth: INT::MAX,

@@ -273,7 +273,9 @@ impl<'c> Walk<'c> {
             });
         }
         if !descend {
-            return self.open_only(entry);
+            // Rex opens it, and does not report what may not be opened. Nobody else needs that.
+            let is_opened = self.plan.describe || self.session.is_rex_compat();
+            return if is_opened { self.open_only(entry) } else { Ok(Entered::Open(None)) };
         }
         let request = entry.open_dir_request(&self.session)?;
         let id = request.id;

@@ -1,5 +1,6 @@
 //! The commands and their flags, under the names that scripts know.
 
+use rex_ipc::file_system::EntryType;
 use rhai::{Dynamic, INT, NativeCallContext};
 
 use crate::commands::cat::CatFlag;
@@ -43,7 +44,7 @@ const READ: &str = "open Dir(parent), [open Dir(resolved parent)], open File, re
 const READ_WHOLE: &str = "open Dir(parent), [open Dir(resolved parent)], open File, read File";
 
 const LIST: &str = "directory: open Dir, [open Dir(resolved)], read Dir; symlink: open Dir(parent), [open Dir(resolved \
-                    parent)], open File; other: open Dir, open Dir(parent), [open Dir(resolved parent)], open File";
+                    parent)], open File, [open Dir(resolved)], [read Dir(resolved)]; other: open Dir, open Dir(parent), [open Dir(resolved parent)], open File";
 
 const WALK: &str = "open Dir, [open Dir(resolved)], read Dir(best effort), per subdirectory: open Dir(best effort), read \
                     Dir(best effort)";
@@ -114,7 +115,7 @@ fn register_cat(registrar: &mut Registrar<'_>) {
 fn register_ls(registrar: &mut Registrar<'_>) {
     registrar.type_name::<LsFlag>("LsFlag");
     flag(registrar, "ls", &["all", "a"], (LsFlag::All, "LsFlag", "Includes names that begin with a dot."));
-    flag(registrar, "ls", &["long", "l"], (LsFlag::Long, "LsFlag", "Accepted, without effect."));
+    flag(registrar, "ls", &["long", "l"], (LsFlag::Long, "LsFlag", "Shows a link as itself."));
     flag(registrar, "ls", &["recursive", "R"], (LsFlag::Recursive, "LsFlag", "Accepted, without effect."));
     registrar.function(
         command(
@@ -242,6 +243,14 @@ fn register_wc(registrar: &mut Registrar<'_>) {
 fn register_find_files(registrar: &mut Registrar<'_>) {
     registrar.type_name::<GlobFlag>("GlobFlag");
     flag(registrar, "glob", &["recursive", "r"], (GlobFlag::Recursive, "GlobFlag", "Goes into directories."));
+    flag(registrar, "glob", &["path", "p"], (GlobFlag::Path, "GlobFlag", "Gives paths instead of names."));
+    for (names, entry_type, doc) in [
+        (["file", "f"], EntryType::File, "Finds files."),
+        (["dir", "d"], EntryType::Dir, "Finds directories."),
+        (["symlink", "l"], EntryType::Symlink, "Finds symbolic links."),
+    ] {
+        flag(registrar, "glob", &names, (GlobFlag::Type(entry_type), "GlobFlag", doc));
+    }
     registrar.function(
         command(
             "find_files",

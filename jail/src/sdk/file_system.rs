@@ -208,6 +208,9 @@ fn register_entry(registrar: &mut Registrar<'_>) {
     registrar.function(entry("get$name", only, "String", NOTHING, "The name."), |entry: &mut DirEntry| {
         ImmutableString::from(entry.name())
     });
+    registrar.function(entry("get$path", only, "String", NOTHING, "The path."), |entry: &mut DirEntry| {
+        ImmutableString::from(entry.path())
+    });
     registrar
         .function(entry("get$inode", only, "u64", NOTHING, "The inode number."), |entry: &mut DirEntry| {
             entry.inode()

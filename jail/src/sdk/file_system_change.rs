@@ -313,6 +313,17 @@ fn register_disk_usage(registrar: &mut Registrar<'_>) {
     registrar.function(
         Entry {
             module: "DiskUsageEntry",
+            name: "type",
+            signature: "(DiskUsageEntry)",
+            returns: "EntryType",
+            actions: NOTHING,
+            doc: "What it is.",
+        },
+        |entry: &mut DiskUsageEntry| entry.entry_type,
+    );
+    registrar.function(
+        Entry {
+            module: "DiskUsageEntry",
             name: "get$size_bytes",
             signature: "(DiskUsageEntry)",
             returns: "i64",
@@ -341,7 +352,7 @@ fn register_disk_usage(registrar: &mut Registrar<'_>) {
             actions: NOTHING,
             doc: "The fields as a map.",
         },
-        |entry: &mut DiskUsageEntry| entry.to_map(),
+        |context: NativeCallContext, entry: &mut DiskUsageEntry| entry.to_map(&Session::of(&context)),
     );
     registrar.function(
         Entry {

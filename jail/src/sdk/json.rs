@@ -6,6 +6,7 @@ use crate::error::{Fallible, TooLarge, too_large};
 use crate::registry::{Entry, NOTHING, Registrar};
 use crate::session::Session;
 use crate::text::string_limit;
+use crate::value;
 
 /// Registers the one function. `parse_json` replaces one of the language, see [`crate::natives`].
 pub fn register(registrar: &mut Registrar<'_>) {
@@ -16,7 +17,7 @@ pub fn register(registrar: &mut Registrar<'_>) {
             signature: "(map: Map)",
             returns: "String",
             actions: NOTHING,
-            doc: "The map as JSON; objects of the SDK become the text of their type.",
+            doc: "The map as JSON; objects of the SDK become text.",
         },
         to_json,
     );
@@ -65,9 +66,10 @@ impl Writer<'_> {
         if value.is_int() || value.is_bool() || value.is::<u64>() || value.is::<u16>() {
             return self.push(&value.to_string());
         }
-        let name = value.type_name();
-        let mapped = self.engine.map_type_name(name);
-        if mapped == name { self.string(&value.to_string()) } else { self.string(mapped) }
+        match value::own_text(self.engine, value) {
+            Some(text) => self.string(&text),
+            None => self.string(&value.to_string()),
+        }
     }
 
     fn map(&mut self, map: &Map) -> Fallible<()> {
@@ -140,7 +142,7 @@ mod tests {
     fn objects_become_text_so_that_the_result_can_be_read() {
         assert_eq!(
             Bench::new().output("parse_json(#{ when: from_epoch_seconds(0) }.to_json()).when"),
-            "rust_sdk_common_utils::types::datetime::DateTime"
+            "1970-01-01T00:00:00Z"
         );
     }
 

@@ -1,5 +1,6 @@
 //! The builders of options, under the names that scripts know.
 
+use rex_ipc::file_system::EntryType;
 use rhai::{Dynamic, INT, ImmutableString};
 
 use super::kind::{Kind, kind};
@@ -131,6 +132,10 @@ fn register_find(registrar: &mut Registrar<'_>) {
     registrar.setter(
         kind.setter("negate_name", kind.bool, "Finds the names that do not match."),
         |builder: &mut Find, wanted: bool| builder.0.negate_name = wanted,
+    );
+    registrar.setter(
+        kind.setter("type", "(FindOptionsBuilder, EntryType)", "Finds what is of this type."),
+        |builder: &mut Find, wanted: EntryType| builder.0.entry_type = Some(wanted),
     );
     registrar.setter(
         kind.setter("size_range", "(FindOptionsBuilder, SizeRange)", "Finds sizes within a range."),

@@ -56,7 +56,7 @@ fn run() -> i32 {
 
 /// The panicking code holds the channel, so the last frame goes out as the arena's, by asking for more than there can be.
 fn report_panic(_: &PanicHookInfo<'_>) {
-    let frame = frames::fatal(FatalCause::Panic, "a panic was ordered");
+    let frame = frames::fatal(FatalCause::Panic, "a panic was ordered (main.rs:1); the script was in line 1");
     if arena::set_exhaustion_frame(&frame).is_ok() {
         drop(std::hint::black_box(Vec::<u8>::with_capacity(isize::MAX as usize)));
     }

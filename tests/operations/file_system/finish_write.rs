@@ -544,6 +544,37 @@ fn a_new_file_replaces_files_and_links_and_no_directory() {
     assert_eq!(names(&session, ""), ["dir", "fifo", "file", "link", "target"]);
 }
 
+// Nothing is asked for where nothing would be lost, and what is asked comes before anything goes.
+#[test]
+fn what_a_new_file_replaces_is_asked_for_as_a_deletion() {
+    let policy = format!(
+        r#"{ALLOW_ALL} forbid(principal, action == file_system::Action::"delete", resource)
+           when {{ resource is file_system::File && resource.path like "*/kept" }};"#
+    );
+    let mut session = Session::with_policy(&policy);
+    session.tree.file("old", "old");
+    session.tree.file("kept", "kept");
+    session.tree.link("old", "link");
+    let root = session.root();
+    let mut asked = |path: &str| {
+        let writer = super::writing::begin_file(&mut session, root, path).unwrap();
+        push(&mut session, writer, b"new").unwrap();
+        session.records.clear();
+        let finished = finish(&mut session, writer);
+        (finished.is_ok(), session.questions())
+    };
+
+    assert_eq!(asked("free"), (true, vec!["permit write File ~/free".to_owned()]));
+    for path in ["old", "link"] {
+        let expected = ["write", "delete"].map(|action| format!("permit {action} File ~/{path}"));
+        assert_eq!(asked(path), (true, expected.to_vec()));
+    }
+    let expected = vec!["permit write File ~/kept".to_owned(), "deny delete File ~/kept".to_owned()];
+    assert_eq!(asked("kept"), (false, expected));
+    assert_eq!(fs::read(session.path("kept")).unwrap(), b"kept");
+    assert_eq!(names(&session, ""), ["free", "kept", "link", "old"]);
+}
+
 // What a failed call has made goes again.
 #[test]
 fn directories_made_for_a_file_go_with_it() {

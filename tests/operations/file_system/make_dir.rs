@@ -198,3 +198,21 @@ fn the_mode_is_the_asked_one_also_with_another_owner() {
     let made = session.path("a").metadata().unwrap();
     assert_eq!((made.mode() & 0o7777, made.uid(), made.gid()), (0o711, 4_000_001, 4_000_002));
 }
+
+// chown(2): -1 means no change, and an archive that says so must not have the directory be somebody else's.
+#[test]
+fn the_number_that_means_no_change_is_no_owner() {
+    for (user, group) in [(Some(u32::MAX), None), (None, Some(u32::MAX)), (Some(u32::MAX), Some(u32::MAX))] {
+        let mut session = Session::with_policy(ALLOW_ALL);
+        let attributes = Attributes {
+            user: user.map(NameOrNumber::Number),
+            group: group.map(NameOrNumber::Number),
+            ..Attributes::default()
+        };
+
+        let refused = make_with(&mut session, "a", attributes).unwrap_err();
+
+        assert_eq!(refused.errno(), Some(nix::libc::EINVAL as u16), "{user:?} {group:?}");
+        assert!(!session.path("a").exists());
+    }
+}

@@ -1,6 +1,7 @@
 //! Which entries somebody means by a name or a few words.
 
-use super::entry::{Entry, Reference, Section};
+use super::entry::{Entry, Form, Reference, Section};
+use super::uses;
 
 /// The sections that a name means: the overloads of a function, or everything of a type or module.
 ///
@@ -40,10 +41,35 @@ pub(super) fn nearest(reference: &Reference, name: &str) -> Vec<String> {
     found.into_iter().map(|(_, suggested)| suggested).take(5).collect()
 }
 
-/// The entries that have every one of these words somewhere in their name, documentation or actions; those that have
-/// them in the name come first.
+/// The calls whose names are nearest to one that does not exist, best first, each name once.
+pub(super) fn nearest_calls(reference: &Reference, name: &str) -> Vec<String> {
+    let mut found: Vec<(usize, &str, String)> = Vec::new();
+    for (_, entry) in reference.entries() {
+        let is_call = !matches!(entry.form(), Form::Constant | Form::Operator | Form::Property);
+        if is_call && is_near(name, &entry.name) && !found.iter().any(|(_, known, _)| *known == entry.name) {
+            found.push((distance(name, &entry.name), &entry.name, entry.call()));
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, _, call)| call).collect()
+}
+
+/// Whether somebody who wrote one name may have meant the other.
+pub(super) fn is_near(written: &str, name: &str) -> bool {
+    distance(written, name) <= (written.chars().count() / 3).max(1)
+}
+
+fn distance(written: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(&written.to_lowercase(), &name.to_lowercase())
+}
+
+/// The entries that have every one of these words in their name, use, documentation or actions: first what is called so,
+/// then what is for it, then what has the words in its name, and then the rest.
 pub(super) fn containing<'r>(reference: &'r Reference, words: &[String]) -> Vec<(&'r Section, &'r Entry)> {
     let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    let by_use: Vec<Vec<&Entry>> = words.iter().map(|word| uses::entries(reference, word)).collect();
+    let is_for =
+        |of_word: &Vec<&Entry>, entry: &Entry| of_word.iter().position(|found| std::ptr::eq(*found, entry));
     let has_all = |(section, entry): &(&Section, &Entry)| {
         let mut text =
             [entry.call(), entry.doc.clone(), entry.actions.clone(), section.text.clone()].join("\n");
@@ -54,12 +80,20 @@ pub(super) fn containing<'r>(reference: &'r Reference, words: &[String]) -> Vec<
             text.push_str(&remark.text);
         }
         let text = text.to_lowercase();
-        words.iter().all(|word| text.contains(word.as_str()))
+        let mut with_uses = words.iter().zip(&by_use);
+        with_uses.all(|(word, of_word)| text.contains(word.as_str()) || is_for(of_word, entry).is_some())
     };
     let mut found: Vec<_> = reference.entries().filter(has_all).collect();
     found.sort_by_key(|(_, entry)| {
         let name = entry.qualified_name().to_lowercase();
-        !words.iter().all(|word| name.contains(word.as_str()))
+        let is_exact = |word: &String| *word == name || *word == entry.plain_name().to_lowercase();
+        let first_use = by_use.iter().filter_map(|of_word| is_for(of_word, entry)).min();
+        match (words.iter().any(is_exact), first_use) {
+            (true, _) => (0, 0),
+            (false, Some(place)) => (1, place),
+            (false, None) if words.iter().all(|word| name.contains(word.as_str())) => (2, 0),
+            (false, None) => (3, 0),
+        }
     });
     found
 }

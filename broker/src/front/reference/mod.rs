@@ -8,12 +8,15 @@ pub mod markdown;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unknown;
+mod uses;
 
 use std::io::{ErrorKind, Write};
 
 use serde_json::Value;
 
 pub use arguments::{ListArguments, SdkArguments, SdkTask};
+pub use unknown::{advice, advice_on_constant};
 
 use crate::result::Exit;
 use crate::terminal::printable_line;
@@ -81,13 +84,19 @@ fn show(reference: &Reference, name: &str, json: bool) -> Result<String, String>
 
 fn search(reference: &Reference, words: &[String], json: bool) -> Result<String, String> {
     let found = lookup::containing(reference, words);
-    if found.is_empty() {
+    let language: Vec<&str> =
+        words.iter().flat_map(|word| uses::language(&word.to_lowercase()).collect::<Vec<_>>()).collect();
+    if found.is_empty() && (json || language.is_empty()) {
         return Err(format!("nothing mentions `{}`", printable_line(&words.join(" "))));
     }
     Ok(if json {
         pretty(&Value::Array(found.into_iter().map(|(_, entry)| json::row(entry)).collect()))
     } else {
-        text::found(found.into_iter().map(|(_, entry)| entry))
+        let mut lines = text::found(found.into_iter().map(|(_, entry)| entry));
+        for of_language in language {
+            lines.push_str(&format!("of the language: {of_language}\n"));
+        }
+        lines
     })
 }
 

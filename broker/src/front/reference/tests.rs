@@ -86,6 +86,35 @@ fn all_words_have_to_be_found_in_any_letter_case() {
 }
 
 #[test]
+fn exact_names_come_first_and_then_what_is_for_it() {
+    let found = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        search(&reference(), &words, false).unwrap_or_default()
+    };
+    for (words, first) in [
+        ("cat", "cat(path: String)"),
+        ("find", "DirHandle.find("),
+        ("write", "write(path: String, content: String)"),
+        ("copy", "FileHandle.copy("),
+        ("atomic", "write::replace"),
+        ("mtime", "FileHandle.get_last_modified_time()"),
+        ("older", "FindOptionsBuilder.max_modification_time("),
+        ("exists", "find_files("),
+        ("rename", "mv(src: String, dst: String)"),
+        ("size", "TruncateOptionsBuilder.size("),
+        ("largest", "du(path: String)"),
+        ("join", "of the language: array.reduce("),
+        ("sort", "of the language: array.sort()"),
+        ("parse", "parse_datetime("),
+        ("CAT", "cat(path: String)"),
+    ] {
+        assert!(found(&[words]).starts_with(first), "{words}:\n{}", found(&[words]));
+    }
+    assert!(found(&["older", "changed"]).starts_with("FindOptionsBuilder.max_modification_time("));
+    assert!(found(&["json"]).contains("of the language: parse_json(text)"));
+}
+
+#[test]
 fn every_form_is_free_of_control_characters() {
     let reference = reference();
     let all: Vec<&Section> = reference.sections().map(|(_, section)| section).collect();

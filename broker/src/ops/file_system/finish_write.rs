@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
-use rex_ipc::action::file_system::{Chown, Create, Write};
+use rex_ipc::action::file_system::{Chown, Create, Delete, Write};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{Attributes, FinishWrite, NameOrNumber, WriteHow};
+use rex_ipc::file_system::{Attributes, FinishWrite, WriteHow};
 use rex_ipc::handle::FileId;
 
-use super::set_owner::{change_error, group_number, spelled, user_number};
+use super::set_owner::{change_error, group_number, number_of, spelled, user_number};
 use super::support::modes;
 use crate::gate::error::Error;
 use crate::gate::{Act, Permit};
@@ -135,8 +135,8 @@ fn new_file(
     let act = Act::Owner { user: given[0].as_deref(), group: given[1].as_deref() };
     let owner = owned.then(|| call.authorize_act::<Chown, _>(Rc::clone(writer), act)).transpose()?;
     // Looked up only now: which users there are is nothing that a script without `chown` is told.
-    let user = attributes.user.as_ref().map(|user| number(user, user_number)).transpose()?;
-    let group = attributes.group.as_ref().map(|group| number(group, group_number)).transpose()?;
+    let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
+    let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
 
     let walked = below::walk(permit, |_| new)?;
     let mut missing = Vec::new();
@@ -161,39 +161,41 @@ fn new_file(
     if let Some(reason) = call.forbidden().bringing_reason(made.last()?.in_place(), &entry) {
         return Err(call.refuse::<Write, _>(writer, reason));
     }
-    let (forbidden, host) = call.forbidden_and_host();
-    let may_replace = |found: &FileStat| {
-        file_type(found) != SFlag::S_IFDIR && forbidden.displacing_reason(inode(found)).is_none()
-    };
-    let own_fds = Rc::clone(&host.own_fds);
-    let target = (made.last()?, &entry);
-    let placed = place::put(permit, &staged, target, own_fds.as_fd(), &mut host.temporaries, &may_replace);
-    let failure = match placed {
-        Ok(_) => {
-            made.keep();
-            return Ok(());
+    let mut may_replace = false;
+    let failure = loop {
+        let (forbidden, host) = call.forbidden_and_host();
+        let is_replaceable = |found: &FileStat| {
+            may_replace
+                && file_type(found) != SFlag::S_IFDIR
+                && forbidden.displacing_reason(inode(found)).is_none()
+        };
+        let own_fds = Rc::clone(&host.own_fds);
+        let target = (made.last()?, &entry);
+        let placed =
+            place::put(permit, &staged, target, own_fds.as_fd(), &mut host.temporaries, &is_replaceable);
+        match placed {
+            Ok(_) => {
+                made.keep();
+                return Ok(());
+            }
+            Err(NotPlaced::InTheWay { is_directory: true, .. }) => break Errno::EISDIR.into(),
+            Err(NotPlaced::InTheWay { inode, .. }) => match call.forbidden().displacing_reason(inode) {
+                Some(reason) => break call.refuse::<Write, _>(writer, reason),
+                None if may_replace => break Errno::EBUSY.into(),
+                // Nothing has happened yet, and what is there goes only where it may be deleted.
+                None => {
+                    let there = FileAt::new(Rc::clone(made.last()?), entry.clone());
+                    if let Err(denied) = call.authorize_beyond_rex::<Delete, _>(there) {
+                        break denied;
+                    }
+                    may_replace = true;
+                }
+            },
+            Err(NotPlaced::System(error)) => break error.into(),
         }
-        Err(NotPlaced::InTheWay { is_directory: true, .. }) => Errno::EISDIR.into(),
-        Err(NotPlaced::InTheWay { inode, .. }) => match call.forbidden().displacing_reason(inode) {
-            Some(reason) => call.refuse::<Write, _>(writer, reason),
-            None => Errno::EBUSY.into(),
-        },
-        Err(NotPlaced::System(error)) => error.into(),
     };
     drop(made);
     Err(failure)
-}
-
-fn number(
-    given: &NameOrNumber,
-    look_up: impl Fn(&rex_ipc::file_system::IdentityText) -> Result<u32, Error>,
-) -> Result<u32, Error> {
-    match given {
-        NameOrNumber::Name(name) => look_up(name),
-        // chown(2): -1 means no change.
-        NameOrNumber::Number(u32::MAX) => Err(Errno::EINVAL.into()),
-        NameOrNumber::Number(number) => Ok(*number),
-    }
 }
 
 fn not_like(error: NotLike) -> Error {

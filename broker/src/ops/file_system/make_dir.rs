@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use rex_ipc::action::file_system::{Chmod, Chown, Create, Open};
-use rex_ipc::file_system::{Attributes, IdentityText, Instant, MakeDir, NameOrNumber};
+use rex_ipc::file_system::{Attributes, Instant, MakeDir};
 use rex_ipc::interface::Needs;
 
 use super::set_owner::{self, change_error, group_number, user_number};
@@ -145,8 +145,13 @@ impl<'req> Shape<'req> {
             let given = [&attributes.user, &attributes.group].map(|given| set_owner::spelled(given.as_ref()));
             let act = Act::Owner { user: given[0].as_deref(), group: given[1].as_deref() };
             let permit = call.authorize_act::<Chown, _>(DirPath(path.clone()), act)?;
-            let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
-            let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
+            let user =
+                attributes.user.as_ref().map(|user| set_owner::number_of(user, user_number)).transpose()?;
+            let group = attributes
+                .group
+                .as_ref()
+                .map(|group| set_owner::number_of(group, group_number))
+                .transpose()?;
             Some(NewOwner { permit, user, group })
         } else {
             None
@@ -172,16 +177,5 @@ impl<'req> Shape<'req> {
             make::set_modified(create, directory, own_fds.as_fd(), modified)?;
         }
         Ok(())
-    }
-}
-
-/// The number of a user or group that may be given by its name.
-fn number_of(
-    identity: &NameOrNumber,
-    by_name: impl Fn(&IdentityText) -> Result<u32, Error>,
-) -> Result<u32, Error> {
-    match identity {
-        NameOrNumber::Name(name) => by_name(name),
-        NameOrNumber::Number(number) => Ok(*number),
     }
 }

@@ -58,6 +58,21 @@ pub(super) fn spelled(given: Option<&NameOrNumber>) -> Option<String> {
     })
 }
 
+/// The number of a user or group that may be given by its name.
+///
+/// # Errors
+/// `EINVAL` for the number that would mean no change: chown(2), -1.
+pub(super) fn number_of(
+    given: &NameOrNumber,
+    look_up: impl Fn(&IdentityText) -> Result<u32, Error>,
+) -> Result<u32, Error> {
+    match given {
+        NameOrNumber::Name(name) => look_up(name),
+        NameOrNumber::Number(u32::MAX) => Err(Errno::EINVAL.into()),
+        NameOrNumber::Number(number) => Ok(*number),
+    }
+}
+
 /// The number of a user of this name.
 pub(super) fn user_number(name: &IdentityText) -> Result<u32, Error> {
     unguarded::user_number(name.as_str()).ok_or_else(|| {

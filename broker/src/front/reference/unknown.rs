@@ -1,0 +1,378 @@
+//! What somebody may have meant with a call for which there is no function: the nearest in the table, or the nearest types.
+
+use super::entry::{Entry, Form, Reference};
+use super::{lookup, reference};
+
+/// What to do about the engine's message `Function not found: NAME (TYPES)`, without its beginning.
+///
+/// `line` is the line of the script at which it happened, and `column` the place in it, from 1: the names beside an
+/// operator are taken from there.
+pub fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
+    let call = Called::read(called);
+    if !call.is_word() {
+        return operator(&call, line, column);
+    }
+    if let Some(own) = own_function(script, call.name) {
+        return format!("the script's own function is `{own}`");
+    }
+    let reference = reference();
+    let same: Vec<&Entry> = entries_called(&reference, call.name);
+    if let Some(nearest) = nearest_call(&same, &call.types) {
+        return wrong_values(&same, nearest, &call);
+    }
+    if LANGUAGE.contains(&call.name) {
+        return format!(
+            "`{}` is of the language, and not for values of these types: {}",
+            call.name,
+            in_words(&call.types)
+        );
+    }
+    let near = lookup::nearest_calls(&reference, call.name);
+    let of_language =
+        LANGUAGE.iter().filter(|name| lookup::is_near(call.name, name)).map(|name| format!("`{name}`"));
+    let near: Vec<String> =
+        of_language.chain(near.into_iter().map(|near| format!("`{near}`"))).take(MOST).collect();
+    if !near.is_empty() {
+        return format!("did you mean {}?", near.join(", "));
+    }
+    let word = [call.name.to_owned()];
+    if !lookup::containing(&reference, &word).is_empty() {
+        return format!("`rex-broker sdk search {}` tells what has to do with it", call.name);
+    }
+    "there is nothing of that name; `rex-broker sdk list` has all that scripts can call".to_owned()
+}
+
+/// What to do about a constant `MODULE::NAME` that does not exist.
+pub fn advice_on_constant(module: &str, name: &str) -> String {
+    let reference = reference();
+    let of_module = || reference.entries().map(|(_, entry)| entry).filter(|entry| entry.module == module);
+    if of_module().next().is_none() {
+        let near: Vec<String> = lookup::nearest(&reference, module).into_iter().take(MOST).collect();
+        return match near.as_slice() {
+            [] => "there is no such name; `rex-broker sdk list` has all that scripts can use".to_owned(),
+            near => format!("did you mean `{}`?", near.join("`, `")),
+        };
+    }
+    let near = of_module().find(|entry| entry.form() == Form::Constant && lookup::is_near(name, &entry.name));
+    let meant = near.map(|entry| format!("did you mean `{}`? ", entry.call())).unwrap_or_default();
+    format!("{meant}`rex-broker sdk show {module}` has all of them")
+}
+
+/// A call as the engine writes it.
+struct Called<'m> {
+    name: &'m str,
+    types: Vec<&'static str>,
+}
+
+impl<'m> Called<'m> {
+    fn read(called: &'m str) -> Self {
+        let (name, rest) = called.split_once(" (").unwrap_or((called, ""));
+        let rest = rest.lines().next().unwrap_or_default();
+        let rest = rest.split_once(") (line ").map_or(rest, |(types, _)| types);
+        let types = rest.strip_suffix(')').filter(|_| !rest.ends_with("()")).unwrap_or(rest);
+        // One type may have several names, of which the engine tells all.
+        let types = types.split(", ").filter(|name| !name.is_empty()).map(kind).collect();
+        let name = name.split([' ', '\n']).next().unwrap_or_default();
+        Self { name: name.rsplit("::").next().unwrap_or(name), types }
+    }
+
+    fn is_word(&self) -> bool {
+        !self.name.is_empty() && self.name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    }
+}
+
+/// The kind of a value, from the name of a type in a message or in the table.
+fn kind(name: &str) -> &'static str {
+    match name {
+        text if text.contains("String") || text.contains("str") => TEXT,
+        "i64" => INTEGER,
+        "f64" => "a float",
+        "char" => "a character",
+        "bool" => "a boolean",
+        "()" => "nothing",
+        array if array.starts_with("Array") || array == "array" => "an array",
+        map if map.eq_ignore_ascii_case("map") => "a map",
+        function if function.starts_with("Fn") => "a function",
+        range if range.contains("Range") => "a range",
+        _ => "an object",
+    }
+}
+
+fn in_words(kinds: &[&str]) -> String {
+    if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") }
+}
+
+/// An operator is nothing to search for: its operands are what is wrong.
+fn operator(call: &Called<'_>, line: &str, column: usize) -> String {
+    let is_number = |kind: &&str| matches!(*kind, INTEGER | "a float");
+    let text_at = call.types.iter().position(|kind| *kind == TEXT);
+    if let [_, _] = call.types.as_slice()
+        && let Some(at) = text_at
+        && (call.types.iter().any(|kind| is_number(kind)) || call.types.iter().all(|kind| *kind == TEXT))
+        && ARITHMETIC.contains(&call.name)
+    {
+        let (before, behind) = operands(line, column, call.name);
+        return match if at == 0 { before } else { behind } {
+            Some(name) => format!(
+                "a text is no number: `parse_int({name})` makes one of it, and `--arg {name}:int=…` where it is an argument"
+            ),
+            None => "a text is no number: `parse_int(…)` makes one of it, and `--arg NAME:int=…` gives an argument as one".to_owned(),
+        };
+    }
+    format!("`{}` does not go with values of these types: {}", call.name, in_words(&call.types))
+}
+
+/// The names that stand before and behind an operator.
+fn operands(line: &str, column: usize, operator: &str) -> (Option<String>, Option<String>) {
+    let characters: Vec<char> = line.chars().collect();
+    let at = column.saturating_sub(1).min(characters.len());
+    let (before, behind) = characters.split_at(at);
+    let is_part = |c: &&char| c.is_alphanumeric() || **c == '_';
+    let before: String = before.iter().rev().skip_while(|c| c.is_whitespace()).take_while(is_part).collect();
+    let before: String = before.chars().rev().collect();
+    let behind: String = behind
+        .iter()
+        .skip(operator.chars().count())
+        .skip_while(|c| c.is_whitespace())
+        .take_while(is_part)
+        .collect();
+    let is_name =
+        |name: &String| name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.len() <= MAX_NAME;
+    (Some(before).filter(is_name), Some(behind).filter(is_name))
+}
+
+/// The head of a function of this name that the script declares.
+fn own_function<'s>(script: &'s str, name: &str) -> Option<&'s str> {
+    script.lines().find_map(|line| {
+        let head =
+            line.trim_start().strip_prefix("private ").unwrap_or(line.trim_start()).strip_prefix("fn ")?;
+        let head = head.trim_start();
+        let rest = head.strip_prefix(name)?;
+        let parameters = rest.trim_start().strip_prefix('(')?;
+        let end = head.len().saturating_sub(parameters.len()).saturating_add(parameters.find(')')?);
+        head.get(..=end).filter(|head| head.len() <= MAX_HEAD)
+    })
+}
+
+fn entries_called<'r>(reference: &'r Reference, name: &str) -> Vec<&'r Entry> {
+    let is_call = |entry: &&Entry| !matches!(entry.form(), Form::Constant | Form::Operator | Form::Property);
+    reference.entries().map(|(_, entry)| entry).filter(|entry| entry.name == name).filter(is_call).collect()
+}
+
+/// Which of several that are called alike is nearest to a call with these kinds of values.
+fn nearest_call<'r>(same: &[&'r Entry], given: &[&str]) -> Option<&'r Entry> {
+    let distance = |entry: &&&Entry| {
+        let wanted = kinds_of(entry);
+        let differing = wanted.iter().zip(given).filter(|(wanted, given)| wanted != given).count();
+        wanted.len().abs_diff(given.len()).saturating_mul(2).saturating_add(differing)
+    };
+    same.iter().min_by_key(distance).copied()
+}
+
+fn kinds_of(entry: &Entry) -> Vec<&'static str> {
+    let of_type = |parameter: &&str| kind(parameter.rsplit(": ").next().unwrap_or(parameter));
+    entry.parameters().iter().map(of_type).collect()
+}
+
+/// There is such a function, for other values.
+fn wrong_values(same: &[&Entry], nearest: &Entry, call: &Called<'_>) -> String {
+    let mut calls = vec![format!("`{}`", nearest.call())];
+    for entry in same {
+        let other = format!("`{}`", entry.call());
+        if calls.len() < MOST && !calls.contains(&other) {
+            calls.push(other);
+        }
+    }
+    let wanted = kinds_of(nearest);
+    let mut differing = wanted.iter().zip(&call.types).filter(|(wanted, given)| wanted != given);
+    let advice = match (differing.next(), differing.next(), wanted.len() == call.types.len()) {
+        (Some((&TEXT, &given)), None, true) if given != "nothing" => {
+            "; a value becomes text between backquotes: `${…}`"
+        }
+        (Some((&INTEGER, &TEXT)), None, true) => "; `parse_int(…)` makes a number of a text",
+        _ => "",
+    };
+    format!("there is {}{advice}", calls.join(", "))
+}
+
+const TEXT: &str = "a text";
+const INTEGER: &str = "an integer";
+
+const ARITHMETIC: [&str; 12] = ["+", "-", "*", "/", "%", "**", "<<", ">>", "+=", "-=", "*=", "/="];
+
+/// How many are offered.
+const MOST: usize = 3;
+
+/// The most bytes of a name, and of the head of a function, that are repeated.
+const MAX_NAME: usize = 64;
+const MAX_HEAD: usize = 120;
+
+/// Functions and methods of the language's own library, from the Rhai book.
+const LANGUAGE: [&str; 74] = [
+    "abs",
+    "all",
+    "append",
+    "blob",
+    "bytes",
+    "ceiling",
+    "chars",
+    "chop",
+    "clear",
+    "contains",
+    "crop",
+    "curry",
+    "dedup",
+    "drain",
+    "ends_with",
+    "exit",
+    "exp",
+    "extract",
+    "fill_with",
+    "filter",
+    "find",
+    "find_map",
+    "floor",
+    "for_each",
+    "get",
+    "index_of",
+    "insert",
+    "is_empty",
+    "is_even",
+    "is_nan",
+    "is_odd",
+    "keys",
+    "len",
+    "ln",
+    "log",
+    "make_lower",
+    "make_upper",
+    "map",
+    "max",
+    "min",
+    "mixin",
+    "order",
+    "order_desc",
+    "pad",
+    "parse_float",
+    "parse_int",
+    "pop",
+    "push",
+    "range",
+    "reduce",
+    "remove",
+    "replace",
+    "retain",
+    "reverse",
+    "round",
+    "set",
+    "shift",
+    "some",
+    "sort",
+    "sort_desc",
+    "splice",
+    "split",
+    "split_at",
+    "split_rev",
+    "sqrt",
+    "starts_with",
+    "sub_string",
+    "to_chars",
+    "to_float",
+    "to_int",
+    "to_lower",
+    "to_string",
+    "to_upper",
+    "trim",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(called: &str) -> String {
+        advice(called, "", 1, "")
+    }
+
+    #[test]
+    fn a_function_for_other_values_is_named_with_its_values() {
+        for (called, wanted) in [
+            ("info (i64)", "there is `info(text: String)`; a value becomes text between backquotes: `${…}`"),
+            ("info (map) (line 1, position 1)", "there is `info(text: String)`; a value"),
+            ("info ()", "there is `info(text: String)`"),
+            ("cat (i64)", "there is `cat(path: String)`"),
+            ("cat (&str | ImmutableString | String, &str | ImmutableString | String)", "there is `cat("),
+            ("sleep (i64)", "there is `sleep("),
+            (
+                "info (()) (line 1, position 1)\nin call to function 'f' (line 2, position 1)",
+                "there is `info(text: String)`",
+            ),
+        ] {
+            let told = of(called);
+            assert!(told.starts_with(wanted) && !told.contains("search"), "{called}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_arithmetic_is_told_of_with_its_name() {
+        let texts = "&str | ImmutableString | String";
+        let line = "let seconds = days * 86400 - 5 / hours;";
+        let star = line.find('*').unwrap() + 1;
+        let slash = line.find('/').unwrap() + 1;
+
+        assert_eq!(
+            advice(&format!("* ({texts}, i64) (line 1, position {star})"), line, star, ""),
+            "a text is no number: `parse_int(days)` makes one of it, and `--arg days:int=…` where it is an argument"
+        );
+        assert!(advice(&format!("/ (i64, {texts})"), line, slash, "").contains("`--arg hours:int=…`"));
+        assert!(advice(&format!("- ({texts}, i64)"), "\"a\" - 1", 5, "").contains("`--arg NAME:int=…`"));
+        for operator in ["*", "+", "-", "[]", "<", "||", "$x", "!"] {
+            let told = of(&format!("{operator} (i64, map)"));
+            assert!(told.contains("an integer, a map") && !told.contains("--arg"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_told_with_its_values() {
+        for (called, wanted) in [
+            ("catt (String)", "`cat(path: String)`"),
+            ("mkdri (String)", "`mkdir(path: String)`"),
+            ("spilt (String)", "`split`"),
+            ("Cat (String)", "`cat(path: String)`"),
+        ] {
+            assert!(of(called).contains(wanted), "{called}: {}", of(called));
+        }
+        assert_eq!(
+            of("push (i64, i64)"),
+            "`push` is of the language, and not for values of these types: an integer, an integer"
+        );
+    }
+
+    #[test]
+    fn a_function_of_the_script_is_told_with_its_own_parameters() {
+        let script = "fn other() { }\nfn  check(path, days) {\n cat(path) }\ncheck(1)";
+
+        assert_eq!(
+            advice("check (i64)", "check(1)", 1, script),
+            "the script's own function is `check(path, days)`"
+        );
+    }
+
+    /// Every word of a large vocabulary: what is offered as a search finds something.
+    #[test]
+    fn no_search_is_offered_that_finds_nothing() {
+        let reference = reference();
+        let mut offered = 0;
+        let words = reference.preface.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
+        for word in words
+            .chain(["qqqq", "foo", "read_file", "println", "exec", "open_file_now", "x"].map(str::to_owned))
+        {
+            let told = of(&format!("{word} (i64)"));
+            if let Some((_, rest)) = told.split_once("sdk search ") {
+                let searched = rest.split('`').next().unwrap().to_owned();
+                assert!(!lookup::containing(&reference, &[searched]).is_empty(), "{told}");
+                offered += 1;
+            }
+        }
+        assert!(offered > 5, "{offered}");
+    }
+}
