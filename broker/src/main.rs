@@ -7,8 +7,8 @@ use std::thread;
 use nix::sys::signal::SigSet;
 use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Invocation};
 use rex_broker::front::config::{self, ConfigError, Layers, Places};
-use rex_broker::front::{completions, doctor, policy_command, protocol, reference};
-use rex_broker::result::Exit;
+use rex_broker::front::{completions, doctor, manual, policy_command, protocol, reference};
+use rex_broker::result::{Exit, Format};
 use rex_broker::run::image;
 use rex_broker::watch::inherited;
 use rex_broker::{audit, run};
@@ -60,10 +60,11 @@ fn start(before: &SigSet) -> ExitCode {
             cli::log::init(false);
             policy_command::run(&arguments)
         }
-        Invocation::Protocol => protocol::print(),
+        Invocation::Protocol { json } => protocol::print(json),
         Invocation::Sdk(arguments) => reference::run(&arguments),
         Invocation::ShowConfig(arguments) => config::show(arguments),
         Invocation::Completions(shell) => completions::print(shell),
+        Invocation::Manual(words) => manual::print(&words),
     })
 }
 
@@ -82,6 +83,13 @@ fn run(asked: Asked) -> u8 {
     };
     match run::requirement(options.require.as_deref()) {
         Ok(requirement) => run::run(&options, cli::environment(), &requirement, image::JAIL),
+        Err(error) if options.for_person => {
+            let code = wrong(&error, false);
+            match options.format {
+                Format::Human => code,
+                _ => run::misunderstood(&options, cli::environment(), image::JAIL, &error.to_string()),
+            }
+        }
         Err(error) => wrong(&error, options.compat),
     }
 }
@@ -120,7 +128,12 @@ fn unheard(invocation: &Invocation) -> Option<ExitCode> {
 fn say(exit: &CliExit) -> ExitCode {
     if exit.is_error {
         eprint!("{}", exit.text);
-        return ExitCode::from(exit.code);
+        return match &exit.asked {
+            Some(asked) => {
+                ExitCode::from(run::misunderstood(asked, cli::environment(), image::JAIL, &exit.text))
+            }
+            _ => ExitCode::from(exit.code),
+        };
     }
     if streams::was_closed(STANDARD_OUTPUT) {
         return not_told("it is closed");

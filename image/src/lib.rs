@@ -2,8 +2,11 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Builds `package` of this workspace as a jail image, and tells the compiler its path in the variable `output_env`.
 /// Returns the path.
@@ -50,7 +53,7 @@ fn compile(root: &Path, package: &str, profile: &str) -> Vec<u8> {
         .args(["build", "--locked", "--profile", profile, "--package", package, "--target", &target])
         .arg("--target-dir")
         .arg(&directory);
-    let status = cargo.status().expect("cargo can be run");
+    let status = wait_for(cargo.spawn().expect("cargo can be run"), package);
     assert!(status.success(), "cannot build the image {package}: {status}");
 
     let program = directory.join(&target).join(profile).join(package);
@@ -61,6 +64,30 @@ fn compile(root: &Path, package: &str, profile: &str) -> Vec<u8> {
         "the image {package} is not a static, position-independent program: its flags were lost"
     );
     bytes
+}
+
+/// Waits for the other cargo; says so to whoever sits in front of it when there is really something to build.
+///
+/// What a build script prints is shown at its end, if at all, and a warning would be shown again with every build.
+fn wait_for(mut cargo: Child, package: &str) -> ExitStatus {
+    let begun = Instant::now();
+    let mut is_told = false;
+    loop {
+        if let Some(status) = cargo.try_wait().expect("a child can be waited for") {
+            return status;
+        }
+        if !is_told && begun.elapsed() > NOTHING_TO_DO {
+            is_told = true;
+            // Without a terminal there is nobody to tell.
+            if let Ok(mut terminal) = fs::OpenOptions::new().write(true).open("/dev/tty") {
+                drop(writeln!(
+                    terminal,
+                    "\r\x1b[K    Building {package} with a cargo of its own: once, a minute or two"
+                ));
+            }
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
 }
 
 /// The target directory of the build this script belongs to: `<target>[/<triple>]/<profile>/build/<package>/out`.
@@ -166,6 +193,10 @@ fn package_folder(package: &str) -> &'static str {
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|error| panic!("cargo sets {name} for build scripts: {error}"))
 }
+
+/// A cargo that finds nothing to build is over by then.
+const NOTHING_TO_DO: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Set, this asks for an image that is built quickly. It is read in debug builds only and ends any other.
 const QUICK: &str = "REX_IMAGE_QUICK";

@@ -9,6 +9,7 @@ use nix::unistd::geteuid;
 use rex_tests::program;
 use rex_tests::runs::Run;
 use rex_tests::scratch::Scratch;
+use serde_json::Value;
 
 use crate::people::{USUAL, place, run, text};
 
@@ -217,7 +218,7 @@ fn what_is_configured_is_shown_with_its_origin() {
         "{shown}"
     );
     let json = with_roots(&scratch, &files, &["config", "show", "--json"]).expect("it went before");
-    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+    let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
     assert_eq!(json["settings"]["limits.timeout"]["value"], "200");
 }
 
@@ -230,4 +231,30 @@ fn the_configuration_is_closed_to_the_script() {
 
     assert_eq!(output.status.code(), Some(77), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("the configuration of this run"), "{}", text(&output.stderr));
+}
+
+// Issue: `config show` prints the place of the record that is in force.
+#[test]
+fn the_place_of_the_record_that_is_shown_is_where_it_goes() {
+    let run = Run::of("1").usual_audit_log();
+    let state = run.scratch.path().join("state");
+    let shown = |form: &[&str]| {
+        let output = Command::new(program::path())
+            .args(["config", "show"])
+            .args(form)
+            .env_clear()
+            .env("XDG_STATE_HOME", &state)
+            .output()
+            .expect("the program can be started");
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    let (text, json) = (shown(&[]), shown(&["--json"]));
+    let json: Value = serde_json::from_str(&json).expect("it is JSON");
+
+    let ended = run.variable("XDG_STATE_HOME", &state).finish();
+
+    let document = ended.document();
+    let place = document["jail"]["audit_log"].as_str().expect("it is told");
+    assert_eq!(json["record"], place);
+    assert!(text.lines().any(|line| line == format!("# audit-log = \"{place}\"")), "{place}: {text}");
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rex_tests::contract;
 use rex_tests::program;
 use rex_tests::runs::PERMIT_ALL;
 use rex_tests::scratch::Scratch;
@@ -55,7 +56,10 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
 }
 
 pub(crate) fn document(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)))
+    let document: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+    contract::assert_document(&document);
+    document
 }
 
 #[test]
@@ -193,6 +197,7 @@ fn events_are_told_while_the_script_runs() {
     assert_eq!((&told[2]["alarm_type"], &told[3]["metric_value"]), (&"A".into(), &2.5.into()));
     assert!(told[4]["grant"].as_str().is_some_and(|grant| grant.starts_with("permit(")), "{}", told[4]);
     let result: Value = serde_json::from_str(rest.trim_end()).expect("the last line is the result");
+    told.iter().chain([&result]).for_each(contract::assert_line);
     assert_eq!((&result["event"], &result["status"]), (&"result".into(), &"ERROR".into()));
     assert_eq!(result["logs"].as_array().map(Vec::len), Some(2));
     assert_eq!(child.wait().expect("it ends").code(), Some(143));

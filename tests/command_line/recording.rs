@@ -47,6 +47,34 @@ fn every_decision_of_a_run_is_recorded() {
     }
 }
 
+// docs/audit.md: "about 360 bytes and the length of the name that it is about", "two for each entry and one more for each
+// directory".
+#[test]
+fn the_record_is_no_longer_than_the_page_says() {
+    let run = Run::of("");
+    let tree = run.scratch.path().join("tree");
+    for directory in 0..20 {
+        let directory = tree.join(format!("directory-{directory:02}"));
+        fs::create_dir_all(&directory).expect("a directory can be made");
+        for file in 0..19 {
+            fs::write(directory.join(format!("file-{file:02}.txt")), "").expect("a file can be written");
+        }
+    }
+    run.scratch.file("script.rhai", format!("du([du::all_files], \"{}\").entries.len()", tree.display()));
+
+    let ended = run.finish();
+
+    let (entries, directories) = (1 + 20 * 20, 1 + 20);
+    assert_eq!(ended.document()["output"], entries.to_string());
+    let records = ended.records();
+    let decisions = decisions(&records);
+    assert!(decisions.len() <= 2 * entries + directories, "{}", decisions.len());
+    let names: usize = decisions.iter().filter_map(|record| record["resource"].as_str()).map(str::len).sum();
+    let audit = ended.run.scratch.path().join("audit.jsonl");
+    let bytes = usize::try_from(fs::metadata(audit).expect("it is there").len()).expect("it is short");
+    assert!(bytes <= decisions.len() * 380 + names + 1000, "{bytes} for {} decisions", decisions.len());
+}
+
 #[test]
 fn the_record_is_for_its_owner_only() {
     let ended = Run::of("1").finish();

@@ -16,7 +16,7 @@ fn call(words: &[&str]) -> Output {
 #[test]
 fn a_wrong_command_line_is_answered_on_standard_error() {
     let table: [(&[&str], &str); 6] = [
-        (&[], "required arguments were not provided"),
+        (&[], "rex-broker run SCRIPT --policy FILE"),
         (&["--jail"], "--script-file"),
         (&["-s", "x", "-p", "y"], "There is no unjailed mode."),
         (
@@ -58,6 +58,41 @@ fn help_and_version_go_to_standard_output() {
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("rex-broker"), "{words:?}");
         assert!(output.stderr.is_empty(), "{words:?}");
+    }
+}
+
+// Issue: the program alone shows what it can do. It is no success: nothing was done.
+#[test]
+fn without_a_word_every_command_is_named() {
+    let output = call(&[]);
+
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.lines().count() <= 20, "{text}");
+    for command in rex_broker::front::cli::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(name == "help" || text.contains(&format!("rex-broker {name} ")), "{name}: {text}");
+    }
+}
+
+#[test]
+fn the_short_help_fits_a_screen_and_the_long_one_has_every_option() {
+    for words in [&[] as &[&str], &["run"]] {
+        let short = call(&[words, &["-h"]].concat());
+        let long = call(&[words, &["--help"]].concat());
+
+        let (short, long) = (String::from_utf8_lossy(&short.stdout), String::from_utf8_lossy(&long.stdout));
+        assert!(short.lines().count() <= 44, "{}: {short}", short.lines().count());
+        assert!(short.contains("--help"), "it says where the rest is: {short}");
+        for usual in ["--policy", "--verbose", "--help", "Examples:"] {
+            assert!(short.contains(usual), "{usual}: {short}");
+        }
+        let command = rex_broker::front::cli::command();
+        let command = words
+            .iter()
+            .fold(&command, |command, word| command.find_subcommand(word).expect("the command is there"));
+        for option in command.get_arguments().filter_map(|option| option.get_long()) {
+            assert!(long.contains(&format!("--{option}")), "{option}: {long}");
+        }
     }
 }
 
@@ -169,6 +204,24 @@ fn the_examples_are_command_lines() {
         }
     }
     assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn who_forgets_a_word_is_told_which() {
+    for (words, advice) in [
+        (&["check.rhai"] as &[&str], "rex-broker run SCRIPT --policy FILE"),
+        (&["./check"], "rex-broker run SCRIPT --policy FILE"),
+        (&["run", "check.rhai"], "an empty file permits nothing"),
+    ] {
+        let output = call(words);
+
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {stderr}");
+        assert!(stderr.contains(advice), "{words:?}: {stderr}");
+    }
+    // Nothing is advised where something else is wrong.
+    let output = call(&["dcotor"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("SCRIPT --policy"));
 }
 
 #[test]

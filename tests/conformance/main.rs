@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use rex_tests::contract;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 use serde_json::Value;
@@ -20,6 +21,7 @@ fn judge(cases: &str, divergent: &str) -> Verdicts {
     let here = program::checkout().join("tests/conformance");
     let scratch = Scratch::new();
     let report = scratch.path().join("report.json");
+    let documents = scratch.path().join("documents.jsonl");
     let under_test = format!(
         "{} --jail --rex-compat --audit-log {}",
         program::path().display(),
@@ -32,12 +34,30 @@ fn judge(cases: &str, divergent: &str) -> Verdicts {
         .arg(here.join(cases))
         .arg("--json")
         .arg(&report)
+        .arg("--documents")
+        .arg(&documents)
         .output()
         .expect("python3 can be run; the conformance cases need it");
     let text = std::fs::read_to_string(&report).unwrap_or_else(|error| {
         panic!("compat.py gave no report ({error}): {}", String::from_utf8_lossy(&output.stderr))
     });
+    assert_they_keep_the_contract(&std::fs::read_to_string(&documents).expect("the documents are kept"));
     verdicts(&serde_json::from_str(&text).expect("the report is JSON"))
+}
+
+/// Every document of the cases is what docs/result.schema.json says.
+fn assert_they_keep_the_contract(documents: &str) {
+    let breaches: Vec<String> = documents
+        .lines()
+        .filter_map(|line| {
+            let line: Value = serde_json::from_str(line).expect("each line is JSON");
+            let breach = contract::breach_of_document(&line["document"])?;
+            Some(format!("{}: {breach}\n{}", line["case"], line["document"]))
+        })
+        .collect();
+
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    assert!(documents.lines().count() > 0, "no case gave a document");
 }
 
 fn verdicts(report: &Value) -> Verdicts {

@@ -4,11 +4,14 @@
 //! Without it `cargo run --release --` stands for the program that is already built, and what only builds is left out.
 
 mod denial;
+mod documents;
 mod guide;
+mod install;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rex_tests::contract;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 
@@ -78,8 +81,8 @@ fn run(words: &[&str], without: &str) -> Output {
 
 #[test]
 fn every_command_is_tried_here() {
-    let tried = ["examples/host-report", " doctor", "protocol --json", "cargo test --workspace"];
-    let walked = denial::commands();
+    let tried = ["examples/host-report", " doctor", " protocol", "cargo test --workspace"];
+    let walked = [denial::commands(), install::commands()].concat();
 
     let untried: Vec<String> = commands()
         .into_iter()
@@ -90,10 +93,11 @@ fn every_command_is_tried_here() {
     assert!(!commands().is_empty());
 }
 
-// "builds everything and prints a report on this host, made by a script in a jail"
+// "builds everything … and prints a report on this host, made by a script in a jail"
 #[test]
 fn the_first_command_prints_a_report() {
-    let output = run(&["host-report", "-o human"], "");
+    assert!(commands()[0].contains(" run examples/host-report"), "people come first");
+    let output = run(&["run examples/host-report"], "");
 
     let text = String::from_utf8(output.stdout).expect("a report is text");
     let sections: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -101,15 +105,19 @@ fn the_first_command_prints_a_report() {
         ["host", "system", "kernel", "uptime", "load", "processors", "memory", "accounts", "in", "shadow"];
     assert_eq!(sections, expected, "{text}");
     assert!(text.contains("shadow     PermissionDenied"), "{text}");
+    // "the last line says how often that happened"
+    let stderr = String::from_utf8(output.stderr).expect("it is text");
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("denied, and the script handled") && last.contains("-v"), "{stderr}");
 }
 
-// "Without `-o human` the result is one JSON document."
+// "Programs that drive Rex use Rex's flags, and get one JSON document"
 #[test]
-fn without_human_the_report_is_a_document() {
-    let command = commands().into_iter().find(|command| command.contains("-o human")).expect("there is one");
-    let output = execute(&command.replace(" -o human", ""));
+fn programs_get_the_report_as_a_document() {
+    let output = run(&["--jail", "examples/host-report"], "");
 
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    contract::assert_document(&document);
     assert_eq!(document["status"], "SUCCESS");
     assert_eq!(document["jail"]["end"], "finished");
     assert_eq!(document["denials"][0]["resource"], "file_system::File::\"/etc/shadow\"");
@@ -119,8 +127,7 @@ fn without_human_the_report_is_a_document() {
 // `/var/log/rex-broker/audit.jsonl`".
 #[test]
 fn the_record_is_where_the_readme_says() {
-    let command = commands().into_iter().find(|command| command.contains("-o human")).expect("there is one");
-    let output = execute(&command.replace("-o human", "-o json"));
+    let output = run(&["--jail", "examples/host-report"], "");
 
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     let log = PathBuf::from(document["jail"]["audit_log"].as_str().expect("it names the record"));
@@ -147,6 +154,13 @@ fn doctor_proves_it() {
 }
 
 // "What can cross between jail and broker, for auditors"
+#[test]
+fn the_protocol_is_told_to_people() {
+    let output = run(&[" protocol"], "--json");
+
+    assert!(String::from_utf8_lossy(&output.stdout).contains("read_chunk"));
+}
+
 #[test]
 fn the_protocol_is_json() {
     let output = run(&["protocol --json"], "");

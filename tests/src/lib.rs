@@ -1,6 +1,7 @@
 //! Helpers shared by the tests.
 
 pub mod bench;
+pub mod contract;
 pub mod docstrings;
 pub mod jailed;
 pub mod malformed;

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::contract;
 use crate::program;
 use crate::scratch::Scratch;
 
@@ -314,7 +315,7 @@ impl Ended {
     /// The result document.
     ///
     /// # Panics
-    /// When there is none, or it lacks what every document has.
+    /// When there is none, or it breaks the contract.
     pub fn document(&self) -> Value {
         let document: Value = serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("no document: {error}; {:?}; {}", self.status, self.stderr));
@@ -323,8 +324,7 @@ impl Ended {
             Some("ERROR") => false,
             _ => panic!("the document has no status: {document}"),
         };
-        assert!(document["output"].is_string(), "{document}");
-        assert!(document["metrics"].is_array(), "{document}");
+        contract::assert_document(&document);
         assert_eq!(document["error"].is_object(), !succeeded, "{document}");
         document
     }

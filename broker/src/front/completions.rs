@@ -27,15 +27,44 @@ pub fn print(shell: Shell) -> u8 {
 
 /// The completions for a shell, as it reads them.
 fn script(shell: Shell) -> String {
+    let mut grammar = with_values(command());
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut with_values(command()), PROGRAM, &mut script);
+    clap_complete::generate(shell, &mut grammar, PROGRAM, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
         // clap_complete 4.6.11 finds a command under one name and looks for its words under another, as soon as the
         // program's name has a hyphen (clap-rs/clap#6421): below the first word nothing would be completed.
         Shell::Bash => script.replace("rex__subcmd__broker__", "rex__broker__"),
+        // For fish it leaves out what stands without an option before it.
+        Shell::Fish => script + &positional_values(&grammar),
         _ => script,
     }
+}
+
+/// Lines for fish, complete(1): the values of words that belong to no option, such as the NAME of `sdk show`.
+fn positional_values(grammar: &Command) -> String {
+    let mut lines = String::new();
+    for task in grammar.get_subcommands() {
+        let using = format!("__fish_rex_broker_using_subcommand {}", task.get_name());
+        lines.push_str(&values_line(task, &using));
+        for inner in task.get_subcommands() {
+            let seen = format!("{using}; and __fish_seen_subcommand_from {}", inner.get_name());
+            lines.push_str(&values_line(inner, &seen));
+        }
+    }
+    lines
+}
+
+fn values_line(command: &Command, condition: &str) -> String {
+    let values: Vec<String> = command
+        .get_positionals()
+        .flat_map(|positional| positional.get_possible_values())
+        .map(|value| value.get_name().to_owned())
+        .collect();
+    if values.is_empty() {
+        return String::new();
+    }
+    format!("complete -c {PROGRAM} -n \"{condition}\" -f -a \"{}\"\n", values.join(" "))
 }
 
 /// The grammar with the values that an option is usually given, which the parser itself does not insist on.
@@ -69,6 +98,20 @@ const PROGRAM: &str = "rex-broker";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Within double quotes fish expands variables and commands.
+    #[test]
+    fn what_fish_is_given_to_complete_is_plain_words() {
+        let lines = positional_values(&with_values(command()));
+
+        assert!(lines.lines().count() >= 2, "{lines}");
+        for line in lines.lines() {
+            let (_, words) = line.split_once(" -a \"").unwrap();
+            let is_plain =
+                |character: char| character.is_ascii_alphanumeric() || "_:.-+* ".contains(character);
+            assert!(words.trim_end_matches('"').chars().all(is_plain), "{line}");
+        }
+    }
 
     #[test]
     fn every_command_that_bash_finds_has_its_words() {

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod completions;
 pub mod config;
 pub mod doctor;
+pub mod manual;
 pub mod policy_command;
 pub mod protocol;
 pub mod reference;

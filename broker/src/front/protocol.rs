@@ -1,13 +1,16 @@
 //! The boundary's table for auditors, as it was traced from the types that cross.
 
-use std::io::Write;
+use std::io::{self, Write};
+
+use rex_ipc::interface::{FINGERPRINT, ROWS, Row};
 
 use crate::result::Exit;
 
-/// Prints the table as JSON; gives the exit status.
-pub fn print() -> u8 {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(TABLE.as_bytes()).and_then(|()| stdout.flush()) {
+/// Prints the table, for people or as JSON; gives the exit status.
+pub fn print(as_json: bool) -> u8 {
+    let mut stdout = io::stdout().lock();
+    let text = if as_json { TABLE.to_owned() } else { for_people() };
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
             eprintln!("error: cannot write the table: {error}");
@@ -16,5 +19,60 @@ pub fn print() -> u8 {
     }
 }
 
+/// Every operation with what it carries and what it asks the policy for.
+fn for_people() -> String {
+    let mut text = format!(
+        "What a script can ask for: {} operations. Whatever else it sends ends the run.\n\
+         Fingerprint {FINGERPRINT:#018x}; --json has the bytes of every message.\n",
+        ROWS.len()
+    );
+    let mut group = "";
+    for row in ROWS {
+        if row.group != group {
+            group = row.group;
+            text.push_str(&format!("\n{group}\n"));
+        }
+        text.push_str(&format!(
+            "  {:#06x} {:<16} {:<18} -> {}\n",
+            row.number, row.name, row.request, row.reply
+        ));
+        text.push_str(&format!("         asks for: {}\n", needs(row)));
+    }
+    text
+}
+
+fn needs(row: &Row) -> String {
+    match row.needs {
+        [] => "nothing".to_owned(),
+        needs => needs
+            .iter()
+            .map(|action| format!("{}::{}", action.namespace(), action.name()))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
 /// Kept equal to the table by a test (`tests/interface.rs`).
 const TABLE: &str = include_str!("../../../ipc/protocol.json");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_every_operation_with_what_it_asks_for() {
+        let text = for_people();
+
+        for row in ROWS {
+            let line = format!("{:#06x} {} ", row.number, row.name);
+            let (_, rest) = text.split_once(&line).unwrap_or_else(|| panic!("{line}: {text}"));
+            let asks = rest.lines().nth(1).unwrap();
+            for action in row.needs {
+                assert!(
+                    asks.contains(&format!("{}::{}", action.namespace(), action.name())),
+                    "{line}: {asks}"
+                );
+            }
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub mod schema;
 mod scope;
 mod suggest;
 mod typecheck;
+mod unasked;
 mod undone;
 mod vocabulary;
 
@@ -36,6 +37,7 @@ pub use load::{Loaded, Mode, PolicyText};
 pub use policies::{Place, Policies};
 pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
 pub use render::{MAX_SHOWN, render};
-pub use suggest::nearest;
+pub use suggest::{action_by_use, nearest};
+pub use unasked::unasked;
 pub use undone::undone;
 pub use vocabulary::{KINDS, REX_NAMELESS, entity, entity_id};

@@ -107,6 +107,19 @@ pub(super) fn action(written: &str, words: &Vocabulary) -> Option<String> {
     }
 }
 
+/// What an act is called here that has another name elsewhere, such as `list`, `fs::list` or `file_system::list`: the hint that
+/// offers it. Without a namespace the word is one about files.
+pub fn action_by_use(written: &str) -> Option<String> {
+    let (namespace, short) = match written.rsplit_once("::") {
+        Some((namespace, short)) => (namespace.trim_end_matches("::Action"), short.trim_matches('"')),
+        None => ("file_system", written),
+    };
+    let found = ACTIONS_BY_USE.iter().find(|(known, words, _)| {
+        known.eq_ignore_ascii_case(namespace) && words.iter().any(|word| word.eq_ignore_ascii_case(short))
+    });
+    found.map(|(_, _, action)| did_you_mean(action.uid()))
+}
+
 /// An action or a group of them.
 struct Known {
     namespace: String,
@@ -232,6 +245,22 @@ mod tests {
             "did you mean `file_system::Action::\"network_namespace\"` or `process_system::Action::\"network_namespace\"`?"
         );
         assert_eq!(action(r#"Action::"fly""#, &words), None);
+    }
+
+    #[test]
+    fn an_action_is_found_by_what_it_is_for() {
+        for (written, meant) in [
+            ("list", r#"file_system::Action::"read""#),
+            ("RM", r#"file_system::Action::"delete""#),
+            ("file_system::ls", r#"file_system::Action::"read""#),
+            (r#"file_system::Action::"mkdir""#, r#"file_system::Action::"create""#),
+            ("process_system::ps", r#"process_system::Action::"list""#),
+            ("systemd::reload", r#"systemd::Action::"daemon_reload""#),
+        ] {
+            assert_eq!(action_by_use(written), Some(did_you_mean(meant)), "{written}");
+        }
+        assert_eq!(action_by_use("read"), None);
+        assert_eq!(action_by_use("nowhere::list"), None);
     }
 
     #[test]

@@ -1,15 +1,62 @@
 //! What a script's error is about: the place, the words there, and what to do about it.
 
+use std::fmt;
+
 use rex_ipc::control::{Doubt, Place, Remark};
 
 use super::ending::Ending;
-use crate::front::reference;
 use crate::policy::{Finding, Severity};
+
+/// What a script names and there is not.
+#[derive(Clone, Copy, Debug)]
+pub enum Unknown<'t> {
+    /// A function for such values.
+    Call {
+        /// The engine's words: name and types.
+        called: &'t str,
+        /// The line of the script that has it.
+        line: &'t str,
+        /// Where in the line, from 1.
+        column: usize,
+        /// The whole script.
+        script: &'t str,
+    },
+    /// A constant of a module.
+    Constant {
+        /// The module.
+        module: &'t str,
+        /// The constant.
+        name: &'t str,
+    },
+}
+
+/// Who knows what a script may have meant: the reference, which only the ways in have.
+#[derive(Clone, Copy)]
+pub struct Advise(pub fn(Unknown<'_>) -> String);
+
+impl fmt::Debug for Advise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Advise")
+    }
+}
+
+/// A program has one reference.
+impl PartialEq for Advise {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
 
 /// The error of a script as a remark about its text; nothing when it has no place there.
 ///
 /// The place is the jail's claim. It decides nothing: at worst a lying jail points people at the wrong line.
-pub fn diagnose(ending: &Ending, place: Option<Place>, file: &str, script: &str) -> Option<Finding> {
+pub fn diagnose(
+    ending: &Ending,
+    place: Option<Place>,
+    file: &str,
+    script: &str,
+    advise: Advise,
+) -> Option<Finding> {
     let place = place?;
     let (_, message) = ending.meaning(false).error?;
     let line = usize::try_from(place.line).unwrap_or(usize::MAX);
@@ -20,7 +67,7 @@ pub fn diagnose(ending: &Ending, place: Option<Place>, file: &str, script: &str)
         line,
         column,
         length: word_length(script, line, column),
-        hint: hint(&message, script, line, column).or_else(|| limit_hint(ending)),
+        hint: hint(&message, script, (line, column), advise).or_else(|| limit_hint(ending)),
         message: without_place(&message, place),
         policy_id: None,
     })
@@ -110,20 +157,20 @@ fn word_length(script: &str, line: usize, column: usize) -> usize {
 }
 
 /// What to do about an error that many scripts have. The text is only for people, so it is found by the message's words.
-fn hint(message: &str, script: &str, line: usize, column: usize) -> Option<String> {
+fn hint(message: &str, script: &str, (line, column): (usize, usize), advise: Advise) -> Option<String> {
     let quoted = |rest: &str| rest.split([' ', '\n']).next().unwrap_or_default().to_owned();
     for beginning in ["Syntax error: Undefined variable: ", "Variable not found: "] {
         if let Some(rest) = message.strip_prefix(beginning) {
             let name = quoted(rest);
-            if let Some((module, constant)) = name.split_once("::") {
-                return Some(reference::advice_on_constant(module, constant));
+            if let Some((module, name)) = name.split_once("::") {
+                return Some(advise.0(Unknown::Constant { module, name }));
             }
             return Some(format!("declare it with `let {name} = …`, or give it with `--arg {name}=…`"));
         }
     }
     if let Some(called) = message.strip_prefix("Function not found: ") {
-        let at = script.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        return Some(reference::advice(called, at, column, script));
+        let line = script.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        return Some(advise.0(Unknown::Call { called, line, column, script }));
     }
     let (_, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
     Some((*advice).to_owned())
@@ -162,11 +209,13 @@ mod tests {
     use super::super::ErrorClass;
     use super::*;
 
+    const ADVISE: Advise = crate::front::reference::ADVISE;
+
     const SCRIPT: &str = "let n = 0;\n  undeclared_name + n\n";
 
     fn diagnosed(message: &str, line: u32, column: u32) -> Finding {
         let ending = Ending::ScriptError { message: message.to_owned(), class: ErrorClass::Other };
-        diagnose(&ending, Some(Place { line, column }), "s.rhai", SCRIPT).unwrap()
+        diagnose(&ending, Some(Place { line, column }), "s.rhai", SCRIPT, ADVISE).unwrap()
     }
 
     #[test]
@@ -243,9 +292,9 @@ mod tests {
     fn a_success_or_an_error_without_a_place_is_no_remark() {
         let failed = Ending::ScriptError { message: "x".to_owned(), class: ErrorClass::Other };
 
-        assert_eq!(diagnose(&failed, None, "s", SCRIPT), None);
+        assert_eq!(diagnose(&failed, None, "s", SCRIPT, ADVISE), None);
         assert_eq!(
-            diagnose(&Ending::Value(String::new()), Some(Place { line: 1, column: 1 }), "s", SCRIPT),
+            diagnose(&Ending::Value(String::new()), Some(Place { line: 1, column: 1 }), "s", SCRIPT, ADVISE),
             None
         );
     }

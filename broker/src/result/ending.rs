@@ -100,6 +100,8 @@ pub enum NotStarted {
         /// Whether a file is missing or unreadable, and not merely wrong.
         missing: bool,
     },
+    /// The command line makes no sense; the whole message.
+    Words(String),
     /// The policy is not valid; the reason.
     Policy(String),
     /// The arguments are nested too deep; the whole message.
@@ -122,7 +124,7 @@ pub enum ErrorType {
     AccessDeniedException,
     /// The script failed.
     ScriptException,
-    /// The arguments are nested too deep.
+    /// The command line makes no sense, or the arguments are nested too deep.
     ValidationException,
     /// The policy is not valid, or this program failed.
     InternalException,
@@ -131,6 +133,18 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
+    /// Every class.
+    pub fn each() -> impl Iterator<Item = Self> {
+        [
+            Self::AccessDeniedException,
+            Self::ScriptException,
+            Self::ValidationException,
+            Self::InternalException,
+            Self::CommunicationException,
+        ]
+        .into_iter()
+    }
+
     /// The name in the document.
     pub const fn name(self) -> &'static str {
         match self {
@@ -274,6 +288,7 @@ impl NotStarted {
                 let message = if compat { [POLICY_PREFIX, reason].concat() } else { reason.clone() };
                 (ErrorType::InternalException, message, Exit::InputInvalid)
             }
+            Self::Words(message) => (ErrorType::ValidationException, message.clone(), Exit::Usage),
             Self::Arguments(message) => (ErrorType::ValidationException, message.clone(), Exit::InputInvalid),
             Self::Jail(message) => (ErrorType::InternalException, message.clone(), Exit::JailNotEstablished),
             Self::Audit(message) => (ErrorType::InternalException, message.clone(), Exit::AuditNotWritten),

@@ -45,6 +45,61 @@ impl Exit {
         if compat { self.rex_code() } else { self.sysexits_code() }
     }
 
+    /// Every end that has a number of its own, in the order of the numbers. One signal stands for all of them.
+    pub fn each() -> impl Iterator<Item = Self> {
+        [
+            Self::Done,
+            Self::ScriptFailed,
+            Self::Usage,
+            Self::InputInvalid,
+            Self::InputMissing,
+            Self::Internal,
+            Self::JailNotEstablished,
+            Self::OutputNotWritten,
+            Self::AuditNotWritten,
+            Self::LimitReached,
+            Self::Denied,
+            Self::Refused,
+            Self::Deadline,
+            Self::Signal(SIGTERM),
+        ]
+        .into_iter()
+    }
+
+    /// The number as people write it, with `128+n` for signals.
+    pub fn status_text(self) -> String {
+        match self {
+            Self::Signal(_) => "128+n".to_owned(),
+            other => other.code(false).to_string(),
+        }
+    }
+
+    /// What the number says to a caller, for manual pages.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "What was asked for is done; a script ran to its end.",
+            Self::ScriptFailed | Self::ReservedName => {
+                "The script failed, or the system refused a call that the policy permits."
+            }
+            Self::Usage => "The command line makes no sense.",
+            Self::ScriptInvalid | Self::InputInvalid => "Script, policy or arguments are not valid.",
+            Self::InputMissing => "An input file is missing or cannot be read.",
+            Self::Internal => {
+                "A fault of this program, or a jail that did what only a faulty or captured one does."
+            }
+            Self::JailNotEstablished => {
+                "A protection that is required is not in force, or no jail can be made."
+            }
+            Self::OutputNotWritten => "Standard output cannot be written.",
+            Self::AuditNotWritten => "The record of decisions cannot be written.",
+            Self::LimitReached => "A limit was reached.",
+            Self::Denied => "The policy denied a request, and the script ended by it.",
+            Self::Refused => "The configuration, or what it asks for, is refused on this host.",
+            Self::Deadline => "The time of the run was over.",
+            Self::Signal(_) => "Signal n ended the run, such as 143 for SIGTERM.",
+        }
+    }
+
     const fn sysexits_code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -90,6 +145,7 @@ impl Exit {
 
 // signal(7): the numbers on x86 and ARM.
 const SIGALRM: u8 = 14;
+const SIGTERM: u8 = 15;
 const SIGXCPU: u8 = 24;
 const SIGVTALRM: u8 = 26;
 const SIGPROF: u8 = 27;
@@ -97,6 +153,13 @@ const SIGPROF: u8 = 27;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_number_is_told_once_and_in_order() {
+        let numbers: Vec<u8> = Exit::each().map(|exit| exit.code(false)).collect();
+
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    }
 
     #[test]
     fn every_end_has_the_documented_number() {
@@ -123,6 +186,8 @@ mod tests {
         ];
 
         for (exit, standard, compat) in table {
+            let is_told = Exit::each().any(|told| told.code(false) == standard);
+            assert!(is_told || matches!(exit, Exit::Signal(_)), "{exit:?}");
             assert_eq!((exit.code(false), exit.code(true)), (standard, compat), "{exit:?}");
         }
     }

@@ -18,7 +18,7 @@ mod tests;
 mod write;
 
 pub use denials::DenialObject;
-pub use diagnose::{diagnose, doubt};
+pub use diagnose::{Advise, Unknown, diagnose, doubt};
 pub use document::{AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status};
 pub use ending::{Crash, Ending, ErrorClass, ErrorType, NotStarted, termination_text};
 pub use exit::Exit;

@@ -45,7 +45,7 @@ use crate::watch::wait::Waiter;
 use crate::watch::watchdog::Watched;
 
 use unbegun::not_established;
-pub use unbegun::{refuse, unfit};
+pub use unbegun::{misunderstood, refuse, unfit};
 
 /// Runs a script and writes its result; gives the exit status.
 pub fn run(
@@ -311,7 +311,13 @@ impl Run<'_> {
                 services.progress.hide();
                 let remarks = std::mem::take(&mut session.remarks);
                 let ending = self.ending(end, line, &mut jail, watch.as_ref(), &mut services);
-                let remark = result::diagnose(&ending, place, &inputs.script_name, &inputs.script);
+                let remark = result::diagnose(
+                    &ending,
+                    place,
+                    &inputs.script_name,
+                    &inputs.script,
+                    self.options.advise,
+                );
                 let mut recorder = services.kept.recorder.lock();
                 recorder.diagnostics.extend(remark);
                 let doubts =

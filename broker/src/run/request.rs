@@ -8,7 +8,7 @@ use crate::audit::{AuditSync, AuditTarget};
 use crate::gate::limits::Limits;
 use crate::host::HardLinks;
 use crate::policy;
-use crate::result::Format;
+use crate::result::{Advise, Format};
 use crate::run::input::{GivenArgument, Script};
 use crate::terminal::Color;
 
@@ -57,6 +57,8 @@ pub struct RunRequest {
     pub jail_forensics: bool,
     /// How much the run may use.
     pub limits: Limits,
+    /// Who knows what a script may have meant by a name that there is not.
+    pub advise: Advise,
     /// Where configuration is looked for, and where it was found; closed to the script.
     pub configuration: Vec<PathBuf>,
     /// Where configuration has the record go, whatever the flags say; closed to the script, too.

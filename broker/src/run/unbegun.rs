@@ -1,4 +1,5 @@
-//! What is answered for a run of which nothing was begun: its configuration is refused, or its caller left it too little.
+//! What is answered for a run of which nothing was begun: its words make no sense, its configuration is refused, or its
+//! caller left it too little.
 
 use std::time::Instant;
 
@@ -11,6 +12,12 @@ use crate::watch::shared::Shared;
 /// Answers for a run that configuration refuses; gives the exit status.
 pub fn refuse(options: &RunRequest, environment: Environment, image: Image<'_>, reason: &str) -> u8 {
     answer(options, environment, image, NotStarted::Refused(reason.to_owned()))
+}
+
+/// Answers with a document for words that make no sense, which standard error has been told already; gives the exit status.
+pub fn misunderstood(options: &RunRequest, environment: Environment, image: Image<'_>, reason: &str) -> u8 {
+    let reason = reason.trim_end().trim_start_matches("error: ");
+    answer(options, environment, image, NotStarted::Words(reason.to_owned()))
 }
 
 /// Answers for a run to which its caller has left too little; gives the exit status.

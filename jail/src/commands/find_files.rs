@@ -66,7 +66,7 @@ fn names(context: &NativeCallContext, flags: &[GlobFlag], pattern: &str, path: &
     let root = DirHandle::adopt(&session, id, path, &opened);
     let plan = WalkPlan { max_depth, describe: false, follow_links: false };
     Walk::from_page(context, &root, page, plan, &passed_over).run(&mut |step: Step<'_>| {
-        if !glob.matches(step.entry.name()) || !find::is_wanted_type(context, &step, &types)? {
+        if !glob.matches(step.entry.name()) || !find::is_wanted_type(&step, &types) {
             return Ok(());
         }
         names.push(if has_paths { step.path } else { step.entry.name() })

@@ -34,7 +34,7 @@ pub fn find(
         let wanted = step.depth >= min_depth
             && pattern.matches(step.entry, step.path)
             && step.metadata.is_none_or(|metadata| filters.let_through(metadata))
-            && is_wanted_type(context, &step, options.entry_type.as_slice())?;
+            && is_wanted_type(&step, options.entry_type.as_slice());
         if wanted { call(context, callback, step.entry) } else { Ok(()) }
     })
 }
@@ -50,19 +50,9 @@ pub fn glob(pattern: &str, ignore_case: bool) -> Fallible<Glob> {
 }
 
 /// Whether an entry is of one of these types, of which none means any.
-///
-/// # Errors
-/// The broker's failure to describe an entry of which the listing does not say the type.
-pub fn is_wanted_type(context: &NativeCallContext, step: &Step<'_>, wanted: &[EntryType]) -> Fallible<bool> {
-    if wanted.is_empty() {
-        return Ok(true);
-    }
-    let listed = step.metadata.map_or(step.entry.entry_type(), |metadata| metadata.entry_type);
-    let entry_type = match listed {
-        EntryType::Unknown => step.entry.clone().describe(context)?.0.entry_type,
-        told => told,
-    };
-    Ok(wanted.contains(&entry_type))
+pub fn is_wanted_type(step: &Step<'_>, wanted: &[EntryType]) -> bool {
+    let entry_type = step.metadata.map_or(step.entry.entry_type(), |metadata| metadata.entry_type);
+    wanted.is_empty() || wanted.contains(&entry_type)
 }
 
 fn call(context: &NativeCallContext, callback: &FnPtr, entry: &DirEntry) -> Fallible<()> {
@@ -202,6 +192,54 @@ mod tests {
         assert_eq!(found(&bench(), r#".iname("*.log").max_depth(1)"#), r#"["B.LOG", "a.log"]"#);
         assert_eq!(found(&bench(), r#".name("*.log").negate_name(true).min_depth(2)"#), r#"["u"]"#);
         assert_eq!(found(&bench(), r#".regex("^/t/s/[^/]+$")"#), r#"["c.log", "u"]"#);
+    }
+
+    fn paths(bench: &Bench, options: &str) -> String {
+        bench.output(&format!(
+            r#"let d = DirConfig().path("/t").build().open(OpenDirOptions().follow_symlinks(true).build());
+               let seen = []; d.find(FindOptions(){options}.build(), |e| seen.push(e.path)); seen"#
+        ))
+    }
+
+    #[test]
+    fn entries_are_found_by_type_and_know_their_path() {
+        let bench = || bench().fifo("/t/p");
+
+        for (kind, expected) in [
+            ("FILE", r#"["/t/B.LOG", "/t/a.log", "/t/s/c.log", "/t/s/u/d.log"]"#),
+            ("DIR", r#"["/t/s", "/t/s/u"]"#),
+            ("SYMLINK", r#"["/t/back", "/t/gone", "/t/l"]"#),
+            ("FIFO", r#"["/t/p"]"#),
+        ] {
+            assert_eq!(paths(&bench(), &format!(".type(EntryType::{kind})")), expected, "{kind}");
+        }
+        assert_eq!(
+            paths(&bench(), r#".type(EntryType::FILE).name("*.log").max_depth(1)"#),
+            r#"["/t/a.log"]"#
+        );
+        assert_eq!(paths(&bench(), r#".type(EntryType::DIR).max_depth(1)"#), r#"["/t/s"]"#);
+        let sizes = r#".type(EntryType::DIR).size_range(SizeRange::min_only(0, SizeUnit::BYTES))"#;
+        assert_eq!(paths(&bench(), sizes), r#"["/t/s", "/t/s/u"]"#);
+        // What is followed is what it leads to, under the path of the link.
+        let followed = paths(&bench(), ".follow_symlinks(true).type(EntryType::SYMLINK)");
+        assert_eq!(followed, "[]");
+    }
+
+    #[test]
+    fn where_nothing_is_entered_nothing_is_opened_but_for_rex() {
+        let asks = |bench: Bench, options: &str| {
+            let found = paths(&bench, options);
+            (found, bench.asked().iter().flatten().filter(|name| **name == "open_dir").count())
+        };
+
+        assert_eq!(
+            asks(bench().denying("open", "/t/s"), ".max_depth(1).name(\"s\")"),
+            (r#"["/t/s"]"#.to_owned(), 1)
+        );
+        assert_eq!(
+            asks(bench().denying("open", "/t/s").like_rex(), ".max_depth(1).name(\"s\")"),
+            ("[]".to_owned(), 2)
+        );
     }
 
     #[test]

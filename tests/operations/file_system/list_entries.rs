@@ -13,7 +13,8 @@ use rex_ipc::handle::DirId;
 use rex_ipc::limits::MAX_PAGE_ENTRIES;
 use rex_ipc::name;
 use rex_tests::session::{ALLOW_ALL, Session};
-use rex_tests::tree::is_root;
+use rex_tests::skip::skipped;
+use rex_tests::tree::{Tree, is_root, with_mounts};
 
 #[test]
 fn permitted() {
@@ -266,4 +267,49 @@ fn pages_count_as_read_bytes() {
     let end = session.send(ListEntries { dir, restart: false }).unwrap_err().end();
 
     assert!(matches!(&end, RunEnd::Limit(limit) if limit.name == "max-read-bytes"), "{end:?}");
+}
+
+// ext4(5): "filetype: this feature enables the storage of file type information in directory entries".
+#[test]
+fn what_the_listing_does_not_say_is_looked_up_but_for_rex() {
+    if !is_root() {
+        return;
+    }
+    with_mounts(|| {
+        for (rex_compat, types) in
+            [(false, [EntryType::File, EntryType::Symlink, EntryType::Dir]), (true, [EntryType::Unknown; 3])]
+        {
+            let tree = Tree::new();
+            tree.file("source/file", "x");
+            tree.link("file", "source/link");
+            tree.dir("source/sub");
+            let (image, at) = (tree.file("image", vec![0; 1 << 20]), tree.dir("at"));
+            let made = run(
+                "mke2fs",
+                &["-q", "-t", "ext2", "-O", "^filetype", "-d"],
+                &[&tree.path("source"), &image],
+            );
+            assert!(made, "mke2fs, of the package e2fsprogs, makes an image");
+            if !run("mount", &["-o", "loop,ro"], &[&image, &at]) {
+                skipped("this machine has no loop devices to mount an image with");
+                return;
+            }
+            let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
+            session.services.deciding.rex_compat = rex_compat;
+            let path = session.text("at");
+            let dir = session.open_dir(&path).unwrap();
+
+            let page = session.send(ListEntries { dir, restart: false }).unwrap();
+
+            let found: BTreeMap<&str, EntryType> =
+                page.entries.as_slice().iter().map(|entry| (entry.name.as_str(), entry.entry_type)).collect();
+            assert_eq!(["file", "link", "sub"].map(|name| found[name]), types, "{rex_compat}");
+            drop(session);
+        }
+    });
+}
+
+fn run(program: &str, options: &[&str], paths: &[&std::path::Path]) -> bool {
+    let ran = std::process::Command::new(program).args(options).args(paths).output();
+    ran.is_ok_and(|output| output.status.success())
 }

@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use super::deciding::DecidingArguments;
 use super::help::{
-    COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES, POLICY_EXAMPLES,
-    PROTOCOL_EXAMPLES,
+    COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES, MANUAL_EXAMPLES,
+    POLICY_EXAMPLES, PROTOCOL_EXAMPLES, SHORT_EXAMPLES,
 };
 use super::limits::LimitArguments;
 use super::person::PersonArguments;
@@ -26,7 +26,8 @@ use crate::result::Format;
     long_version = LONG_VERSION,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = EXAMPLES
+    after_help = SHORT_EXAMPLES,
+    after_long_help = EXAMPLES
 )]
 pub(super) struct CommandLine {
     #[command(flatten)]
@@ -84,8 +85,8 @@ pub(super) enum Task {
     /// Print what can cross between script and broker
     #[command(after_help = PROTOCOL_EXAMPLES)]
     Protocol {
-        /// As JSON; the only form there is
-        #[arg(long, required = true)]
+        /// As JSON, with the bytes of every message
+        #[arg(long)]
         json: bool,
     },
     /// Tell what scripts can call
@@ -99,6 +100,13 @@ pub(super) enum Task {
         /// The shell
         #[arg(value_enum)]
         shell: Shell,
+    },
+    /// Print a manual page
+    #[command(after_help = MANUAL_EXAMPLES)]
+    Manual {
+        /// The command that it is about, such as policy check; without one the program itself
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
     },
 }
 

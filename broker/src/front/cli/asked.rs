@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
 use super::deciding::DecidingArguments;
-use super::limits::LimitArguments;
 use super::person::PersonArguments;
 use super::request::Asked;
 use crate::audit::AuditTarget;
 use crate::front::config::Given;
+use crate::front::reference;
+use crate::gate::limits::Limits;
 use crate::policy::Mode;
 use crate::result::Format;
 use crate::run::input::Script;
@@ -60,8 +61,14 @@ impl PersonArguments {
     }
 }
 
+/// A run of `run` of which nothing is known but the form of its document.
+pub(super) fn misunderstood(format: Format) -> RunRequest {
+    let script = Script::StandardInput;
+    RunRequest { format, for_person: true, ..plain(script, DecidingArguments::default(), Limits::default()) }
+}
+
 /// What is the same in both forms.
-fn plain(script: Script, deciding: DecidingArguments, limits: LimitArguments) -> RunRequest {
+fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>) -> RunRequest {
     RunRequest {
         script,
         policies: Vec::new(),
@@ -84,6 +91,7 @@ fn plain(script: Script, deciding: DecidingArguments, limits: LimitArguments) ->
         require: deciding.require,
         jail_forensics: deciding.jail_forensics,
         limits: limits.into(),
+        advise: reference::ADVISE,
         configuration: Vec::<PathBuf>::new(),
         configured_log: AuditTarget::Usual,
     }

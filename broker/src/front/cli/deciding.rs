@@ -12,7 +12,7 @@ use crate::policy::Mode;
 /// What is decided, required and recorded.
 ///
 /// Each of these can also be configured; what counts in the end is settled by [`crate::front::config`].
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Policy, record and jail")]
 pub(super) struct DecidingArguments {
     /// How to treat policies that look like mistakes [default: standard, or rex with --rex-compat]

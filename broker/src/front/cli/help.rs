@@ -19,6 +19,40 @@ Exit status:
   75 a limit was reached        66 input file missing            78 configuration refused
  124 deadline passed            70 fault of this program      128+n ended by signal n";
 
+/// What the program says when it is called without a word.
+pub(super) const OVERVIEW: &str = "\
+rex-broker runs scripts that nobody reviewed, and does for them what a policy permits.
+
+  rex-broker run SCRIPT --policy FILE   run a script under a policy
+  rex-broker policy check FILE          find mistakes in a policy
+  rex-broker policy explain ...         why one act is permitted or denied
+  rex-broker sdk search WORDS           find what scripts can call
+  rex-broker doctor                     which protections this host can give
+  rex-broker config show                what is configured here
+  rex-broker protocol                   what can cross between script and broker
+  rex-broker completions SHELL          completions for bash, zsh, fish and others
+  rex-broker manual [COMMAND]           a manual page
+
+Programs that drive Rex: rex-broker --jail -s SCRIPT -p POLICY gives Rex's document.
+Each command has --help; -h is shorter.
+";
+
+/// Below the options of the program itself, in short.
+pub(super) const SHORT_EXAMPLES: &str = "\
+Examples:
+  rex-broker run check.rhai --policy check.cedar
+  rex-broker --jail -s check.rhai -p check.cedar -a args.json -o json
+
+--help has all limits and options, and every exit status.";
+
+/// Below the options of `run`, in short.
+pub(super) const SHORT_RUN_EXAMPLES: &str = "\
+Examples:
+  rex-broker run check.rhai --policy base.cedar /etc/app/policies --arg path=/srv --arg n:int=3
+  generate | rex-broker run - --policy check.cedar --ndjson
+
+--help has all limits and options.";
+
 /// Below the options of `run`.
 pub(super) const RUN_EXAMPLES: &str = "\
 Arguments on the command line:
@@ -72,6 +106,9 @@ Examples:
 /// Below the options of `protocol`.
 pub(super) const PROTOCOL_EXAMPLES: &str = "\
 Examples:
+  See what a script can ask for, and what each asks the policy:
+    rex-broker protocol
+
   Keep what can cross, and see later what a new version adds:
     rex-broker protocol --json > protocol.json";
 
@@ -79,6 +116,15 @@ Examples:
 pub(super) const CONFIG_TASK_EXAMPLES: &str = "\
 Examples:
   rex-broker config show --origin";
+
+/// Below the options of `manual`.
+pub(super) const MANUAL_EXAMPLES: &str = "\
+Examples:
+  Read a page:
+    rex-broker manual policy check | man -l -
+
+  Put one where man looks for it:
+    rex-broker manual run > ~/.local/share/man/man1/rex-broker-run.1";
 
 /// Below the options of `completions`.
 pub(super) const COMPLETIONS_EXAMPLES: &str = "\

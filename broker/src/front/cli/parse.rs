@@ -3,17 +3,20 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, FromArgMatches};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 
 use super::arguments::{CommandLine, ConfigTask, DoctorArguments, RunArguments, Task};
+use super::asked::misunderstood;
 use super::given::given;
+use super::help::OVERVIEW;
 use super::request::Asked;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
-use crate::result::Exit;
+use crate::result::{Exit, Format};
+use crate::run::request::RunRequest;
 use crate::terminal::printable;
 
 /// What the program is asked to do.
@@ -25,18 +28,23 @@ pub enum Invocation {
     Doctor(DoctorArguments),
     /// Check, explain and describe policies.
     Policy(Box<PolicyArguments>),
-    /// Print the boundary's table as JSON.
-    Protocol,
+    /// Print the boundary's table.
+    Protocol {
+        /// As JSON, and not for people.
+        json: bool,
+    },
     /// Tell what scripts can call.
     Sdk(SdkArguments),
     /// Tell what is configured.
     ShowConfig(ShowArguments),
     /// Print completions for a shell.
     Completions(Shell),
+    /// Print the manual page of the command with these words.
+    Manual(Vec<String>),
 }
 
 /// The program ends here, with a text for the caller: help, version, or what is wrong with the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CliExit {
     /// What to say, with the final newline.
     pub text: String,
@@ -44,6 +52,8 @@ pub struct CliExit {
     pub is_error: bool,
     /// The exit status.
     pub code: u8,
+    /// The run that was asked for in words that make no sense, when a program waits for its document.
+    pub asked: Option<Box<RunRequest>>,
 }
 
 /// Reads the command line; the first word is the program's own name.
@@ -55,13 +65,36 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, Cl
     let named_rex_runner =
         words.first().is_some_and(|word| Path::new(word).file_name() == Some(OsStr::new(REX_RUNNER)));
     let compat = named_rex_runner || asks_for_compat(&words);
+    if words.len() <= 1 && !compat {
+        return Err(CliExit::overview());
+    }
     let parsed = if compat { parse_compat(&words, named_rex_runner) } else { parse_standard(&words) };
-    parsed.map_err(|error| CliExit::new(&error, compat))
+    parsed.map_err(|error| CliExit::new(&error, compat, document_of_run(&words)))
 }
 
 /// The grammar of the command line, for completions and manual pages.
 pub fn command() -> Command {
+    // Nobody who asks for a reminder wants to see every limit.
+    let only = |arg: Arg, usual: &[&str]| {
+        let is_usual = usual.contains(&arg.get_id().as_str());
+        arg.hide_short_help(!is_usual)
+    };
     CommandLine::command()
+        .mut_args(|arg| only(arg, &USUAL))
+        .mut_subcommand("run", |run| run.mut_args(|arg| only(arg, &USUAL_OF_RUN)))
+}
+
+/// The form of the document that `run` was asked for, looked for without the grammar, because the words do not fit it.
+fn document_of_run(words: &[OsString]) -> Option<Format> {
+    if words.get(1).is_none_or(|word| word != "run") {
+        return None;
+    }
+    words.iter().skip(2).take_while(|word| *word != "--").find_map(|word| match word.to_str()? {
+        "--json" => Some(Format::Json),
+        "--pretty-json" => Some(Format::PrettyJson),
+        "--ndjson" => Some(Format::Ndjson),
+        _ => None,
+    })
 }
 
 /// Looked for ahead of the grammar, because it decides how a wrong command line is answered. A command, such as `run`,
@@ -84,10 +117,11 @@ fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
         }
         Some(Task::Doctor(doctor)) => Invocation::Doctor(doctor),
         Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
-        Some(Task::Protocol { json: _ }) => Invocation::Protocol,
+        Some(Task::Protocol { json }) => Invocation::Protocol { json },
         Some(Task::Sdk(sdk)) => Invocation::Sdk(sdk),
         Some(Task::Config(ConfigTask::Show(show))) => Invocation::ShowConfig(show),
         Some(Task::Completions { shell }) => Invocation::Completions(shell),
+        Some(Task::Manual { words }) => Invocation::Manual(words),
     })
 }
 
@@ -104,18 +138,59 @@ fn parse_compat(words: &[OsString], named_rex_runner: bool) -> Result<Invocation
 }
 
 impl CliExit {
-    fn new(error: &clap::Error, compat: bool) -> Self {
+    /// Not what was asked for, because nothing was: whoever calls this with no words by mistake must not take it for success.
+    fn overview() -> Self {
+        Self { text: OVERVIEW.to_owned(), is_error: true, code: Exit::Usage.code(false), asked: None }
+    }
+
+    fn new(error: &clap::Error, compat: bool, form: Option<Format>) -> Self {
         let is_error = error.use_stderr();
         let mut text = printable(&error.to_string()).into_owned();
         if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("\n  --jail\n") {
             text.push_str("\nThere is no unjailed mode.\n");
         }
+        text.push_str(advice(error));
         Self {
             text,
             is_error,
             code: if is_error { Exit::Usage.code(compat) } else { Exit::Done.code(compat) },
+            asked: form.filter(|_| is_error).map(|form| Box::new(misunderstood(form))),
         }
     }
 }
 
+/// What somebody probably wanted who wrote that.
+fn advice(error: &clap::Error) -> &'static str {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(" "),
+        _ => String::new(),
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand if context(ContextKind::InvalidSubcommand).contains(['.', '/']) => {
+            "\nA script is run by: rex-broker run SCRIPT --policy FILE\n"
+        }
+        ErrorKind::MissingRequiredArgument if context(ContextKind::InvalidArg).contains("--policy <") => {
+            "\nA policy says what the script may do; an empty file permits nothing, which is enough to compute.\n"
+        }
+        _ => "",
+    }
+}
+
 const REX_RUNNER: &str = "rex-runner";
+/// The options that a reminder has, by their names in the grammar.
+const USUAL: [&str; 7] =
+    ["jail", "script_file", "policy_file", "script_arguments_file", "output_format", "verbose", "rex_compat"];
+const USUAL_OF_RUN: [&str; 11] = [
+    "script",
+    "policies",
+    "given",
+    "arguments",
+    "dry_run",
+    "json",
+    "ndjson",
+    "verbose",
+    "audit_log",
+    "require",
+    "timeout_seconds",
+];

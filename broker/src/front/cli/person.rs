@@ -15,7 +15,8 @@ use crate::terminal::Color;
 // Written out, because what follows --policy are policies, so that the script has to come before it.
 #[command(
     override_usage = "rex-broker run <SCRIPT> --policy <FILE_OR_DIR>... [OPTIONS]",
-    after_help = super::help::RUN_EXAMPLES
+    after_help = super::help::SHORT_RUN_EXAMPLES,
+    after_long_help = super::help::RUN_EXAMPLES
 )]
 pub(super) struct PersonArguments {
     /// The Rhai script to run, or - for standard input
@@ -42,7 +43,7 @@ pub(super) struct PersonArguments {
     /// Logs and events as lines of JSON while the script runs, and the result as the last line
     #[arg(long, group = "form", help_heading = "Output")]
     pub(super) ndjson: bool,
-    /// Show metrics as well
+    /// Show metrics as well, and what was denied and handled
     #[arg(short, long, help_heading = "Output")]
     pub(super) verbose: bool,
     /// Whether to say what a denied request lacked, and which policy would permit it

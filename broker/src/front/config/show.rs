@@ -10,6 +10,7 @@ use super::error::{ConfigError, Origin};
 use super::layers::{Layers, Value, shown};
 use super::places::Places;
 use super::setting::{Kind, Setting};
+use crate::audit::{self, AuditTarget};
 use crate::result::Exit;
 use crate::terminal::{is_dangerous, printable_line};
 
@@ -76,7 +77,12 @@ pub(super) fn as_toml(
         }
         let is_unset = chosen.values.iter().all(|value| value.text.is_empty());
         let mark = if is_unset && setting.kind != Kind::Forbids { "# " } else { "" };
-        write!(out, "{mark}{} = {}", setting.name, toml_value(setting, &chosen.values))?;
+        let value = match (setting.name.as_str(), is_unset) {
+            // Commented out, so that the file that this is does not settle what is not settled.
+            ("audit-log", true) => quoted(&record(effective)),
+            _ => toml_value(setting, &chosen.values),
+        };
+        write!(out, "{mark}{} = {value}", setting.name)?;
         if with_origin {
             let origins: Vec<String> = chosen.values.iter().map(|value| value.origin.to_string()).collect();
             let origins = if origins.is_empty() { Origin::Default.to_string() } else { origins.join(", ") };
@@ -85,6 +91,19 @@ pub(super) fn as_toml(
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// The place of the record that is in force, as it is written on the command line; empty when there is none to be had.
+fn record(effective: &Effective) -> String {
+    let target = effective.audit_log().unwrap_or(AuditTarget::Usual);
+    match &target {
+        AuditTarget::Usual => {
+            audit::places(&target).next().map(|path| path.display().to_string()).unwrap_or_default()
+        }
+        AuditTarget::Path(path) => path.display().to_string(),
+        AuditTarget::Descriptor(number) => format!("fd:{number}"),
+        AuditTarget::Nowhere => "none".to_owned(),
+    }
 }
 
 fn toml_value(setting: &Setting, values: &[Value]) -> String {
@@ -127,8 +146,12 @@ fn as_json(effective: &Effective, layers: &Layers, out: &mut impl Write) -> io::
     let paths = |paths: &[std::path::PathBuf]| -> Vec<String> {
         paths.iter().map(|path| path.display().to_string()).collect()
     };
-    let document =
-        json!({"settings": settings, "read": paths(layers.files()), "absent": paths(&layers.absent)});
+    let document = json!({
+        "settings": settings,
+        "record": record(effective),
+        "read": paths(layers.files()),
+        "absent": paths(&layers.absent),
+    });
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }

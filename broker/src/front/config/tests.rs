@@ -341,7 +341,8 @@ fn who_asks_is_told_where_each_value_comes_from() {
     assert!(shown.contains("\ntimeout = 9  # /etc/config.toml:2\n"), "{shown}");
     assert!(shown.contains("\nmemory = 8  # REX_BROKER_MEMORY\n"), "{shown}");
     assert!(shown.contains("\nmax-calls = 100000000  # default\n"), "{shown}");
-    assert!(shown.contains("\n# audit-log = \"\"  # default\n"), "{shown}");
+    let place = shown.lines().find(|line| line.starts_with("# audit-log = \"/")).unwrap();
+    assert!(place.ends_with("/rex-broker/audit.jsonl\"  # default"), "{place}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What this host can protect against: a jail is started and looked at, and on request made to try what it must not.
 
+mod levels;
 mod prove;
 
 use std::io::Write;
@@ -10,6 +11,7 @@ use rex_ipc::runtime::LogLevel;
 use rex_outside::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, spawn, verify};
 use serde_json::json;
 
+use levels::Level;
 use prove::Proof;
 
 use crate::front::cli::DoctorArguments;
@@ -35,11 +37,13 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
             return Exit::JailNotEstablished.code(false);
         }
     };
+    // A jail that is made with everything, so that each level is told what it would lack and not what nobody asked for.
+    let levels = levels::all(examine(&Requirement::max()));
     let missing: Vec<&str> = posture.missing(requirement).iter().map(|measure| measure.id).collect();
     let written = if arguments.json {
-        write_json(&posture, &missing, &proofs)
+        write_json(&posture, &missing, &proofs, &levels)
     } else {
-        write_text(&posture, &missing, &proofs)
+        write_text(&posture, &missing, &proofs, &levels)
     };
     if let Err(error) = written {
         eprintln!("error: cannot write the report: {error}");
@@ -74,20 +78,31 @@ fn examine(requirement: &Requirement) -> Result<Posture, String> {
     Ok(posture)
 }
 
-fn write_json(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io::Result<()> {
+fn write_json(
+    posture: &Posture,
+    missing: &[&str],
+    proofs: &[Proof],
+    levels: &[Level],
+) -> std::io::Result<()> {
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "image_sha256": posture.image_sha256,
         "measures": posture.measures,
         "missing": missing,
         "proofs": proofs,
+        "levels": levels,
     });
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, &report)?;
     writeln!(stdout)
 }
 
-fn write_text(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io::Result<()> {
+fn write_text(
+    posture: &Posture,
+    missing: &[&str],
+    proofs: &[Proof],
+    levels: &[Level],
+) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     for measure in &posture.measures {
         writeln!(stdout, "{:<12} {:<11} {}", measure.id, state(measure), measure.evidence)?;
@@ -105,9 +120,11 @@ fn write_text(posture: &Posture, missing: &[&str], proofs: &[Proof]) -> std::io:
         )?;
     }
     match missing {
-        [] => writeln!(stdout, "everything that is required is in force"),
-        missing => writeln!(stdout, "required and missing: {}", missing.join(", ")),
+        [] => writeln!(stdout, "everything that is required is in force")?,
+        missing => writeln!(stdout, "required and missing: {}", missing.join(", "))?,
     }
+    writeln!(stdout, "\nwhat a run could require here:")?;
+    levels::write(levels, &mut stdout)
 }
 
 fn state(measure: &Measure) -> &'static str {

@@ -61,7 +61,7 @@ pub struct ExplainArguments {
     /// The resource: an absolute path, another name, or file_system::File::"/etc/hosts"; not needed where there is one only
     #[arg(short, long)]
     pub resource: Option<String>,
-    /// What a path or name stands for, such as Dir [default: File, unless the action takes only another]
+    /// What a path or name stands for, such as Dir; what ends in / is one [default: File, and Dir in short]
     #[arg(long, value_name = "TYPE")]
     pub resource_type: Option<String>,
     /// The user on whose behalf [default: the user who asks]
@@ -86,7 +86,10 @@ Examples:
   rex-broker policy check site.cedar
   rex-broker policy check /etc/rex-broker/policies.d --deny-warnings --json
 
-Exit status: 0 nothing found, or warnings only; 65 refused; 66 a file is missing or cannot be read";
+Exit status:
+   0 nothing found, or warnings only
+  65 refused, or with --deny-warnings anything found
+  66 a file is missing or cannot be read";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -101,4 +104,10 @@ Examples:
   rex-broker policy explain -p site.cedar -a move -r /a --context '{\"destination\":{\"path\":\"/b\"}}'
 
 Only the policy is asked: what the broker closes to every script stays closed, and nothing on this host is looked at.
-Exit status: 0 permitted or denied; 64 the question makes no sense; 65 the policy is refused; 66 it cannot be read";
+
+Exit status:
+   0 permitted; without --resource-type, of a file or of a directory of that name
+  77 denied
+  64 the question makes no sense
+  65 the policy is refused
+  66 a policy cannot be read";

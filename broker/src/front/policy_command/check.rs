@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{CheckArguments, may_be_coloured, print, read, texts};
-use crate::policy::{Finding, Policies, Severity, render, undone};
+use crate::policy::{Finding, Policies, Severity, render, unasked, undone};
 use crate::result::Exit;
 
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
@@ -16,7 +16,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         Ok(loaded) => {
             let count = loaded.policies.len();
             // Only here: a run that goes on is not told each time what its author may have meant.
-            (loaded.warnings.into_iter().chain(undone(loaded.policies, &texts)).collect(), Some(count))
+            let idle = unasked(&loaded.policies, &texts);
+            let undone = undone(loaded.policies, &texts);
+            (loaded.warnings.into_iter().chain(idle).chain(undone).collect(), Some(count))
         }
         Err(errors) => (errors.findings().to_vec(), None),
     };

@@ -35,13 +35,27 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
         if arguments.policy_mode == Mode::Rex { principal::of_rex(uid) } else { principal::of(uid) }
     });
     let mut engine = Engine::new(loaded.policies, &principal);
-    let explanation = asked.with(|question| explain(&mut engine, question));
-    let answer = Answer::of(&asked, &principal, &explanation);
-    if arguments.json {
+    let mut about = |asked: &Asked| asked.with(|question| explain(&mut engine, question));
+    let explanation = about(&asked);
+    let other = asked.other().map(|other| (about(&other), other));
+    let mut answer = Answer::of(&asked, &principal, &explanation);
+    if let Some((explanation, other)) = &other {
+        let mut other = Answer::of(other, &principal, explanation);
+        // What is permitted comes first: who asks whether something is denied must not be told so because it is another thing.
+        if other.is_permitted() && !answer.is_permitted() {
+            std::mem::swap(&mut answer, &mut other);
+        }
+        answer.also.push(other);
+    }
+    let written = if arguments.json {
         // Texts and numbers always have a JSON form.
         print(&(serde_json::to_string_pretty(&answer).unwrap_or_default() + "\n"))
     } else {
         print(&answer.to_text())
+    };
+    match written {
+        Exit::Done if !answer.is_permitted() => Exit::Denied,
+        written => written,
     }
 }
 
@@ -59,6 +73,8 @@ struct Answer<'a> {
     errors: &'a [String],
     nearest: Option<&'a Nearest>,
     grant: Option<&'a str>,
+    /// The same about whatever else the resource may be.
+    also: Vec<Answer<'a>>,
 }
 
 impl<'a> Answer<'a> {
@@ -75,7 +91,12 @@ impl<'a> Answer<'a> {
             errors: &verdict.errors,
             nearest: explanation.nearest.as_ref(),
             grant: explanation.grant.as_deref(),
+            also: Vec::new(),
         }
+    }
+
+    fn is_permitted(&self) -> bool {
+        self.decision == "permitted"
     }
 
     fn to_text(&self) -> String {
@@ -113,6 +134,15 @@ impl<'a> Answer<'a> {
             lines.push("to permit exactly this, add:".to_owned());
             lines.push(format!("  {grant}"));
         }
+        lines.extend(self.also.iter().map(Answer::in_short));
         lines.iter().map(|line| printable_line(line).into_owned() + "\n").collect()
+    }
+
+    /// One line, for what was probably not meant.
+    fn in_short(&self) -> String {
+        let last = self.resource_type.rsplit("::").next().unwrap_or(self.resource_type);
+        let ids: Vec<String> = self.grounds.iter().map(|ground| format!("`{}`", ground.id)).collect();
+        let by = if ids.is_empty() { String::new() } else { format!(" by {}", ids.join(", ")) };
+        format!("as a {}: {}{by} (--resource-type {last} tells more)", self.resource_type, self.decision)
     }
 }

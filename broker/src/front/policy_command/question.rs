@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use super::ExplainArguments;
 use crate::policy::name::PathName;
 use crate::policy::{
-    Argument, ContextRef, ExecuteContext, KINDS, ProcessRef, Question, ResourceRef, entity_id, nearest,
+    Argument, ContextRef, ExecuteContext, KINDS, ProcessRef, Question, ResourceRef, action_by_use, entity_id,
+    nearest,
 };
 
 /// A question with everything it is about.
@@ -24,6 +25,8 @@ pub struct Asked {
     pub resource: String,
     /// On whose behalf, if that was said.
     pub principal: Option<String>,
+    /// What else the path may be, when it was not said what it is.
+    other_kind: Option<ResourceKind>,
     process: Process,
     context: Context,
 }
@@ -136,13 +139,18 @@ impl Asked {
             (Some(name), None) => Some(kind_of(name)?),
             (Some(name), Some(written)) if kind_of(name)? == written => Some(written),
             (Some(_), Some(_)) => return wrong("--resource-type says something else than --resource"),
+            // As everywhere: what ends in a slash is a directory.
+            (None, None) if id.as_deref().is_some_and(|id| id.starts_with('/') && id.ends_with('/')) => {
+                Some(ResourceKind::Dir)
+            }
             (None, written) => written,
         };
         let looks_like_path = id.as_deref().is_some_and(|id| id.starts_with('/'));
-        let action = action_of(&arguments.action, |action| match kind {
+        let action = action_of(&arguments.action, looks_like_path, |action| match kind {
             Some(kind) => action.resources().contains(&kind),
             None => arguments.resource.is_none() || looks_like_path == takes_paths(action),
         })?;
+        let is_either = kind.is_none() && action.resources().contains(&ResourceKind::Dir);
         let kind = match kind {
             Some(kind) if action.resources().contains(&kind) => kind,
             Some(kind) => {
@@ -174,9 +182,15 @@ impl Asked {
             kind,
             resource: resource_id(kind, id)?,
             principal: arguments.principal.as_deref().map(principal).transpose()?,
+            other_kind: (is_either && kind == ResourceKind::File).then_some(ResourceKind::Dir),
             process,
             context: context(action, arguments.context.as_deref())?,
         })
+    }
+
+    /// The same about the other thing that a path without a type may be: a directory.
+    pub fn other(&self) -> Option<Self> {
+        self.other_kind.map(|kind| Self { kind, other_kind: None, ..self.clone() })
     }
 
     /// Hands the question over; it borrows from what was written.
@@ -241,7 +255,11 @@ impl Word {
 }
 
 /// The action of that name; of several, the one that could be meant.
-fn action_of(written: &str, fits: impl Fn(&ActionId) -> bool) -> Result<ActionId, NotAQuestion> {
+fn action_of(
+    written: &str,
+    looks_like_path: bool,
+    fits: impl Fn(&ActionId) -> bool,
+) -> Result<ActionId, NotAQuestion> {
     let is_meant = |action: &&ActionId| {
         let short = format!("{}::{}", action.namespace(), action.name());
         written == action.uid() || written == short || written == action.name()
@@ -249,26 +267,35 @@ fn action_of(written: &str, fits: impl Fn(&ActionId) -> bool) -> Result<ActionId
     let meant: Vec<ActionId> = ActionId::ALL.iter().filter(is_meant).copied().collect();
     let fitting: Vec<ActionId> = meant.iter().filter(|action| fits(action)).copied().collect();
     match (meant.as_slice(), fitting.as_slice()) {
-        ([only], _) | (_, [only]) => Ok(*only),
-        ([], _) => {
-            let names: Vec<String> = ActionId::ALL
-                .iter()
-                .flat_map(|action| {
-                    [
-                        action.uid().to_owned(),
-                        format!("{}::{}", action.namespace(), action.name()),
-                        action.name().to_owned(),
-                    ]
-                })
-                .collect();
-            let hint = nearest(written, names.iter().map(String::as_str));
-            wrong(format!("there is no action `{written}`{}", did_you_mean(hint)))
-        }
+        (_, [only]) => Ok(*only),
+        // What is called so elsewhere is nothing that can be done with a path: `list`.
+        (several, []) if looks_like_path && several.len() != 1 => unknown(written),
+        ([only], _) => Ok(*only),
+        ([], _) => unknown(written),
         (several, _) => {
             let names: Vec<&str> = several.iter().map(|action| action.uid()).collect();
             wrong(format!("`{written}` may be any of {}", names.join(", ")))
         }
     }
+}
+
+/// With the action that goes by another name here, or else the one whose name is nearest.
+fn unknown(written: &str) -> Result<ActionId, NotAQuestion> {
+    if let Some(hint) = action_by_use(written) {
+        return wrong(format!("there is no action `{written}` ({hint})"));
+    }
+    let names: Vec<String> = ActionId::ALL
+        .iter()
+        .flat_map(|action| {
+            [
+                action.uid().to_owned(),
+                format!("{}::{}", action.namespace(), action.name()),
+                action.name().to_owned(),
+            ]
+        })
+        .collect();
+    let hint = nearest(written, names.iter().map(String::as_str));
+    wrong(format!("there is no action `{written}`{}", did_you_mean(hint)))
 }
 
 fn kind_of(written: &str) -> Result<ResourceKind, NotAQuestion> {

@@ -62,7 +62,11 @@ Examples:
   rex-broker sdk search gzip read
   rex-broker sdk list --markdown > rex-sdk.md
 
-Exit status: 0 found, 1 nothing has that name or text, 64 command line wrong, 73 output cannot be written";
+Exit status:
+   0 found
+   1 nothing has that name or text
+  64 the command line makes no sense
+  73 standard output cannot be written";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -72,8 +76,20 @@ Examples:
 const SHOW_EXAMPLES: &str = "\
 Examples:
   rex-broker sdk show cat
-  rex-broker sdk show FileHandle.read --json";
+  rex-broker sdk show FileHandle.read --json
+
+Exit status:
+   0 found
+   1 nothing has that name or text
+  64 the command line makes no sense
+  73 standard output cannot be written";
 
 const SEARCH_EXAMPLES: &str = "\
 Examples:
-  rex-broker sdk search gzip read";
+  rex-broker sdk search gzip read
+
+Exit status:
+   0 found
+   1 nothing has that name or text
+  64 the command line makes no sense
+  73 standard output cannot be written";

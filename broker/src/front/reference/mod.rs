@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Write};
 use serde_json::Value;
 
 pub use arguments::{ListArguments, SdkArguments, SdkTask};
-pub use unknown::{advice, advice_on_constant};
+pub use unknown::ADVISE;
 
 use crate::result::Exit;
 use crate::terminal::printable_line;

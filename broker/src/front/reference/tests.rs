@@ -110,7 +110,7 @@ fn exact_names_come_first_and_then_what_is_for_it() {
     ] {
         assert!(found(&[words]).starts_with(first), "{words}:\n{}", found(&[words]));
     }
-    assert!(found(&["older", "changed"]).starts_with("FindOptionsBuilder.max_modification_time("));
+    assert!(found(&["older", "changed"]).starts_with("FindOptionsBuilder.max_creation_time("));
     assert!(found(&["json"]).contains("of the language: parse_json(text)"));
 }
 

@@ -2,12 +2,18 @@
 
 use super::entry::{Entry, Form, Reference};
 use super::{lookup, reference};
+use crate::result::{Advise, Unknown};
+
+/// What to do about a name that there is not.
+pub const ADVISE: Advise = Advise(|unknown| match unknown {
+    Unknown::Call { called, line, column, script } => advice(called, line, column, script),
+    Unknown::Constant { module, name } => advice_on_constant(module, name),
+});
 
 /// What to do about the engine's message `Function not found: NAME (TYPES)`, without its beginning.
 ///
-/// `line` is the line of the script at which it happened, and `column` the place in it, from 1: the names beside an
-/// operator are taken from there.
-pub fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
+/// The names beside an operator are taken from the line.
+fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
     let call = Called::read(called);
     if !call.is_word() {
         return operator(&call, line, column);
@@ -43,7 +49,7 @@ pub fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
 }
 
 /// What to do about a constant `MODULE::NAME` that does not exist.
-pub fn advice_on_constant(module: &str, name: &str) -> String {
+fn advice_on_constant(module: &str, name: &str) -> String {
     let reference = reference();
     let of_module = || reference.entries().map(|(_, entry)| entry).filter(|entry| entry.module == module);
     if of_module().next().is_none() {
@@ -108,7 +114,7 @@ fn operator(call: &Called<'_>, line: &str, column: usize) -> String {
     let text_at = call.types.iter().position(|kind| *kind == TEXT);
     if let [_, _] = call.types.as_slice()
         && let Some(at) = text_at
-        && (call.types.iter().any(|kind| is_number(kind)) || call.types.iter().all(|kind| *kind == TEXT))
+        && (call.types.iter().any(is_number) || call.types.iter().all(|kind| *kind == TEXT))
         && ARITHMETIC.contains(&call.name)
     {
         let (before, behind) = operands(line, column, call.name);

@@ -68,9 +68,16 @@ pub fn entries(
     }
 }
 
-/// What an entry is, where the listing did not say it.
-pub fn kind(permit: &Permit<'_, Read, Rc<Directory>>, entry: &EntryName) -> io::Result<EntryType> {
-    walk::stat_entry(permit.resource().fd.as_fd(), entry).map(|stat| stat::entry_type(&stat))
+/// What an entry is, also where the listing does not say it.
+///
+/// Some file systems do not, such as ext2 without the feature `filetype`; most do, so that it is no secret.
+pub fn kind_of(permit: &Permit<'_, Read, Rc<Directory>>, raw: &RawEntry<'_>) -> EntryType {
+    if raw.entry_type != EntryType::Unknown {
+        return raw.entry_type;
+    }
+    let found = EntryName::from_bytes(raw.name.to_vec())
+        .and_then(|entry| walk::stat_entry(permit.resource().fd.as_fd(), &entry).ok());
+    found.map_or(EntryType::Unknown, |stat| stat::entry_type(&stat))
 }
 
 /// getdents64(2): u64 inode, i64 offset, u16 record length, u8 type, name, zero byte.

@@ -171,9 +171,8 @@ fn new_file(
         };
         let own_fds = Rc::clone(&host.own_fds);
         let target = (made.last()?, &entry);
-        let placed =
-            place::put(permit, &staged, target, own_fds.as_fd(), &mut host.temporaries, &is_replaceable);
-        match placed {
+        let temporaries = &mut host.temporaries;
+        match place::put(permit, &staged, target, own_fds.as_fd(), temporaries, &is_replaceable) {
             Ok(_) => {
                 made.keep();
                 return Ok(());

@@ -57,11 +57,7 @@ fn describe<'req>(
     raw: &RawEntry<'_>,
 ) -> Result<Details, Error> {
     let Some(entry) = EntryName::from_bytes(raw.name.to_vec()) else { return Ok(Details::Withheld) };
-    let kind = match raw.entry_type {
-        // Some file systems do not say in the listing what an entry is; others do, so that it is no secret.
-        EntryType::Unknown => list::kind(read, &entry).unwrap_or(EntryType::Unknown),
-        known => known,
-    };
+    let kind = list::kind_of(read, raw);
     let place = FileAt::new(Rc::clone(directory), entry);
     let described = match kind {
         EntryType::Dir => return Ok(Details::Directory),

@@ -16,6 +16,7 @@ impl Perform for ListEntries {
         let directory = call.host.handles.dir(self.dir)?;
         let read = call.authorize::<Read, _>(directory)?;
         let room_bytes = call.room_bytes;
+        let rex_compat = call.is_rex_compat();
         let mut entries = Vec::new();
         let mut used_bytes = PAGE_OVERHEAD_BYTES;
         let end = list::entries(&read, self.restart, |raw| {
@@ -25,7 +26,9 @@ impl Perform for ListEntries {
                 return false;
             }
             used_bytes += size_bytes;
-            entries.push(Entry { name: Text::cut(&text), entry_type: raw.entry_type, inode: raw.inode });
+            // Rex knows no more than the listing does.
+            let entry_type = if rex_compat { raw.entry_type } else { list::kind_of(&read, &raw) };
+            entries.push(Entry { name: Text::cut(&text), entry_type, inode: raw.inode });
             true
         })?;
         call.metered.count_read_bytes(used_bytes)?;
