@@ -129,7 +129,7 @@ fn say(exit: &CliExit) -> ExitCode {
     if exit.is_error {
         eprint!("{}", exit.text);
         return match &exit.asked {
-            Some(asked) => {
+            Some(asked) if !streams::was_closed(STANDARD_OUTPUT) => {
                 ExitCode::from(run::misunderstood(asked, cli::environment(), image::JAIL, &exit.text))
             }
             _ => ExitCode::from(exit.code),

@@ -17,12 +17,9 @@ use std::time::{Duration, Instant};
 /// When the image cannot be built, or is not a static program: a build script has nobody to return an error to.
 pub fn build(package: &str, output_env: &str) -> PathBuf {
     let root = workspace_root();
-    for input in
-        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "ipc", "hardening/agreed", "hardening/inside"]
-    {
+    for input in inputs(package) {
         println!("cargo:rerun-if-changed={}", root.join(input).display());
     }
-    println!("cargo:rerun-if-changed={}", root.join(package_folder(package)).display());
     println!("cargo:rerun-if-env-changed={QUICK}");
 
     let image = match is_clippy() {
@@ -47,6 +44,9 @@ fn compile(root: &Path, package: &str, profile: &str) -> Vec<u8> {
     }
     // RUSTFLAGS would be ignored here without a word, because cargo has already set the encoded form for this script.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(root, &directory).join("\u{1f}"));
+    // ahash draws keys when it is compiled, and with them every build would have another digest. Who can read the program
+    // can read them, so they keep nothing secret; see docs/adr/0002-hashing-seed.md.
+    cargo.env("CONST_RANDOM_SEED", HASHING_KEYS);
     // The target is named so that the flags do not reach procedural macros; the directory differs so that no lock is shared.
     cargo
         .current_dir(root)
@@ -183,16 +183,21 @@ fn workspace_root() -> PathBuf {
     here.parent().expect("the workspace is above its packages").to_owned()
 }
 
-fn package_folder(package: &str) -> &'static str {
-    match package {
-        "rex-hostile" => "tests/hostile",
-        _ => "jail",
-    }
+/// What an image is made of, from the root. Nothing of the broker is, so that a change there builds no image.
+fn inputs(package: &str) -> Vec<&'static str> {
+    let own: &[&str] = match package {
+        "rex-hostile" => &["tests/hostile", "hardening/acts/src", "hardening/acts/Cargo.toml"],
+        _ => &["jail"],
+    };
+    [SHARED, own].concat()
 }
 
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|error| panic!("cargo sets {name} for build scripts: {error}"))
 }
+
+/// From what ahash makes the keys of hashers that ask for no seed.
+const HASHING_KEYS: &str = "rex-broker";
 
 /// A cargo that finds nothing to build is over by then.
 const NOTHING_TO_DO: Duration = Duration::from_secs(2);
@@ -200,6 +205,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Set, this asks for an image that is built quickly. It is read in debug builds only and ends any other.
 const QUICK: &str = "REX_IMAGE_QUICK";
+
+/// What both images are made of; not the tests of these packages.
+const SHARED: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "ipc/src",
+    "ipc/Cargo.toml",
+    "hardening/agreed/src",
+    "hardening/agreed/Cargo.toml",
+    "hardening/inside/src",
+    "hardening/inside/Cargo.toml",
+];
 
 const STATIC: [&str; 4] = ["-C", "target-feature=+crt-static", "-C", "relocation-model=pie"];
 
@@ -216,6 +234,30 @@ mod tests {
         }
         for name in ["CARGO_HOME", "CARGO_NET_OFFLINE", "PATH", "CARGO_MAKEFLAGS"] {
             assert!(!is_ours_to_clear(name), "{name}");
+        }
+    }
+
+    // As the manifests of both programs have it; `tests/architecture` holds that of the jail.
+    #[test]
+    fn an_image_is_built_anew_for_what_it_is_made_of_and_for_nothing_else() {
+        for (package, folders) in [
+            ("rex-jail", &["jail", "ipc", "hardening/agreed", "hardening/inside"][..]),
+            (
+                "rex-hostile",
+                &["tests/hostile", "ipc", "hardening/agreed", "hardening/inside", "hardening/acts"],
+            ),
+        ] {
+            let inputs = inputs(package);
+            for folder in folders {
+                let is_whole = inputs.contains(folder);
+                let has_sources = inputs.contains(&format!("{folder}/src").as_str());
+                assert!(is_whole || has_sources, "{package} is not built anew for {folder}");
+            }
+            for input in &inputs {
+                assert!(workspace_root().join(input).exists(), "{input}");
+                let is_listed = folders.iter().any(|folder| input.starts_with(folder));
+                assert!(is_listed || !input.contains('/'), "{package} is built anew for {input}");
+            }
         }
     }
 

@@ -335,6 +335,7 @@ fn register_operators(registrar: &mut Registrar<'_>) {
 }
 
 #[cfg(test)]
+#[path = "datetime/tests/sentences.rs"]
 mod sentences;
 
 #[cfg(test)]

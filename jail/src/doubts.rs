@@ -343,4 +343,5 @@ const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 mod tests;
 
 #[cfg(test)]
+#[path = "doubts/tests/variants.rs"]
 mod variants;

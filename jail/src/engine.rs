@@ -29,6 +29,7 @@ pub fn build(session: &Session) -> Ready {
     let entries = registrar.finish();
     if !session.is_rex_compat() {
         forms::register(&mut engine);
+        session.set_texts(forms::text_of);
     }
     log::take_over_debug(&mut engine, session);
     engine.set_module_resolver(NoModules);

@@ -168,7 +168,7 @@ impl Failed {
             && self.failure.message.as_str().starts_with("File error: file is a symbolic link")
     }
 
-    /// The same; what no policy opens says what to read instead.
+    /// This failure, which says what to read instead of what no policy opens.
     pub fn with_advice(mut self) -> Self {
         let message = self.failure.message.as_str();
         let is_own = |resource: &str| {

@@ -135,6 +135,7 @@ fn done(remarks: Vec<Remark>) -> Outcome {
 }
 
 #[cfg(test)]
+#[path = "run/tests/caught.rs"]
 mod caught;
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ struct Shared {
     passed_over: Cell<u64>,
     last_line: Cell<u32>,
     told: RefCell<Option<(String, RequestNumber)>>,
+    texts: Cell<Option<TextOfObject>>,
 }
+
+/// Gives the text of an object of the SDK, and nothing for any other value.
+pub type TextOfObject = fn(&Dynamic) -> Option<String>;
 
 /// What nothing refers to any more; the requests that give it back lead the next frame.
 #[derive(Default)]
@@ -73,6 +77,7 @@ impl Session {
             passed_over: Cell::new(0),
             last_line: Cell::new(0),
             told: RefCell::default(),
+            texts: Cell::default(),
         }))
     }
 
@@ -137,6 +142,16 @@ impl Session {
     /// The line of the script from which something was last asked; 0 before that.
     pub fn last_line(&self) -> u32 {
         self.0.last_line.get()
+    }
+
+    /// Says how objects read as text.
+    pub fn set_texts(&self, texts: TextOfObject) {
+        self.0.texts.set(Some(texts));
+    }
+
+    /// The text of an object, where it is not the name of its type.
+    pub fn text_of_object(&self, value: &Dynamic) -> Option<String> {
+        self.0.texts.get()?(value)
     }
 
     /// Remembers which request a text goes back to that is all that a script is told of a failure.

@@ -7,7 +7,6 @@ use rex_ipc::file_system::{NameText, PathText};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, Map, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, too_large};
-use crate::forms;
 use crate::limits::{array_limit, map_limit, string_limit};
 use crate::session::Session;
 
@@ -148,9 +147,7 @@ pub fn own_text(engine: &Engine, value: &Dynamic) -> Option<String> {
     if !name.starts_with("rex_") {
         return None;
     }
-    let is_rex_compat =
-        engine.default_tag().read_lock::<Session>().is_some_and(|session| session.is_rex_compat());
-    let text = if is_rex_compat { None } else { forms::text_of(value) };
+    let text = engine.default_tag().read_lock::<Session>().and_then(|session| session.text_of_object(value));
     Some(text.unwrap_or_else(|| match engine.map_type_name(name) {
         "timestamp" => "<timestamp>".to_owned(),
         mapped if mapped == name => "object".to_owned(),

@@ -53,7 +53,7 @@ fn a_panic_is_told_in_the_document_with_its_own_status() {
     assert_eq!(ran.document["status"], "ERROR");
     assert_eq!(ran.document["error"]["message"], text);
     let rex = Run::of("panic").option(&["--rex-compat"]).run();
-    assert_eq!(rex.code, Some(0), "{rex:?}");
+    assert_eq!(rex.code, Some(1), "{rex:?}");
     assert_eq!(rex.document["error"]["message"], text);
 }
 

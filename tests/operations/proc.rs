@@ -99,6 +99,21 @@ fn shows_others(session: &mut Session, proc: &str, pid: u32) {
     session.open_dir(proc).unwrap();
 }
 
+// The name alone is enough, so that nobody learns whether the process is still there: no process has such a number.
+#[test]
+fn a_process_of_the_run_is_closed_by_its_name_before_it_is_looked_for() {
+    const NOBODY: u32 = u32::MAX - 1;
+    let mut session = Session::with_policy(ALLOW_ALL);
+    let closed = format!("/proc/{NOBODY}/environ");
+
+    let control = session.cat(&closed).unwrap_err();
+    session.services.hide_process(NOBODY);
+    let hidden = session.cat(&closed).unwrap_err();
+
+    assert!(!control.is_denial(), "{control:?}");
+    assert!(hidden.is_denial(), "{hidden:?}");
+}
+
 #[test]
 fn the_threads_of_the_broker_are_not_shown_under_their_own_numbers() {
     let other = Sleeper::new();

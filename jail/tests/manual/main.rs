@@ -5,6 +5,7 @@
 //! `REX_GOLDEN=write` in the environment the file is written and not compared.
 
 mod chapter;
+mod doubts;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -220,6 +221,11 @@ fn root() -> PathBuf {
 
 /// What an engine registers before there is anybody to talk to.
 fn entries() -> Vec<Entry> {
+    engine::build(&session()).entries
+}
+
+/// A session with nobody at the other end.
+fn session() -> Session {
     let limits = EngineLimits {
         operations: 1_000_000,
         call_levels: 64,
@@ -239,7 +245,7 @@ fn entries() -> Vec<Entry> {
         limits,
         rex_compat: false,
     };
-    engine::build(&Session::new(Frames::new(Box::new(Nobody)), &hello)).entries
+    Session::new(Frames::new(Box::new(Nobody)), &hello)
 }
 
 /// The other end of a link that is never used.

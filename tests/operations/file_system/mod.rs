@@ -16,6 +16,7 @@ mod make_dir;
 mod make_path;
 mod move_dir;
 mod move_file;
+mod new_files;
 mod open_dir;
 mod open_file;
 mod open_link;

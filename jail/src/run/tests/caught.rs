@@ -199,7 +199,7 @@ fn json_that_cannot_be_read_cannot_be_caught_for_rex() {
 /// Each line of the manual's list is tried here, and what is tried here is on the list.
 #[test]
 fn the_list_of_the_manual_is_what_is_tried() {
-    let manual = include_str!("../../manual/errors.md");
+    let manual = include_str!("../../../manual/errors.md");
     let (_, list) = manual.split_once("these are all that cannot:\n\n").unwrap();
     let listed: Vec<&str> = list.lines().map_while(|line| line.strip_prefix("- ")).collect();
     assert!(list.contains(
