@@ -41,6 +41,7 @@ use crate::run::session::{Session, send_hello};
 use crate::watch::inherited;
 use crate::watch::processor::Processor;
 use crate::watch::shared::Shared;
+use crate::watch::together::Together;
 use crate::watch::wait::Waiter;
 use crate::watch::watchdog::Watched;
 
@@ -288,6 +289,7 @@ impl Run<'_> {
 
         services.pace.waiter.set_grace(grace(self.options));
         let mut session = Session::new(&jail.socket);
+        services.pace.waiter.keep_together(Together::with(jail.pid()).ok().flatten());
         session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
         let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
         let (ending, evaluation) = match established {

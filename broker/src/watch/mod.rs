@@ -5,5 +5,6 @@ pub mod outlet;
 pub mod pace;
 pub mod processor;
 pub mod shared;
+pub mod together;
 pub mod wait;
 pub mod watchdog;

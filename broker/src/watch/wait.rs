@@ -12,6 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use crate::gate::error::LimitReached;
 use crate::watch::inherited::TIMERS;
 use crate::watch::processor::Processor;
+use crate::watch::together::Together;
 use crate::watch::watchdog::Watched;
 
 /// What happened first.
@@ -47,6 +48,7 @@ pub struct Waiter {
     deadline: Option<Instant>,
     processor: Option<Processor>,
     watched: Option<Watched>,
+    together: Option<Together>,
     tick: Option<Tick>,
     grace: Option<Duration>,
     terminated: Option<i32>,
@@ -73,6 +75,7 @@ impl Waiter {
             deadline: None,
             processor: None,
             watched: None,
+            together: None,
             tick: None,
             grace: None,
             terminated: None,
@@ -116,6 +119,11 @@ impl Waiter {
         self.processor = Some(processor);
     }
 
+    /// Keeps this thread and the jail on one processor from now on, while they exchange.
+    pub fn keep_together(&mut self, together: Option<Together>) {
+        self.together = together;
+    }
+
     /// Does this again and again from now on, whenever somebody waits.
     pub fn set_tick(&mut self, every: Duration, act: Box<dyn FnMut() + Send>) {
         self.tick = Some(Tick { every, next: Instant::now() + every, act });
@@ -139,7 +147,13 @@ impl Waiter {
     /// # Errors
     /// Those of poll(2) and of reading the signal.
     pub fn readable(&mut self, socket: BorrowedFd<'_>) -> io::Result<Event> {
-        self.wait(Some((socket, PollFlags::POLLIN, Event::Readable)), None)
+        let event = self.wait(Some((socket, PollFlags::POLLIN, Event::Readable)), None)?;
+        if let Some(together) = &mut self.together
+            && event == Event::Readable
+        {
+            together.asked(Instant::now());
+        }
+        Ok(event)
     }
 
     /// Waits until the socket can be written.
@@ -187,8 +201,17 @@ impl Waiter {
         socket: Option<(BorrowedFd<'_>, PollFlags, Event)>,
         until: Option<Instant>,
     ) -> io::Result<Event> {
+        let begun = Instant::now();
         loop {
             let now = Instant::now();
+            let computes_at =
+                self.together.as_ref().and_then(Together::patience).map(|patience| begun + patience);
+            if let Some(together) = &mut self.together
+                && computes_at.is_some_and(|at| at <= now)
+            {
+                together.computes(now);
+                continue;
+            }
             if self.deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(Event::Deadline);
             }
@@ -206,7 +229,7 @@ impl Waiter {
             }
             let look_at = self.processor.as_ref().map(Processor::look_at);
             let tick = self.tick.as_ref().map(|tick| tick.next);
-            let next = [self.deadline, until, look_at, tick].into_iter().flatten().min();
+            let next = [self.deadline, until, look_at, tick, computes_at].into_iter().flatten().min();
             let ready = self.poll(socket, next.map(|next| next.saturating_duration_since(now)))?;
             if ready.signal
                 && let Some(number) = self.take_signal()?

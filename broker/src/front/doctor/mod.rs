@@ -19,12 +19,13 @@ use crate::gate::limits::{Limits, engine_limits};
 use crate::result::Exit;
 use crate::run::image;
 use crate::run::session::{Session, send_hello};
+use crate::watch::together::Together;
 use crate::watch::wait::Waiter;
 
 /// Starts a jail like any other, shows its posture, and gives the exit status.
 pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
-    let posture = match examine(requirement) {
-        Ok(posture) => posture,
+    let (posture, processor) = match examine(requirement) {
+        Ok(found) => found,
         Err(reason) => {
             eprintln!("error: jail could not be established: {reason}");
             return Exit::JailNotEstablished.code(false);
@@ -38,12 +39,12 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
         }
     };
     // A jail that is made with everything, so that each level is told what it would lack and not what nobody asked for.
-    let levels = levels::all(examine(&Requirement::max()));
+    let levels = levels::all(examine(&Requirement::max()).map(|(posture, _)| posture));
     let missing: Vec<&str> = posture.missing(requirement).iter().map(|measure| measure.id).collect();
     let written = if arguments.json {
-        write_json(&posture, &missing, &proofs, &levels)
+        write_json(&posture, processor, &missing, &proofs, &levels)
     } else {
-        write_text(&posture, &missing, &proofs, &levels)
+        write_text(&posture, processor, &missing, &proofs, &levels)
     };
     if let Err(error) = written {
         eprintln!("error: cannot write the report: {error}");
@@ -54,7 +55,7 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
 }
 
 /// A jail of the plan that a run would have, locked down and verified, and then thrown away.
-fn examine(requirement: &Requirement) -> Result<Posture, String> {
+fn examine(requirement: &Requirement) -> Result<(Posture, &'static str), String> {
     let plan = Plan::for_requirement(requirement);
     let mut waiter = Waiter::new().map_err(|error| error.to_string())?;
     let image = SealedImage::new(image::JAIL.bytes).map_err(|error| error.to_string())?;
@@ -75,11 +76,12 @@ fn examine(requirement: &Requirement) -> Result<Posture, String> {
     let report = SelfReport::from_bytes(&report).ok_or("its report is damaged")?;
     let mut posture = verify(&jail, &report, &plan);
     posture.image_sha256 = image::JAIL.sha256.to_owned();
-    Ok(posture)
+    Ok((posture, Together::told(jail.pid())))
 }
 
 fn write_json(
     posture: &Posture,
+    processor: &str,
     missing: &[&str],
     proofs: &[Proof],
     levels: &[Level],
@@ -87,6 +89,7 @@ fn write_json(
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "image_sha256": posture.image_sha256,
+        "processor": processor,
         "measures": posture.measures,
         "missing": missing,
         "proofs": proofs,
@@ -99,6 +102,7 @@ fn write_json(
 
 fn write_text(
     posture: &Posture,
+    processor: &str,
     missing: &[&str],
     proofs: &[Proof],
     levels: &[Level],
@@ -111,6 +115,7 @@ fn write_text(
         }
     }
     writeln!(stdout, "image        {}", posture.image_sha256)?;
+    writeln!(stdout, "processor    {processor}")?;
     for proof in proofs {
         let verdict = if proof.holds() { "fails" } else { "WORKS" };
         writeln!(
