@@ -5,7 +5,7 @@ use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec::CodecError;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::{Chunk, Close, CreateDir, DirPlace, OpenDir};
-use rex_ipc::handle::{AnyId, DirId};
+use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{MAX_BATCH, MAX_BODY_BYTES};
 use rex_ipc::runtime::Now;
@@ -158,4 +158,13 @@ fn handles_of_both_kinds_keep_their_number() {
 
     assert_eq!(bytes[5..], [7, 0, 0, 251, 44, 1]);
     assert_eq!(Call::decode(&bytes).unwrap().requests, [close]);
+}
+
+// Both kinds share one sequence of numbers.
+#[test]
+fn a_handle_of_either_kind_has_its_number() {
+    for number in [0, 1, 300, u32::MAX] {
+        assert_eq!(AnyId::Dir(DirId(number)).number(), number);
+        assert_eq!(AnyId::File(FileId(number)).number(), number);
+    }
 }

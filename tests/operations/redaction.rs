@@ -172,7 +172,7 @@ fn a_line_that_is_not_text_is_hidden_whatever_the_patterns_and_hides_no_other() 
     });
 }
 
-// spec, 15; a caller of Rex sees what Rex says of such a file, and still nothing of its lines.
+// spec, 15: a caller of Rex sees what Rex says of such a file, and still nothing of its lines.
 #[test]
 fn as_in_rex_a_file_with_a_byte_that_is_not_text_fails_and_shows_nothing() {
     with_dictionary(Some("%s\n%m\n"), || {

@@ -84,3 +84,107 @@ fn text(text: &str, key: &mut Vec<u8>) {
     key.extend(text.len().to_le_bytes());
     key.extend(text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use rex_ipc::action::ActionId;
+
+    use super::*;
+
+    fn read(path: &str) -> Question<'_> {
+        Question::new(ActionId::FileSystemRead, ResourceRef::File(path))
+    }
+
+    fn learn(cache: &mut Cache, question: &Question<'_>, permitted: bool) {
+        assert!(cache.find(question).is_none(), "{question:?}");
+        cache.keep(&Rc::new(Verdict { permitted, ..Verdict::default() }));
+    }
+
+    /// A path of so many bytes that its question has a key of this length.
+    fn path_for(key_bytes: usize, last: char) -> String {
+        let around = 2 + size_of::<usize>() + 1;
+        format!("/{}{last}", "n".repeat(key_bytes - around - 2))
+    }
+
+    #[test]
+    fn questions_that_differ_in_anything_are_different_questions() {
+        let with = |context| Question { context, ..read("/a") };
+        let moved = |path, name, parent_path| with(ContextRef::Move { path, name, parent_path });
+        let questions = [
+            read("/a"),
+            read("/b"),
+            Question::new(ActionId::FileSystemWrite, ResourceRef::File("/a")),
+            Question::new(ActionId::FileSystemRead, ResourceRef::Dir("/a")),
+            with(ContextRef::XAttr { name: "" }),
+            with(ContextRef::XAttr { name: "user.a" }),
+            moved("", "", ""),
+            moved("ab", "c", ""),
+            moved("a", "bc", ""),
+            moved("a", "b", "c"),
+        ];
+        let mut cache = Cache::new();
+
+        for (number, question) in questions.iter().enumerate() {
+            learn(&mut cache, question, number % 2 == 0);
+        }
+
+        for (number, question) in questions.iter().enumerate() {
+            let found = cache.find(question).unwrap_or_else(|| panic!("{question:?}"));
+            assert_eq!(found.permitted, number % 2 == 0, "{question:?}");
+        }
+    }
+
+    #[test]
+    fn what_changes_by_itself_is_never_remembered() {
+        let mut cache = Cache::new();
+        let service = Question::new(ActionId::FileSystemRead, ResourceRef::Service("a.service"));
+
+        learn(&mut cache, &service, true);
+        learn(&mut cache, &service, true);
+
+        assert!(cache.verdicts.is_empty());
+    }
+
+    #[test]
+    fn a_memory_that_is_switched_off_remembers_nothing() {
+        let mut cache = Cache::disabled();
+
+        learn(&mut cache, &read("/a"), true);
+        learn(&mut cache, &read("/a"), true);
+
+        assert!(cache.verdicts.is_empty());
+    }
+
+    #[test]
+    fn it_begins_anew_when_it_has_as_many_entries_as_it_may() {
+        let mut cache = Cache::new();
+        let paths: Vec<String> = (0..=LIMIT_ENTRIES).map(|number| format!("/{number}")).collect();
+        let (last, others) = paths.split_last().unwrap();
+
+        others.iter().for_each(|path| learn(&mut cache, &read(path), true));
+        assert_eq!(cache.verdicts.len(), LIMIT_ENTRIES);
+        learn(&mut cache, &read(last), true);
+
+        assert_eq!(cache.verdicts.len(), 1);
+        assert!(cache.find(&read(last)).is_some());
+        assert_eq!(cache.key_bytes, cache.key.len());
+    }
+
+    #[test]
+    fn it_begins_anew_when_its_keys_are_as_long_as_they_may_be() {
+        const MIB: usize = 1 << 20;
+        assert_eq!(LIMIT_BYTES, 4 * MIB);
+        let mut cache = Cache::new();
+        let paths = ['a', 'b', 'c', 'd'].map(|last| path_for(MIB, last));
+
+        paths.iter().for_each(|path| learn(&mut cache, &read(path), true));
+        assert_eq!((cache.verdicts.len(), cache.key_bytes), (4, LIMIT_BYTES));
+        learn(&mut cache, &read("/e"), true);
+
+        assert_eq!(cache.verdicts.len(), 1);
+        learn(&mut cache, &read(&path_for(LIMIT_BYTES + 1, 'f')), true);
+        assert_eq!(cache.verdicts.len(), 1, "a key that is too long changes nothing");
+        learn(&mut cache, &read(&path_for(LIMIT_BYTES, 'g')), true);
+        assert_eq!((cache.verdicts.len(), cache.key_bytes), (1, LIMIT_BYTES));
+    }
+}
