@@ -1,8 +1,73 @@
 //! Which Cedar actions exist, and how each is named in a policy.
 
-/// Lists the actions of every namespace: a marker type for the compiler, an [`ActionId`] for the record.
+/// Gives the actions of every namespace to the macro `$emit`: type, value, name, and the types of resource that the
+/// schema allows for it; where it allows more than action and resource, what.
+#[macro_export]
 macro_rules! actions {
-    ($($namespace:ident { $($marker:ident = $variant:ident, $name:literal, on [$($resource:ident),+];)+ })+) => {
+    ($emit:ident) => {
+        $emit! {
+            file_system {
+                Open = FileSystemOpen, "open", on [File, Dir];
+                Create = FileSystemCreate, "create", on [File, Dir];
+                Delete = FileSystemDelete, "delete", on [File, Dir];
+                Read = FileSystemRead, "read", on [File, Dir];
+                Stat = FileSystemStat, "stat", on [File, Dir];
+                Chmod = FileSystemChmod, "chmod", on [File, Dir];
+                Chown = FileSystemChown, "chown", on [File, Dir];
+                Write = FileSystemWrite, "write", on [File];
+                NetworkNamespace = FileSystemNetworkNamespace, "network_namespace", on [File];
+                RedactedRead = FileSystemRedactedRead, "redacted_read", on [File];
+                SetXAttr = FileSystemSetXAttr, "set_x_attr", on [File, Dir], with XAttr;
+                Move = FileSystemMove, "move", on [File, Dir], with Destination;
+                Execute = FileSystemExecute, "execute", on [File], with Program;
+                Unmount = FileSystemUnmount, "unmount", on [Dir];
+            }
+            sysinfo {
+                List = SysinfoList, "list", on [Sysinfo];
+                ResolveHostname = SysinfoResolveHostname, "resolve_hostname", on [Hostname];
+            }
+            network {
+                Get = NetworkGet, "GET", on [Url];
+                Connect = NetworkConnect, "connect", on [Url];
+            }
+            process_system {
+                List = ProcessList, "list", on [Process];
+                ListFds = ProcessListFds, "list_fds", on [Process];
+                MountNamespace = ProcessMountNamespace, "mount_namespace", on [Process];
+                NetworkNamespace = ProcessNetworkNamespace, "network_namespace", on [Process];
+                Kill = ProcessKill, "kill", on [Process];
+                Interrupt = ProcessInterrupt, "interrupt", on [Process];
+                Trace = ProcessTrace, "trace", on [Process];
+            }
+            systemd {
+                Start = SystemdStart, "start", on [Service];
+                Stop = SystemdStop, "stop", on [Service];
+                Restart = SystemdRestart, "restart", on [Service];
+                Status = SystemdStatus, "status", on [Service];
+                DaemonReload = SystemdDaemonReload, "daemon_reload", on [Systemd];
+            }
+            sysctl {
+                Load = SysctlLoad, "load", on [Sysctl];
+            }
+        }
+    };
+}
+
+/// What an action that lists none has as context.
+macro_rules! context_of {
+    () => {
+        ()
+    };
+    ($context:ident) => {
+        super::context::$context
+    };
+}
+
+/// For each action a type, so that the compiler knows it, and an [`ActionId`] for the record.
+macro_rules! emit_actions {
+    ($($namespace:ident {
+        $($marker:ident = $variant:ident, $name:literal, on [$($resource:ident),+] $(, with $context:ident)?;)+
+    })+) => {
         /// One action of the schema, as a value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ActionId {
@@ -48,8 +113,10 @@ macro_rules! actions {
                     pub enum $marker {}
 
                     impl super::Action for $marker {
+                        type Context = context_of!($($context)?);
                         const ID: super::ActionId = super::ActionId::$variant;
                     }
+                    $(impl super::AppliesTo<super::kind::$resource> for $marker {})+
                 )+
             }
         )+
@@ -58,92 +125,68 @@ macro_rules! actions {
 
 /// An action as a type, so that the compiler can hold an operation to its row.
 pub trait Action {
+    /// What the schema lets a policy look at beside action and resource: `()`, or one of [`context`].
+    type Context;
     /// The action as a value.
     const ID: ActionId;
 }
 
-/// A resource type of the schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ResourceKind {
-    /// `file_system::File`: anything in a directory that is not a directory.
-    File,
-    /// `file_system::Dir`.
-    Dir,
-    /// `sysinfo::Sysinfo`.
-    Sysinfo,
-    /// `sysinfo::Hostname`.
-    Hostname,
-    /// `network::url`.
-    Url,
-    /// `process_system::Process`.
-    Process,
-    /// `systemd::Service`.
-    Service,
-    /// `systemd::Systemd`.
-    Systemd,
-    /// `sysctl::Sysctl`.
-    Sysctl,
+/// Says that the schema allows the action on resources of the type `K`, one of [`kind`].
+#[diagnostic::on_unimplemented(
+    message = "the schema does not allow the action `{Self}` on resources of the type `{K}`",
+    note = "ipc/src/action.rs lists what policies/rex.cedarschema allows"
+)]
+pub trait AppliesTo<K>: Action {}
+
+/// What some actions tell the policy beside the resource, as types.
+pub mod context {
+    /// The name of an extended attribute.
+    #[derive(Clone, Copy, Debug)]
+    pub enum XAttr {}
+    /// Where something goes that moves.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Destination {}
+    /// With what, and as whom, a program is started.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Program {}
 }
 
-impl ResourceKind {
-    /// The entity type as it stands in a policy.
-    pub const fn type_name(self) -> &'static str {
-        match self {
-            Self::File => "file_system::File",
-            Self::Dir => "file_system::Dir",
-            Self::Sysinfo => "sysinfo::Sysinfo",
-            Self::Hostname => "sysinfo::Hostname",
-            Self::Url => "network::url",
-            Self::Process => "process_system::Process",
-            Self::Service => "systemd::Service",
-            Self::Systemd => "systemd::Systemd",
-            Self::Sysctl => "sysctl::Sysctl",
+/// Lists the resource types of the schema.
+macro_rules! resources {
+    ($($kind:ident = $type_name:literal;)+) => {
+        /// A resource type of the schema.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ResourceKind {
+            $(#[doc = concat!("`", $type_name, "`.")] $kind,)+
         }
-    }
+
+        impl ResourceKind {
+            /// The entity type as it stands in a policy.
+            pub const fn type_name(self) -> &'static str {
+                match self { $(Self::$kind => $type_name,)+ }
+            }
+        }
+
+        /// The resource types, as types.
+        pub mod kind {
+            $(#[doc = concat!("`", $type_name, "`.")]
+            #[derive(Clone, Copy, Debug)]
+            pub enum $kind {})+
+        }
+    };
 }
 
-actions! {
-    file_system {
-        Open = FileSystemOpen, "open", on [File, Dir];
-        Create = FileSystemCreate, "create", on [File, Dir];
-        Delete = FileSystemDelete, "delete", on [File, Dir];
-        Read = FileSystemRead, "read", on [File, Dir];
-        Stat = FileSystemStat, "stat", on [File, Dir];
-        Chmod = FileSystemChmod, "chmod", on [File, Dir];
-        Chown = FileSystemChown, "chown", on [File, Dir];
-        Write = FileSystemWrite, "write", on [File];
-        NetworkNamespace = FileSystemNetworkNamespace, "network_namespace", on [File];
-        RedactedRead = FileSystemRedactedRead, "redacted_read", on [File];
-        SetXAttr = FileSystemSetXAttr, "set_x_attr", on [File, Dir];
-        Move = FileSystemMove, "move", on [File, Dir];
-        Execute = FileSystemExecute, "execute", on [File];
-        Unmount = FileSystemUnmount, "unmount", on [Dir];
-    }
-    sysinfo {
-        List = SysinfoList, "list", on [Sysinfo];
-        ResolveHostname = SysinfoResolveHostname, "resolve_hostname", on [Hostname];
-    }
-    network {
-        Get = NetworkGet, "GET", on [Url];
-        Connect = NetworkConnect, "connect", on [Url];
-    }
-    process_system {
-        List = ProcessList, "list", on [Process];
-        ListFds = ProcessListFds, "list_fds", on [Process];
-        MountNamespace = ProcessMountNamespace, "mount_namespace", on [Process];
-        NetworkNamespace = ProcessNetworkNamespace, "network_namespace", on [Process];
-        Kill = ProcessKill, "kill", on [Process];
-        Interrupt = ProcessInterrupt, "interrupt", on [Process];
-        Trace = ProcessTrace, "trace", on [Process];
-    }
-    systemd {
-        Start = SystemdStart, "start", on [Service];
-        Stop = SystemdStop, "stop", on [Service];
-        Restart = SystemdRestart, "restart", on [Service];
-        Status = SystemdStatus, "status", on [Service];
-        DaemonReload = SystemdDaemonReload, "daemon_reload", on [Systemd];
-    }
-    sysctl {
-        Load = SysctlLoad, "load", on [Sysctl];
-    }
+// A `File` is anything in a directory that is not a directory.
+resources! {
+    File = "file_system::File";
+    Dir = "file_system::Dir";
+    Sysinfo = "sysinfo::Sysinfo";
+    Hostname = "sysinfo::Hostname";
+    Url = "network::url";
+    Process = "process_system::Process";
+    Service = "systemd::Service";
+    Systemd = "systemd::Systemd";
+    Sysctl = "sysctl::Sysctl";
 }
+
+actions!(emit_actions);

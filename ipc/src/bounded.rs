@@ -8,6 +8,49 @@ use core::marker::PhantomData;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
+/// A number within bounds, from a text in which it may be without: `Name("u8" u8), least..most, get -> usize, reason`.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($text:literal $number:ty), $least:literal..$most:expr, $get:ident -> $given:ty, $wrong:literal) => {
+        $(#[$doc])*
+        #[derive(serde::Serialize, serde::Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+        #[serde(try_from = $text, into = $text)]
+        pub struct $name($number);
+
+        impl $name {
+            const LEAST: $number = $least;
+
+            /// The largest.
+            pub const MAX: Self = Self($most as $number);
+
+            /// The number, or nothing when it is out of bounds.
+            pub const fn new(number: $number) -> Option<Self> {
+                if number.wrapping_sub(Self::LEAST) <= Self::MAX.0 - Self::LEAST { Some(Self(number)) } else { None }
+            }
+
+            /// The number.
+            pub const fn $get(self) -> $given {
+                self.0 as $given
+            }
+        }
+
+        impl TryFrom<$number> for $name {
+            type Error = &'static str;
+
+            fn try_from(number: $number) -> Result<Self, Self::Error> {
+                Self::new(number).ok_or($wrong)
+            }
+        }
+
+        impl From<$name> for $number {
+            fn from(number: $name) -> $number {
+                number.0
+            }
+        }
+    };
+}
+
+pub(crate) use number;
+
 /// A UTF-8 text of at most `MAX` bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<const MAX: usize>(String);

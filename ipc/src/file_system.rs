@@ -9,7 +9,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::bounded::{Bytes, List, Text};
+use crate::bounded::{Bytes, List, Text, number};
 use crate::handle::{AnyId, DirId, FileId};
 use crate::limits::{MAX_CHUNK_BYTES, MAX_NAME_TEXT_BYTES, MAX_PAGE_ENTRIES, MAX_PATH_TEXT_BYTES};
 
@@ -103,35 +103,9 @@ pub struct OpenTarget {
     pub from: Option<FileId>,
 }
 
-/// Permission bits, 0 to 0o777.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(try_from = "u16", into = "u16")]
-pub struct Permissions(u16);
-
-impl Permissions {
-    /// The bits, or nothing when there are others than 0o777.
-    pub const fn new(bits: u16) -> Option<Self> {
-        if bits <= 0o777 { Some(Self(bits)) } else { None }
-    }
-
-    /// The bits.
-    pub const fn bits(self) -> u16 {
-        self.0
-    }
-}
-
-impl TryFrom<u16> for Permissions {
-    type Error = &'static str;
-
-    fn try_from(bits: u16) -> Result<Self, Self::Error> {
-        Self::new(bits).ok_or("permission bits beyond 0o777")
-    }
-}
-
-impl From<Permissions> for u16 {
-    fn from(permissions: Permissions) -> u16 {
-        permissions.0
-    }
+number! {
+    /// Permission bits, 0 to 0o777.
+    Permissions("u16" u16), 0..0o777, bits -> u16, "permission bits beyond 0o777"
 }
 
 /// Opens a link as itself, without following it.
@@ -158,38 +132,9 @@ pub struct ReadChunk {
     pub redacted: bool,
 }
 
-/// How much to read: 1 to [`MAX_CHUNK_BYTES`] bytes.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct ChunkLength(u32);
-
-impl ChunkLength {
-    /// The most that one request can ask for.
-    pub const MAX: ChunkLength = ChunkLength(MAX_CHUNK_BYTES as u32);
-
-    /// The length, or nothing when it is out of range.
-    pub const fn new(bytes: u32) -> Option<Self> {
-        if bytes >= 1 && bytes <= Self::MAX.0 { Some(Self(bytes)) } else { None }
-    }
-
-    /// The length in bytes.
-    pub const fn bytes(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl TryFrom<u32> for ChunkLength {
-    type Error = &'static str;
-
-    fn try_from(bytes: u32) -> Result<Self, Self::Error> {
-        Self::new(bytes).ok_or("chunk length out of range")
-    }
-}
-
-impl From<ChunkLength> for u32 {
-    fn from(length: ChunkLength) -> u32 {
-        length.0
-    }
+number! {
+    /// How much to read: 1 to [`MAX_CHUNK_BYTES`] bytes.
+    ChunkLength("u32" u32), 1..MAX_CHUNK_BYTES, bytes -> usize, "chunk length out of range"
 }
 
 /// Part of a file.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Bytes, List, Text};
+use crate::bounded::{Bytes, List, Text, number};
 use crate::file_system::Instant;
 use crate::limits::{MAX_DIMENSIONS, MAX_LOG_BYTES, MAX_RANDOM_BYTES, MAX_SIGNAL_TEXT_BYTES, MAX_SLEEP_MS};
 
@@ -26,35 +26,9 @@ pub struct Sleep {
     pub duration: SleepMs,
 }
 
-/// A duration of 0 to [`MAX_SLEEP_MS`] milliseconds.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct SleepMs(u32);
-
-impl SleepMs {
-    /// The duration, or nothing when it is too long.
-    pub const fn new(milliseconds: u32) -> Option<Self> {
-        if milliseconds <= MAX_SLEEP_MS { Some(Self(milliseconds)) } else { None }
-    }
-
-    /// The duration in milliseconds.
-    pub const fn milliseconds(self) -> u32 {
-        self.0
-    }
-}
-
-impl TryFrom<u32> for SleepMs {
-    type Error = &'static str;
-
-    fn try_from(milliseconds: u32) -> Result<Self, Self::Error> {
-        Self::new(milliseconds).ok_or("sleep too long")
-    }
-}
-
-impl From<SleepMs> for u32 {
-    fn from(duration: SleepMs) -> u32 {
-        duration.0
-    }
+number! {
+    /// A duration of 0 to [`MAX_SLEEP_MS`] milliseconds.
+    SleepMs("u32" u32), 0..MAX_SLEEP_MS, milliseconds -> u32, "sleep too long"
 }
 
 /// Asks for random bytes from the kernel's generator.
@@ -64,35 +38,9 @@ pub struct RandomBytes {
     pub count: RandomCount,
 }
 
-/// How many random bytes: 0 to [`MAX_RANDOM_BYTES`].
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct RandomCount(u32);
-
-impl RandomCount {
-    /// The count, or nothing when it is too large.
-    pub const fn new(count: u32) -> Option<Self> {
-        if count as usize <= MAX_RANDOM_BYTES { Some(Self(count)) } else { None }
-    }
-
-    /// The count.
-    pub const fn get(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl TryFrom<u32> for RandomCount {
-    type Error = &'static str;
-
-    fn try_from(count: u32) -> Result<Self, Self::Error> {
-        Self::new(count).ok_or("too many random bytes")
-    }
-}
-
-impl From<RandomCount> for u32 {
-    fn from(count: RandomCount) -> u32 {
-        count.0
-    }
+number! {
+    /// How many random bytes: 0 to [`MAX_RANDOM_BYTES`].
+    RandomCount("u32" u32), 0..MAX_RANDOM_BYTES, get -> usize, "too many random bytes"
 }
 
 /// Random bytes.

@@ -14,3 +14,4 @@ mod races;
 mod self_protection;
 mod surroundings;
 mod sweep;
+mod together;

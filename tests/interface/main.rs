@@ -3,6 +3,7 @@
 //! `REX_GOLDEN=write cargo test -p rex-tests --test interface` writes what is generated: `tests/golden/wire/`,
 //! `ipc/protocol.json` and the marked parts of `docs/wire.md`. Read the difference before it is committed.
 
+mod actions;
 mod changes;
 mod control;
 mod document;

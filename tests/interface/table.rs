@@ -89,17 +89,17 @@ fn actions_are_those_of_the_schema() {
     }
 }
 
-fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let text = fs::read_to_string(root().join("policies/rex.cedarschema.json")).expect("the schema is there");
     serde_json::from_str(&text).expect("the schema is JSON")
 }
 
-fn types_of(action: &Value) -> Option<Vec<&str>> {
+pub(crate) fn types_of(action: &Value) -> Option<Vec<&str>> {
     let types: Vec<_> =
         action["appliesTo"]["resourceTypes"].as_array()?.iter().filter_map(Value::as_str).collect();
     (!types.is_empty()).then_some(types)
 }
 
-fn qualified(namespace: &str, name: &str) -> String {
+pub(crate) fn qualified(namespace: &str, name: &str) -> String {
     if name.contains("::") { name.into() } else { format!("{namespace}::{name}") }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, OpenFile, ReadLink, Stat};
 use rex_ipc::handle::{AnyId, DirId};
-use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, Session, descriptor, name_text, path_text};
 use rex_tests::tree::{Tree, as_ordinary_user, is_root, with_mounts};
 
 #[test]
@@ -49,8 +49,8 @@ fn a_tree_deeper_than_the_longest_path_is_walked_by_handles() {
     assert_eq!(session.list(dir).unwrap().len(), 1);
     let target = format!("deep-{}", "t".repeat(100));
     let held = session.services.host.handles.dir(dir).unwrap();
-    nix::unistd::symlinkat(target.as_str(), &held.fd, "link").unwrap();
-    nix::unistd::symlinkat("deep", &held.fd, "to-deep").unwrap();
+    nix::unistd::symlinkat(target.as_str(), held.in_place().fd, "link").unwrap();
+    nix::unistd::symlinkat("deep", held.in_place().fd, "to-deep").unwrap();
     drop(held);
     let read = session.send(ReadLink { dir, name: name_text("link") }).unwrap();
     assert_eq!(read.target.as_str(), target);
@@ -263,7 +263,8 @@ fn what_appears_where_a_file_is_made_is_not_opened_unseen() {
             let file = request.id;
             if session.send(request).is_ok() {
                 let opened =
-                    nix::sys::stat::fstat(&session.services.host.handles.file(file).unwrap().fd).unwrap();
+                    nix::sys::stat::fstat(descriptor(&session.services.host.handles.file(file).unwrap()))
+                        .unwrap();
                 assert_eq!(opened.st_mode & nix::libc::S_IFMT, nix::libc::S_IFREG);
                 session.close(AnyId::File(file));
             }

@@ -8,6 +8,7 @@ mod deep;
 mod denials;
 mod failures;
 mod file_system;
+mod foreseen;
 mod hostile_changes;
 mod hostile_trees;
 mod made_for_nothing;

@@ -3,12 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use rex_broker::gate::Inode;
-use rex_broker::host::file_system::object::Directory;
 use rex_broker::host::file_system::temporaries::Temporaries;
-use rex_broker::policy::name::PathName;
+use rex_tests::session::held_directory;
 use rex_tests::tree::Tree;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -118,13 +115,7 @@ fn what_is_no_journal_does_no_harm() {
 fn a_living_run_keeps_its_names_and_its_end_removes_them() {
     let tree = Tree::new();
     let path = tree.dir("d");
-    let metadata = path.metadata().unwrap();
-    let directory = Rc::new(Directory {
-        fd: fs::File::open(&path).unwrap().into(),
-        name: PathName::from_os(&path),
-        inode: Inode { device: metadata.dev(), number: metadata.ino() },
-        listing: Default::default(),
-    });
+    let directory = held_directory(&path);
     let state = tree.path("state/made/here");
     let mut temporaries = Temporaries::noted_in(Some(state.clone()));
     let name = temporaries.name_in(&directory).unwrap();
@@ -146,9 +137,7 @@ fn a_living_run_keeps_its_names_and_its_end_removes_them() {
 fn without_a_place_for_journals_names_are_made_all_the_same() {
     let tree = Tree::new();
     let path = tree.dir("d");
-    let fd = fs::File::open(&path).unwrap().into();
-    let (name, inode) = (PathName::from_os(&path), Inode { device: 0, number: 0 });
-    let directory = Rc::new(Directory { fd, name, inode, listing: Default::default() });
+    let directory = held_directory(&path);
     let mut temporaries = Temporaries::noted_in(None);
 
     let one = temporaries.name_in(&directory).unwrap();

@@ -12,6 +12,7 @@ pub mod rooms;
 pub mod runs;
 pub mod scratch;
 pub mod session;
+pub mod signatures;
 pub mod size;
 pub mod skip;
 pub mod tree;

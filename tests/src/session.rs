@@ -1,12 +1,16 @@
 //! A run without a jail: policy, tree, records, and a conversation that the test holds with the broker.
 
-use std::path::PathBuf;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rex_broker::gate::deciding::Deciding;
 use rex_broker::gate::forbidden::Forbidden;
 use rex_broker::gate::limits::Limits;
+use rex_broker::gate::{Held, Resource};
 use rex_broker::host::Host;
+use rex_broker::host::file_system::object::{Directory, File};
 use rex_broker::host::file_system::temporaries::Temporaries;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Ending, Measured, Recorder, Settings};
@@ -97,6 +101,21 @@ impl Refused {
     }
 }
 
+/// The descriptor of an open file, for a test that looks at it behind the broker's back.
+pub fn descriptor(file: &Rc<File>) -> BorrowedFd<'_> {
+    match file.held() {
+        Held::Object(descriptor, _) => descriptor,
+        held => panic!("an open file is not held: {held:?}"),
+    }
+}
+
+/// A directory as the broker holds it.
+pub fn held_directory(path: &Path) -> Rc<Directory> {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    let id = session.open_dir(path.to_str().expect("the tests' paths are text")).expect("it can be opened");
+    session.services.host.handles.dir(id).expect("it is open")
+}
+
 impl Session {
     /// A run under this policy, in which `{root}` is the path of the run's own tree.
     pub fn with_policy(policy: &str) -> Self {
@@ -137,7 +156,7 @@ impl Session {
         services.hide_process(u32::MAX);
         // The host's own journal of temporary names is no business of a test.
         let state = std::env::temp_dir().join(format!("rex-tests-state-{}", services.host.euid));
-        services.host.temporaries = Temporaries::noted_in(Some(state));
+        services.host.tools.note_in(Temporaries::noted_in(Some(state)));
         Self { services, records, tree, next_number: 1 }
     }
 

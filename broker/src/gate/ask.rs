@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use rex_ipc::action::{Action, ActionId, ResourceKind};
+use rex_ipc::action::{Action, ActionId};
 use rex_ipc::interface::Needs;
 
 use crate::gate::deciding::Deciding;
@@ -18,38 +18,91 @@ use crate::gate::{Act, Inode};
 use crate::policy::name::PathName;
 use crate::policy::{Question, ResourceRef, Verdict};
 
-/// What one request may use: the state of the run, and the way to a permit.
+/// The way to a permit, for one request of the operation `O`.
 ///
 /// An operation can ask only for the actions that its row announces:
 ///
+/// ```
+/// # use rex_broker::gate::{Gate, error::Error};
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::{action::file_system::Create, file_system::OpenDir as Operation};
+/// fn ask(gate: &mut Gate<'_, Operation>, dir: DirPath) -> Result<(), Error> {
+///     gate.authorize::<Create, _>(dir).map(drop)
+/// }
+/// ```
+///
 /// ```compile_fail,E0277
-/// # use rex_broker::{error::Error, object::DirPath, policy::Gate};
-/// # use rex_ipc::action::file_system::Create;
-/// # use rex_ipc::file_system::ListEntries;
-/// fn ask(gate: &mut Gate<'_, ListEntries>, dir: DirPath) -> Result<(), Error> {
+/// # use rex_broker::gate::{Gate, error::Error};
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::{action::file_system::Create, file_system::ListEntries as Operation};
+/// fn ask(gate: &mut Gate<'_, Operation>, dir: DirPath) -> Result<(), Error> {
 ///     gate.authorize::<Create, _>(dir).map(drop)
 /// }
 /// ```
 ///
 /// and only on resources that the schema allows for the action:
 ///
+/// ```
+/// # use rex_broker::gate::{Gate, error::Error};
+/// # use rex_broker::host::file_system::object::FilePath as Resource;
+/// # use rex_ipc::{action::file_system::Write, file_system::Truncate};
+/// fn ask(gate: &mut Gate<'_, Truncate>, resource: Resource) -> Result<(), Error> {
+///     gate.authorize::<Write, _>(resource).map(drop)
+/// }
+/// ```
+///
 /// ```compile_fail,E0277
-/// # use rex_broker::{error::Error, object::FilePath, policy::Gate};
-/// # use rex_ipc::action::file_system::Read;
-/// # use rex_ipc::file_system::ListEntries;
-/// fn ask(gate: &mut Gate<'_, ListEntries>, file: FilePath) -> Result<(), Error> {
-///     gate.authorize::<Read, _>(file).map(drop)
+/// # use rex_broker::gate::{Gate, error::Error};
+/// # use rex_broker::host::file_system::object::DirPath as Resource;
+/// # use rex_ipc::{action::file_system::Write, file_system::Truncate};
+/// fn ask(gate: &mut Gate<'_, Truncate>, resource: Resource) -> Result<(), Error> {
+///     gate.authorize::<Write, _>(resource).map(drop)
+/// }
+/// ```
+///
+/// with the context that it allows for it:
+///
+/// ```
+/// # use rex_broker::gate::{Gate, error::Error};
+/// # use rex_broker::host::file_system::object::{Moving, NamedDir};
+/// # use rex_ipc::{action::file_system::Move, file_system::MoveDir};
+/// fn ask(gate: &mut Gate<'_, MoveDir>, what: Moving<NamedDir>) -> Result<(), Error> {
+///     gate.authorize::<Move, _>(what).map(drop)
+/// }
+/// ```
+///
+/// ```compile_fail,E0271
+/// # use rex_broker::gate::{Gate, error::Error};
+/// # use rex_broker::host::file_system::object::{Moving, NamedDir};
+/// # use rex_ipc::{action::file_system::Move, file_system::MoveDir};
+/// fn ask(gate: &mut Gate<'_, MoveDir>, what: NamedDir) -> Result<(), Error> {
+///     gate.authorize::<Move, _>(what).map(drop)
 /// }
 /// ```
 ///
 /// A permit ends with its request:
 ///
+/// ```
+/// # use rex_broker::gate::{Gate, Permit, error::Error};
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::{action::file_system::Open, file_system::OpenDir};
+/// fn keep<'req>(
+///     gate: &mut Gate<'req, OpenDir>,
+///     dir: DirPath,
+/// ) -> Result<Permit<'req, Open, DirPath>, Error> {
+///     gate.authorize::<Open, _>(dir)
+/// }
+/// ```
+///
 /// ```compile_fail
-/// # use rex_broker::{error::Error, object::DirPath, policy::{Gate, Permit}};
-/// # use rex_ipc::action::file_system::Open;
-/// # use rex_ipc::file_system::OpenDir;
-/// fn keep(gate: &mut Gate<'_, OpenDir>, dir: DirPath) -> Permit<'static, Open, DirPath> {
-///     gate.authorize::<Open, _>(dir).unwrap()
+/// # use rex_broker::gate::{Gate, Permit, error::Error};
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::{action::file_system::Open, file_system::OpenDir};
+/// fn keep<'req>(
+///     gate: &mut Gate<'req, OpenDir>,
+///     dir: DirPath,
+/// ) -> Result<Permit<'static, Open, DirPath>, Error> {
+///     gate.authorize::<Open, _>(dir)
 /// }
 /// ```
 pub struct Gate<'req, O> {
@@ -94,10 +147,8 @@ impl<'req, O> Gate<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded.
-    pub fn authorize<A, R>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         self.grant(resource, None)
@@ -107,10 +158,12 @@ impl<'req, O> Gate<'req, O> {
     ///
     /// # Errors
     /// As [`Gate::authorize`].
-    pub fn authorize_act<A, R>(&mut self, resource: R, act: Act<'_>) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize_act<A: Action, R: Allows<A>>(
+        &mut self,
+        resource: R,
+        act: Act<'_>,
+    ) -> Result<Permit<'req, A, R>, Error>
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         self.grant(resource, Some(act))
@@ -120,10 +173,8 @@ impl<'req, O> Gate<'req, O> {
     ///
     /// # Errors
     /// As [`Gate::authorize`].
-    pub fn authorize_beyond_rex<A, R>(&mut self, resource: R) -> Result<(), Error>
+    pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<(), Error>
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         if self.deciding.rex_compat && self.lacks_only_a_permit(&question(A::ID, &resource), resource.inode())
@@ -137,10 +188,8 @@ impl<'req, O> Gate<'req, O> {
     /// Asks for `A` on `resource` without recording a refusal: for a command whose first question depends on what
     /// is there, so that it has to know both answers before it may look. The answer that counts is asked for again
     /// with [`Gate::authorize`].
-    pub fn would_permit<A, R>(&mut self, resource: &R) -> bool
+    pub fn would_permit<A: Action, R: Allows<A>>(&mut self, resource: &R) -> bool
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         let question = question(A::ID, resource);
@@ -150,15 +199,12 @@ impl<'req, O> Gate<'req, O> {
     }
 
     /// Refuses an object that its name would permit, for a reason of our own; recorded like any denial.
-    pub fn refuse<A, R>(&mut self, resource: &R, reason: &'static str) -> Error
+    pub fn refuse<A: Action, R: Allows<A>>(&mut self, resource: &R, reason: &'static str) -> Error
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         let question = question(A::ID, resource);
-        let determining = [reason.to_owned()];
-        self.refused(&question, &determining, &[], false)
+        self.refused(&question, &[reason.to_owned()], &[], false)
     }
 
     fn grant<A: Action, R: Allows<A>>(
@@ -181,8 +227,7 @@ impl<'req, O> Gate<'req, O> {
             within_depth(path, self.metered.limits())?;
         }
         if let Some(reason) = self.deciding.forbidden.reason(&question, known(resource)) {
-            let determining = [reason.to_owned()];
-            return Err(self.refused(&question, &determining, &[], false));
+            return Err(self.refused(&question, &[reason.to_owned()], &[], false));
         }
         let verdict = self.deciding.engine.decide(&question);
         if !verdict.permitted {
@@ -274,7 +319,7 @@ impl<'req, O> Gate<'req, O> {
                 principal: self.deciding.principal.clone(),
                 action: question.action,
                 kind: question.resource.kind(),
-                resource: resource_text(&question.resource),
+                resource: question.resource.id().into_owned(),
                 undecided: failed,
             })),
         }
@@ -317,22 +362,4 @@ pub fn changes_host(action: ActionId) -> bool {
             | ActionId::ProcessListFds
             | ActionId::SystemdStatus
     )
-}
-
-/// The resource as a denial names it.
-pub fn resource_text(resource: &ResourceRef<'_>) -> String {
-    match resource {
-        ResourceRef::File(text)
-        | ResourceRef::Dir(text)
-        | ResourceRef::Hostname(text)
-        | ResourceRef::Url(text)
-        | ResourceRef::Service(text) => (*text).to_owned(),
-        ResourceRef::Process(process) => process.pid.to_string(),
-        ResourceRef::Sysinfo | ResourceRef::Systemd | ResourceRef::Sysctl => "host".to_owned(),
-    }
-}
-
-/// Whether a resource of this kind is named by a path.
-pub fn is_path(kind: ResourceKind) -> bool {
-    matches!(kind, ResourceKind::File | ResourceKind::Dir)
 }

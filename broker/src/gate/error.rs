@@ -143,6 +143,11 @@ impl Denial {
     }
 }
 
+/// Whether it was this that the system said.
+pub fn is(error: &io::Error, errno: nix::errno::Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
+
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::system(&error)

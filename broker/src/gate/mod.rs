@@ -17,7 +17,8 @@ mod recording;
 pub mod usage;
 
 pub use act::Act;
-pub use ask::{Gate, changes_host, is_path, resource_text};
+pub use ask::{Gate, changes_host};
 pub use object::{Held, Identity, InDirectory, Inode, file_type};
-pub use permit::{Allows, Permit, Resource};
+pub(crate) use permit::sealed;
+pub use permit::{Allows, Bound, Kind, Permit, Resource};
 pub use recording::{Decision, Recording};

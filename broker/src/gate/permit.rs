@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use rex_ipc::action::Action;
+use rex_ipc::action::{Action, AppliesTo, kind};
 
 use super::object::{Held, InDirectory, Inode};
 use crate::policy::name::EntryName;
@@ -11,32 +11,156 @@ use crate::policy::{ContextRef, ResourceRef};
 /// Proof that the policy permitted `A` on the resource inside, within one request.
 ///
 /// Only the gate makes one. It cannot outlive its request, and whoever acts takes the resource out of it, so that
-/// nothing else than what was judged can be acted on:
+/// nothing else than what was judged can be acted on. What is acted on cannot be exchanged:
+///
+/// ```
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::action::file_system::Open;
+/// fn look(permit: Permit<'_, Open, DirPath>, other: &mut DirPath) {
+///     *other = permit.resource().clone();
+/// }
+/// ```
 ///
 /// ```compile_fail,E0616
-/// # use rex_broker::{object::DirPath, policy::Permit};
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::object::DirPath;
 /// # use rex_ipc::action::file_system::Open;
-/// fn forge(permit: Permit<'_, Open, DirPath>, other: DirPath) {
-///     let mut permit = permit;
-///     permit.resource = other;
+/// fn look(mut permit: Permit<'_, Open, DirPath>, other: &mut DirPath) {
+///     permit.resource = other.clone();
+/// }
+/// ```
+///
+/// nor named beside the permit:
+///
+/// ```
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::{moves, object::{Directory, Moving, NamedDir}};
+/// # use rex_ipc::action::file_system::Move;
+/// fn act(permit: &Permit<'_, Move, Moving<NamedDir>>, other: &Directory) {
+///     moves::is_mounted(permit);
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::{moves, object::{Directory, Moving, NamedDir}};
+/// # use rex_ipc::action::file_system::Move;
+/// fn act(permit: &Permit<'_, Move, Moving<NamedDir>>, other: &Directory) {
+///     moves::is_mounted(permit, other);
+/// }
+/// ```
+///
+/// nor taken from an open object without one:
+///
+/// ```
+/// # use rex_broker::host::file_system::object::File;
+/// fn act(other: &File) -> bool {
+///     other.readable
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use rex_broker::host::file_system::object::File;
+/// fn act(other: &File) -> bool {
+///     nix::sys::stat::fstat(&other.fd).is_ok()
+/// }
+/// ```
+///
+/// A permit for another action does not do, nor does what was made of one:
+///
+/// ```
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::{object::FileAt, staged, tools::Tools};
+/// # use rex_ipc::action::file_system::Write as Action;
+/// fn act(permit: &Permit<'_, Action, FileAt>, tools: &Tools) -> bool {
+///     staged::beside(permit, tools).is_ok()
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::{object::FileAt, staged, tools::Tools};
+/// # use rex_ipc::action::file_system::Chmod as Action;
+/// fn act(permit: &Permit<'_, Action, FileAt>, tools: &Tools) -> bool {
+///     staged::beside(permit, tools).is_ok()
+/// }
+/// ```
+///
+/// ```
+/// # use rex_broker::host::file_system::{moves::Hidden, tree::Left};
+/// # use rex_ipc::action::file_system::Read as Action;
+/// fn finish<'req>(copy: &mut Hidden<'req>, original: &Left<'req, Action>) -> bool {
+///     copy.leave(original).is_ok()
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use rex_broker::host::file_system::{moves::Hidden, tree::Left};
+/// # use rex_ipc::action::file_system::Delete as Action;
+/// fn finish<'req>(copy: &mut Hidden<'req>, original: &Left<'req, Action>) -> bool {
+///     copy.leave(original).is_ok()
+/// }
+/// ```
+///
+/// nor does one of another request:
+///
+/// ```
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::{object::DirPath, way::Way};
+/// # use rex_ipc::action::file_system::Create;
+/// fn make<'one>(way: &Way<'one>, permit: &Permit<'one, Create, DirPath>) -> bool {
+///     way.make(permit, 0o777).is_ok()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::{object::DirPath, way::Way};
+/// # use rex_ipc::action::file_system::Create;
+/// fn make<'one, 'other>(way: &Way<'one>, permit: &Permit<'other, Create, DirPath>) -> bool {
+///     way.make(permit, 0o777).is_ok()
+/// }
+/// ```
+///
+/// It cannot be made, and nothing else that proves as much can be:
+///
+/// ```
+/// # use rex_broker::gate::{Bound, Permit};
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::action::file_system::Open;
+/// fn conjure(resource: DirPath, bound: Bound<'static, Open>) -> (DirPath, Bound<'static, Open>) {
+///     (resource, bound)
 /// }
 /// ```
 ///
 /// ```compile_fail,E0451
-/// # use rex_broker::{object::DirPath, path::PathName, policy::Permit};
+/// # use rex_broker::gate::{Bound, Permit};
+/// # use rex_broker::host::file_system::object::DirPath;
 /// # use rex_ipc::action::file_system::Open;
-/// fn conjure() -> Permit<'static, Open, DirPath> {
-///     Permit { resource: DirPath(PathName::root()), bound: std::marker::PhantomData }
+/// fn conjure(resource: DirPath, bound: Bound<'static, Open>) -> Permit<'static, Open, DirPath> {
+///     Permit { resource, bound }
+/// }
+/// ```
+///
+/// ```compile_fail,E0624
+/// # use rex_broker::gate::Permit;
+/// # use rex_broker::host::file_system::object::DirPath;
+/// # use rex_ipc::action::file_system::Open;
+/// fn conjure(resource: DirPath) -> Permit<'static, Open, DirPath> {
+///     Permit::granted(resource)
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Permit<'req, A: Action, R> {
     resource: R,
-    bound: PhantomData<(Invariant<'req>, A)>,
+    bound: Bound<'req, A>,
 }
 
+/// Ties a proof to its request and to what it proves.
+///
 /// Invariant in 'req: a permit of one request is no permit of another.
-type Invariant<'req> = fn(&'req ()) -> &'req ();
+pub type Bound<'req, A> = PhantomData<(fn(&'req ()) -> &'req (), A)>;
 
 impl<A: Action, R> Permit<'_, A, R> {
     /// Called by the gate, after the policy said yes.
@@ -50,10 +174,81 @@ impl<A: Action, R> Permit<'_, A, R> {
     }
 }
 
-/// Something that the policy can be asked about.
-pub trait Resource {
+/// Keeps [`Resource`] to what the host layer lists: the architecture's test reads where this is implemented.
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A resource type of the schema, with what tells one resource of it from another.
+pub trait Kind {
+    /// What the policy knows a resource of this type by.
+    type Id<'a>;
+
+    /// The resource as the policy sees it.
+    fn named<'a>(id: Self::Id<'a>) -> ResourceRef<'a>;
+}
+
+impl Kind for kind::File {
+    type Id<'a> = &'a str;
+
+    fn named<'a>(id: Self::Id<'a>) -> ResourceRef<'a> {
+        ResourceRef::File(id)
+    }
+}
+
+impl Kind for kind::Dir {
+    type Id<'a> = &'a str;
+
+    fn named<'a>(id: Self::Id<'a>) -> ResourceRef<'a> {
+        ResourceRef::Dir(id)
+    }
+}
+
+/// Something that the policy can be asked about, with what is acted on.
+///
+/// Only the host layer says what is one: nobody else can have the policy asked about one thing and act on another.
+///
+/// ```
+/// # use rex_broker::gate::{Kind, Resource};
+/// # use rex_ipc::action::kind;
+/// fn name<R: Resource<Kind = kind::Dir>>(resource: &R) -> &str {
+///     resource.id()
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use rex_broker::gate::{Kind, Resource};
+/// # use rex_ipc::action::kind;
+/// struct Mine;
+///
+/// impl Resource for Mine {
+///     type Kind = kind::Dir;
+///     type Context = ();
+///
+///     fn id(&self) -> &str {
+///         "/harmless"
+///     }
+/// }
+/// ```
+///
+/// ```compile_fail,E0603
+/// struct Mine;
+///
+/// impl rex_broker::gate::sealed::Sealed for Mine {}
+/// ```
+pub trait Resource: sealed::Sealed {
+    /// Its type in the schema.
+    type Kind: Kind;
+    /// What the policy may look at beside it: `()`, or one of [`rex_ipc::action::context`].
+    type Context;
+
+    /// What the policy knows it by.
+    fn id(&self) -> <Self::Kind as Kind>::Id<'_>;
+
     /// As the policy sees it.
-    fn as_question(&self) -> ResourceRef<'_>;
+    fn as_question(&self) -> ResourceRef<'_> {
+        Self::Kind::named(self.id())
+    }
 
     /// What else the policy may look at.
     fn context(&self) -> ContextRef<'_> {
@@ -76,9 +271,16 @@ pub trait Resource {
     }
 }
 
-/// Says that the schema allows the action `A` on this type of resource.
+/// Says that the schema allows the action `A` on this type of resource. Follows from ipc/src/action.rs alone.
 #[diagnostic::on_unimplemented(
     message = "the schema does not allow the action `{A}` on `{Self}`",
     note = "a resource may be asked about only with the actions that policies/rex.cedarschema gives its type"
 )]
 pub trait Allows<A: Action>: Resource {}
+
+impl<A, R> Allows<A> for R
+where
+    A: Action + AppliesTo<<R as Resource>::Kind>,
+    R: Resource<Context = <A as Action>::Context>,
+{
+}

@@ -26,7 +26,7 @@ pub struct Handles {
 enum Object {
     Dir(Rc<Directory>),
     File(Rc<File>),
-    Writer(Rc<Writer>),
+    Writer(Writer),
 }
 
 impl Handles {
@@ -67,21 +67,23 @@ impl Handles {
     }
 
     /// Keeps a directory under a number that was spent for it.
-    pub fn keep_dir(&mut self, id: DirId, directory: Directory) {
-        self.opened_in_batch.push(id.0);
-        self.objects.insert(id.0, Object::Dir(Rc::new(directory)));
+    pub fn keep_dir(&mut self, id: DirId, directory: impl Into<Rc<Directory>>) {
+        self.keep(id.0, Object::Dir(directory.into()));
     }
 
     /// Keeps a file under a number that was spent for it.
     pub fn keep_file(&mut self, id: FileId, file: File) {
-        self.opened_in_batch.push(id.0);
-        self.objects.insert(id.0, Object::File(Rc::new(file)));
+        self.keep(id.0, Object::File(Rc::new(file)));
     }
 
     /// Keeps a writer under a number that was spent for it.
     pub fn keep_writer(&mut self, id: WriterId, writer: Writer) {
-        self.opened_in_batch.push(id.0);
-        self.objects.insert(id.0, Object::Writer(Rc::new(writer)));
+        self.keep(id.0, Object::Writer(writer));
+    }
+
+    fn keep(&mut self, number: u32, object: Object) {
+        self.opened_in_batch.push(number);
+        self.objects.insert(number, object);
     }
 
     /// Puts another file behind a number: the one that has taken the place of the file it stood for.
@@ -132,9 +134,9 @@ impl Handles {
     ///
     /// # Errors
     /// `Violation` when there is none: an honest jail never names what it does not hold.
-    pub fn writer(&self, id: WriterId) -> Result<Rc<Writer>, Error> {
+    pub fn writer(&self, id: WriterId) -> Result<Writer, Error> {
         match self.objects.get(&id.0) {
-            Some(Object::Writer(writer)) => Ok(Rc::clone(writer)),
+            Some(Object::Writer(writer)) => Ok(writer.clone()),
             _ => Err(no_such_handle("writer", id.0)),
         }
     }
@@ -143,7 +145,7 @@ impl Handles {
     ///
     /// # Errors
     /// As [`Handles::writer`].
-    pub fn take_writer(&mut self, id: WriterId) -> Result<Rc<Writer>, Error> {
+    pub fn take_writer(&mut self, id: WriterId) -> Result<Writer, Error> {
         let writer = self.writer(id)?;
         self.objects.remove(&id.0);
         Ok(writer)

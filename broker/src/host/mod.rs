@@ -9,7 +9,7 @@ pub mod principal;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::gate::error::Error;
 use crate::gate::forbidden::DICTIONARY_PATH;
 use dictionary::Dictionary;
 use file_system::object::Directory;
-use file_system::temporaries::Temporaries;
+use file_system::tools::Tools;
 use file_system::unguarded;
 use file_system::walk::Reached;
 use handles::Handles;
@@ -27,18 +27,14 @@ use own_processes::OwnProcesses;
 pub struct Host {
     /// The objects that the jail has open.
     pub handles: Handles,
-    /// The root directory.
-    pub root: Rc<OwnedFd>,
-    /// The broker's own descriptors.
-    pub own_fds: Rc<OwnedFd>,
+    /// What every act on files needs beside its object.
+    pub tools: Rc<Tools>,
     /// The bits of a mode that nothing gets which the broker makes.
     pub umask: u32,
     /// The effective user id of the broker.
     pub euid: u32,
     /// Whether a file with several hard links may be opened wherever it lies.
     pub hard_links: bool,
-    /// The names that new content has until it takes its place.
-    pub temporaries: Temporaries,
     /// What was made without its mode, as far as the log has told it.
     pub without_mode: HashSet<String>,
     /// Broker and jail, which no `/proc` shows to a script.
@@ -54,16 +50,14 @@ impl Host {
     /// # Errors
     /// Those of open(2); without `/proc` no object can be opened for use.
     pub fn open(max_open_handles: u64) -> io::Result<Self> {
-        let own_fds = unguarded::own_fds()?;
-        let own_processes = OwnProcesses::new(&own_fds)?;
+        let tools = Tools::open()?;
+        let own_processes = OwnProcesses::new(tools.own_fds())?;
         Ok(Self {
             handles: Handles::new(usize::try_from(max_open_handles).unwrap_or(usize::MAX)),
-            root: Rc::new(unguarded::root()?),
-            own_fds: Rc::new(own_fds),
+            tools: Rc::new(tools),
             umask: unguarded::umask(),
             euid: nix::unistd::geteuid().as_raw(),
             hard_links: false,
-            temporaries: Temporaries::usual(),
             without_mode: HashSet::new(),
             own_processes,
             dictionary: None,
@@ -80,8 +74,8 @@ impl Host {
     }
 
     /// Whether this object is an entry of a `/proc`, wherever that is mounted, which shows a process of the run.
-    pub fn shows_broker(&self, reached: &Reached) -> bool {
-        self.own_processes.are_shown_by(reached.fd.as_fd(), &reached.stat, &self.own_fds)
+    pub fn shows_broker<A>(&self, reached: &Reached<'_, A>) -> bool {
+        self.own_processes.are_shown_by(reached.fd(), reached.stat(), self.tools.own_fds())
     }
 
     /// Whether this name in an open directory is the link by which a `/proc` tells the broker its own number.

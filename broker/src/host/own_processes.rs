@@ -58,8 +58,8 @@ impl OwnProcesses {
     ///
     /// # Errors
     /// When there is no `/proc`, or it does not show the broker.
-    pub fn new(own_fds: &OwnedFd) -> io::Result<Self> {
-        let root = open(own_fds.as_fd(), "../..", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+    pub fn new(own_fds: BorrowedFd<'_>) -> io::Result<Self> {
+        let root = open(own_fds, "../..", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         let stat = fstat(&root)?;
         let mount = mount_of(root.as_fd())?;
         let own = Instance::new(root, stat.st_dev)?;
@@ -77,7 +77,7 @@ impl OwnProcesses {
     }
 
     /// Whether this object shows a process of the run.
-    pub fn are_shown_by(&self, object: BorrowedFd<'_>, stat: &FileStat, own_fds: &OwnedFd) -> bool {
+    pub fn are_shown_by(&self, object: BorrowedFd<'_>, stat: &FileStat, own_fds: BorrowedFd<'_>) -> bool {
         self.is_in_proc(object, stat) && self.is_shown(object, stat, own_fds).unwrap_or(true)
     }
 
@@ -91,7 +91,7 @@ impl OwnProcesses {
         fstatfs(object).map_or(true, |statfs| statfs.filesystem_type() == PROC_SUPER_MAGIC)
     }
 
-    fn is_shown(&self, object: BorrowedFd<'_>, stat: &FileStat, own_fds: &OwnedFd) -> io::Result<bool> {
+    fn is_shown(&self, object: BorrowedFd<'_>, stat: &FileStat, own_fds: BorrowedFd<'_>) -> io::Result<bool> {
         let path = path_of(object, own_fds)?;
         if stat.st_dev == self.own.device && mount_of(object)? == self.mount {
             let base = path_of(self.own.root.as_fd(), own_fds)?;
@@ -249,7 +249,7 @@ fn open(directory: BorrowedFd<'_>, path: &str, flags: OFlag) -> io::Result<Owned
 }
 
 /// Where the kernel says that an open object is.
-fn path_of(object: BorrowedFd<'_>, own_fds: &OwnedFd) -> io::Result<Vec<u8>> {
+fn path_of(object: BorrowedFd<'_>, own_fds: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     Ok(readlinkat(own_fds, object.as_raw_fd().to_string().as_str())?.as_bytes().to_vec())
 }
 
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn a_process_is_known_by_its_number_in_the_brokers_namespace_alone() {
         let own_fds = crate::host::file_system::unguarded::own_fds().unwrap();
-        let mut processes = OwnProcesses::new(&own_fds).unwrap();
+        let mut processes = OwnProcesses::new(own_fds.as_fd()).unwrap();
         processes.numbers = vec![40, 41];
         let table: [(&[u32], Option<usize>, bool); 8] = [
             (&[40], Some(0), true),

@@ -7,11 +7,12 @@ use rex_ipc::runtime::{Alarm, Log, Metric};
 use crate::gate::deciding::Deciding;
 use crate::gate::error::Error;
 use crate::gate::forbidden::Forbidden;
-use crate::gate::limits::Limits;
 use crate::gate::moved::Moved;
 use crate::gate::usage::Metered;
 use crate::gate::{Act, Allows, Gate, Permit, Recording};
 use crate::host::Host;
+use crate::ops::Perform;
+use crate::ops::explain::ahead::Announced;
 use crate::watch::pace::Pace;
 
 /// Takes what a script tells its caller.
@@ -52,8 +53,40 @@ pub struct Parts<'a> {
 }
 
 /// One request of the operation `O` being carried out.
+///
+/// What decides and what records are out of its reach:
+///
+/// ```
+/// # use rex_broker::ops::call::Call;
+/// fn reach<O>(call: &mut Call<'_, O>) -> bool {
+///     call.is_rex_compat()
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use rex_broker::ops::call::Call;
+/// fn reach<O>(call: &mut Call<'_, O>) -> bool {
+///     call.gate.is_rex_compat()
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use rex_broker::gate::Gate;
+/// fn reach<O>(gate: &mut Gate<'_, O>) {
+///     gate.deciding.engine = unreachable!();
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use rex_broker::gate::Gate;
+/// fn reach<O>(gate: &mut Gate<'_, O>) {
+///     gate.recording = unreachable!();
+/// }
+/// ```
 pub struct Call<'req, O> {
     gate: Gate<'req, O>,
+    /// What it has said that it will ask.
+    pub(super) announced: Announced,
     /// What is acted on.
     pub host: &'req mut Host,
     /// Waits, and looks whether the run is to end.
@@ -70,10 +103,14 @@ pub struct Call<'req, O> {
 
 impl<'req, O> Call<'req, O> {
     /// A request that was made at this line of the script, as the jail claims.
-    pub fn new(parts: Parts<'req>, line: u32, room_bytes: usize) -> Self {
+    pub fn new(parts: Parts<'req>, line: u32, room_bytes: usize, request: &O) -> Self
+    where
+        O: Perform,
+    {
         let Parts { deciding, recording, metered, host, pace, telling } = parts;
         Self {
             gate: Gate::new(deciding, recording, metered, line),
+            announced: Announced::by(request, &host.handles),
             host,
             pace,
             metered,
@@ -83,19 +120,9 @@ impl<'req, O> Call<'req, O> {
         }
     }
 
-    /// What the run may use.
-    pub fn limits(&self) -> &'req Limits {
-        self.metered.limits()
-    }
-
     /// What no policy can permit.
     pub fn forbidden(&self) -> &Forbidden {
         self.gate.forbidden()
-    }
-
-    /// What no policy can permit, beside what is acted on.
-    pub fn forbidden_and_host(&mut self) -> (&Forbidden, &mut Host) {
-        (self.gate.forbidden(), self.host)
     }
 
     /// What this run has moved.
@@ -112,12 +139,11 @@ impl<'req, O> Call<'req, O> {
     ///
     /// # Errors
     /// As there.
-    pub fn authorize<A, R>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
+        self.announced.heed(A::ID, resource.as_question());
         self.gate.authorize(resource)
     }
 
@@ -125,12 +151,15 @@ impl<'req, O> Call<'req, O> {
     ///
     /// # Errors
     /// As there.
-    pub fn authorize_act<A, R>(&mut self, resource: R, act: Act<'_>) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize_act<A: Action, R: Allows<A>>(
+        &mut self,
+        resource: R,
+        act: Act<'_>,
+    ) -> Result<Permit<'req, A, R>, Error>
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
+        self.announced.heed(A::ID, resource.as_question());
         self.gate.authorize_act(resource, act)
     }
 
@@ -138,30 +167,25 @@ impl<'req, O> Call<'req, O> {
     ///
     /// # Errors
     /// As there.
-    pub fn authorize_beyond_rex<A, R>(&mut self, resource: R) -> Result<(), Error>
+    pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<(), Error>
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
+        self.announced.heed(A::ID, resource.as_question());
         self.gate.authorize_beyond_rex::<A, R>(resource)
     }
 
     /// Whether it would be permitted; see [`Gate::would_permit`].
-    pub fn would_permit<A, R>(&mut self, resource: &R) -> bool
+    pub fn would_permit<A: Action, R: Allows<A>>(&mut self, resource: &R) -> bool
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         self.gate.would_permit::<A, R>(resource)
     }
 
     /// Refuses an object that its name would permit; see [`Gate::refuse`].
-    pub fn refuse<A, R>(&mut self, resource: &R, reason: &'static str) -> Error
+    pub fn refuse<A: Action, R: Allows<A>>(&mut self, resource: &R, reason: &'static str) -> Error
     where
-        A: Action,
-        R: Allows<A>,
         O: Needs<A>,
     {
         self.gate.refuse::<A, R>(resource, reason)

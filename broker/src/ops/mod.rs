@@ -13,9 +13,16 @@ use rex_ipc::limits::MAX_REPLY_BYTES;
 
 use crate::gate::error::Error;
 use call::{Call, Parts};
+use explain::ahead::{Ahead, Seen};
 
 /// The body of an operation.
 pub trait Perform: Operation + Sized {
+    /// Says what it is sure to ask, as far as the request and the handles tell, and what it would open; nothing from where
+    /// a name cannot be known.
+    ///
+    /// Explanations of denials are made of it, and while the request is carried out, it has to ask what was said.
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()>;
+
     /// Asks for what it needs, acts, and answers.
     ///
     /// # Errors
@@ -44,11 +51,18 @@ macro_rules! emit_dispatch {
             }
             match request {
                 $($(Request::$request(request) => {
-                    let reply = request.perform(&mut Call::new(parts, line, room_bytes))?;
+                    let mut call = Call::new(parts, line, room_bytes, &request);
+                    let reply = request.perform(&mut call)?;
+                    call.announced.are_asked();
                     // What changes something has been refused above; of the rest, nothing is left behind.
                     replies.push(&reply).map_err(|_| room::too_little())
                 })+)+
             }
+        }
+
+        /// Has the operation of a request say what it is going to ask.
+        fn foresee(request: &Request, seen: &mut Seen<'_>) -> Option<()> {
+            match request { $($(Request::$request(request) => request.foresee(&mut Ahead::of(seen)),)+)+ }
         }
     };
 }

@@ -19,6 +19,7 @@ mod overflow;
 mod parse;
 mod policies;
 mod question;
+mod recorded;
 mod render;
 pub mod schema;
 mod scope;

@@ -128,6 +128,19 @@ impl PathName {
         }
     }
 
+    /// The directories below `top`, down to this one and with it, the first one first; none when it is not below it.
+    pub fn levels_below(&self, top: &PathName) -> Vec<PathName> {
+        let mut levels = Vec::new();
+        let mut level = self.clone();
+        while level != *top && level.is_within(top) {
+            let parent = level.parent();
+            levels.push(level);
+            level = parent;
+        }
+        levels.reverse();
+        levels
+    }
+
     /// The components in bytes, from the root.
     pub fn components(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         self.0.split('/').filter(|part| !part.is_empty()).map(name::to_bytes)
@@ -212,6 +225,19 @@ impl EntryName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_those_below_the_directory() {
+        let levels = |path: &str, top: &str| {
+            let (path, top) = (PathName::parse(path).unwrap(), PathName::parse(top).unwrap());
+            path.levels_below(&top).iter().map(|level| level.as_str().to_owned()).collect::<Vec<_>>()
+        };
+
+        assert_eq!(levels("/srv", "/srv"), [""; 0]);
+        assert_eq!(levels("/srv/a/b", "/srv"), ["/srv/a", "/srv/a/b"]);
+        assert_eq!(levels("/a/b", "/"), ["/a", "/a/b"]);
+        assert_eq!(levels("/other/a", "/srv"), [""; 0]);
+    }
 
     #[test]
     fn every_spelling_of_a_path_is_one_name() {

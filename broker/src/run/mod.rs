@@ -4,10 +4,12 @@ pub mod conclude;
 mod ending;
 pub mod image;
 pub mod input;
+mod outcome;
 mod policies;
 pub mod record;
 pub mod request;
 pub mod resources;
+mod run_end;
 pub mod services;
 pub mod session;
 mod telling;
@@ -283,7 +285,7 @@ impl Run<'_> {
         }
         services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
-        services.host.temporaries.clean_up();
+        services.host.tools.clean_up();
         services.watched = Some(self.watched.clone());
         services.hide_process(u32::try_from(jail.pid()).unwrap_or(0));
 

@@ -7,7 +7,7 @@ use rex_ipc::runtime::{Alarm, Log, Metric};
 
 use crate::audit::{self, Sink};
 use crate::gate::error::{Error, LimitReached};
-use crate::gate::{Act, Decision, Recording, resource_text};
+use crate::gate::{Act, Decision, Recording};
 use crate::ops::call::Telling;
 use crate::policy::explain::{Lacking, Need};
 use crate::result::stream::Unheard;
@@ -102,7 +102,7 @@ impl Kept {
 
 impl Recording for Kept {
     fn decision(&mut self, decision: &Decision<'_>) -> Result<bool, Error> {
-        let resource = resource_text(&decision.question.resource);
+        let resource = decision.question.resource.id().into_owned();
         let kind = decision.question.resource.kind();
         let context = decision.question.context.to_json();
         let act = decision.act.as_ref().map(Act::to_json);

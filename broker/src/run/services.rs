@@ -10,6 +10,7 @@ use crate::gate::limits::Limits;
 use crate::gate::usage::Metered;
 use crate::host::Host;
 use crate::ops::call::Parts;
+use crate::ops::{explain, naming};
 use crate::result::Recorder;
 use crate::result::stream::Progress;
 use crate::run::record::{Kept, Teller};
@@ -95,5 +96,15 @@ impl Services {
     pub fn begin(&mut self, number: RequestNumber, request: &Request) -> Result<(), Error> {
         self.kept.begin(number, request);
         Ok(self.metered.count_request(request)?)
+    }
+    /// The name of what a request is about, for its failure. Scripts of Rex compare texts, and get none.
+    pub fn object_of(&self, request: &Request) -> Option<String> {
+        let is_told = !self.deciding.rex_compat;
+        is_told.then(|| naming::object(&self.host.handles, request)).flatten()
+    }
+
+    /// Explains what a call lacks that has ended with a denial.
+    pub fn explain_rest(&mut self, denied: &Request, rest: &[Request]) {
+        explain::of_rest(&mut self.deciding, &mut self.kept, &self.host.handles, denied, rest);
     }
 }

@@ -3,9 +3,11 @@
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{ListDetails, Stat};
 use rex_ipc::handle::AnyId;
-use rhai::{Array, Dynamic, INT, Map, NativeCallContext};
+use rhai::{Array, Dynamic, EvalAltResult, INT, Map, NativeCallContext};
 
-use crate::error::{Fallible, TooLarge, io_error, message_of, request_behind, text_error, too_large};
+use crate::error::{
+    Fallible, TooLarge, io_error, io_error_from, kind_of, message_of, request_behind, text_error, too_large,
+};
 use crate::file_system::change_options::{CONTRADICTION, DiskUsageOptions};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::disk_usage::{Count, DiskUsageEntry};
@@ -54,7 +56,19 @@ fn as_told<T>(context: &NativeCallContext, result: Fallible<T>) -> Fallible<T> {
             }
             None => error,
         }),
+        Err(error) => Err(with_advice(error)),
         result => result,
+    }
+}
+
+/// What is no directory says what has its size instead.
+fn with_advice(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+    match message_of(&error) {
+        Some(message) if message.contains("Not a directory (os error 20)") => {
+            let message = format!("{message}; `FileHandle.disk_usage` has the space of a file");
+            io_error_from(kind_of(&error), message, request_behind(&error))
+        }
+        _ => error,
     }
 }
 
@@ -239,7 +253,9 @@ mod tests {
     #[test]
     fn errors_are_those_of_other_commands() {
         assert!(
-            bench().failure(r#"du("/t/a")"#).contains("IoErrorKind: IoError: Not a directory (os error 20)")
+            bench().failure(r#"du("/t/a")"#).contains(
+                "IoErrorKind: IoError: Not a directory (os error 20); `FileHandle.disk_usage` has the space of a file"
+            )
         );
         assert!(bench().denying("stat", "/t").failure(r#"du("/t")"#).contains("PermissionDenied"));
         assert!(bench().failure(r#"du([du::s, du::a], "/t")"#).contains(

@@ -69,7 +69,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// How a question is spelled, and a refusal.
-const ASKING: [&str; 4] = [".authorize::<", "must::<", ".refuse::<", "ask_through(gate"];
+const ASKING: [&str; 4] = [".authorize::<", "must::<", ".refuse::<", "ask_through(call"];
 
 /// What cannot be told no by a policy that stays the same within the call: file, text of the line, reason.
 const NEVER: &[(&str, &str, &str)] = &[
@@ -80,7 +80,7 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("relocation.rs", "refuse::<Open, _>(way.place(), reason)", WAYS),
     ("read_link.rs", "refuse::<Read, _>(read.resource(), OWN_PROC)", PROC),
     ("removal.rs", "authorize::<Delete, _>(file_at(&item))", PLANNED),
-    ("removal.rs", "authorize::<Delete, _>(dir_at(&item))", PLANNED),
+    ("removal.rs", "authorize::<Delete, _>(dir_at(item))", PLANNED),
     ("make_path.rs", "authorize::<Open, _>(DirPath(level.clone()))", WOULD),
     ("delete_path.rs", "authorize::<Open, _>(DirPath(parent))", WOULD),
     (
@@ -93,10 +93,10 @@ const NEVER: &[(&str, &str, &str)] = &[
         "authorize::<Create, _>(place.clone())",
         "Rex asks twice when the file was opened to be made",
     ),
-    ("relocation.rs", "authorize::<Delete, _>(source.what.clone())", PLANNED),
+    ("relocation.rs", "authorize::<Delete, _>(named)", PLANNED),
     ("relocation.rs", "authorize::<Open, _>(dir_at(item))", PLANNED),
     ("relocation.rs", "authorize::<Read, _>(dir_at(item))", PLANNED),
-    ("relocation.rs", "authorize::<Create, _>(DirAt::new(here, item.entry.clone()))", PLANNED),
+    ("relocation.rs", "authorize::<Create, _>(DirAt::new(here, item.entry().clone()))", PLANNED),
     ("relocation.rs", "authorize::<Read, _>(file_at(item))", PLANNED),
     ("relocation.rs", "authorize::<Open, _>(file_at(item))", PLANNED),
     ("relocation.rs", "authorize::<Read, _>(Rc::new(file))", PLANNED),

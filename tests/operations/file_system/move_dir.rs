@@ -2,16 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::rc::Rc;
 
-use rex_broker::gate::Inode;
-use rex_broker::host::file_system::object::Directory;
 use rex_broker::host::file_system::temporaries::Temporaries;
-use rex_broker::policy::name::PathName;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveDir, Opened};
 use rex_ipc::handle::DirId;
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, Refused, Session, held_directory, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 /// Moves a directory of the tree to a name in another one.
@@ -297,14 +293,7 @@ fn directories_there_are_replaced_when_empty_and_entered_when_not() {
 #[test]
 fn an_incomplete_copy_of_a_dead_run_is_removed_by_the_next_one() {
     let tree = Tree::new();
-    let held = fs::File::open(tree.dir("to")).unwrap();
-    let metadata = held.metadata().unwrap();
-    let parent = Rc::new(Directory {
-        fd: held.into(),
-        name: PathName::parse(&tree.text("to")).unwrap(),
-        inode: Inode { device: metadata.dev(), number: metadata.ino() },
-        listing: Default::default(),
-    });
+    let parent = held_directory(&tree.dir("to"));
     let place = tree.dir("journals");
     fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
     let mut dead = Temporaries::noted_in(Some(place.clone()));

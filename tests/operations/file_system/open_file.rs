@@ -9,7 +9,7 @@ use rex_ipc::action::ActionId;
 use rex_ipc::failure::{ErrorKind, FailureClass};
 use rex_ipc::file_system::{OpenFile, Permissions};
 use rex_ipc::handle::{DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, Session};
+use rex_tests::session::{ALLOW_ALL, Session, descriptor};
 use rex_tests::tree::is_root;
 
 use super::without_name;
@@ -430,7 +430,7 @@ fn a_descriptor_is_opened_as_asked_and_closed_on_exec() {
         let id = request.id;
         session.send(request).unwrap();
         let file = session.services.host.handles.file(id).unwrap();
-        let flags = nix::fcntl::fcntl(&file.fd, nix::fcntl::FcntlArg::F_GETFL).unwrap();
+        let flags = nix::fcntl::fcntl(descriptor(&file), nix::fcntl::FcntlArg::F_GETFL).unwrap();
         let expected = match (read, write) {
             (true, true) => nix::libc::O_RDWR,
             (false, true) => nix::libc::O_WRONLY,
@@ -438,7 +438,7 @@ fn a_descriptor_is_opened_as_asked_and_closed_on_exec() {
         };
         assert_eq!(flags & nix::libc::O_ACCMODE, expected);
         assert_eq!((file.readable, file.writable), (read, write));
-        let flags = nix::fcntl::fcntl(&file.fd, nix::fcntl::FcntlArg::F_GETFD).unwrap();
+        let flags = nix::fcntl::fcntl(descriptor(&file), nix::fcntl::FcntlArg::F_GETFD).unwrap();
         assert_eq!(flags & nix::libc::FD_CLOEXEC, nix::libc::FD_CLOEXEC);
     }
 }

@@ -19,7 +19,7 @@ fn main() {
     }
     let lines = boundary(root);
     println!(
-        "boundary: {} lines of code; {} with what it rests on; types of the wire apart: {}",
-        lines.narrow, lines.honest, lines.wire_types
+        "boundary: {} lines of code that acts; {} with what it rests on; its vocabulary apart: {}",
+        lines.narrow, lines.honest, lines.vocabulary
     );
 }

@@ -19,6 +19,8 @@ fn sections() -> Vec<Section> {
 }
 
 fn section(text: &'static str) -> Section {
+    // What comes behind the last record is another chapter.
+    let text = text.split("\n## ").next().unwrap();
     let row = |line: &'static str| {
         let (name, rest) = line.strip_prefix("| `")?.split_once("` |")?;
         Some((name, rest.contains("*optional*")))

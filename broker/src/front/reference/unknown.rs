@@ -15,6 +15,10 @@ pub const ADVISE: Advise = Advise(|unknown| match unknown {
 /// The names beside an operator are taken from the line.
 fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
     let call = Called::read(called);
+    // The message is the jail's, which may say anything at any length.
+    if call.name.len() > MAX_NAME || call.types.len() > MAX_TYPES {
+        return NOTHING.to_owned();
+    }
     if !call.is_word() {
         return operator(&call, line, column);
     }
@@ -45,17 +49,20 @@ fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
     if !lookup::containing(&reference, &word).is_empty() {
         return format!("`rex-broker sdk search {}` tells what has to do with it", call.name);
     }
-    "there is nothing of that name; `rex-broker sdk list` has all that scripts can call".to_owned()
+    NOTHING.to_owned()
 }
 
 /// What to do about a constant `MODULE::NAME` that does not exist.
 fn advice_on_constant(module: &str, name: &str) -> String {
+    if module.len().max(name.len()) > MAX_NAME {
+        return NOTHING.to_owned();
+    }
     let reference = reference();
     let of_module = || reference.entries().map(|(_, entry)| entry).filter(|entry| entry.module == module);
     if of_module().next().is_none() {
         let near: Vec<String> = lookup::nearest(&reference, module).into_iter().take(MOST).collect();
         return match near.as_slice() {
-            [] => "there is no such name; `rex-broker sdk list` has all that scripts can use".to_owned(),
+            [] => NOTHING.to_owned(),
             near => format!("did you mean `{}`?", near.join("`, `")),
         };
     }
@@ -201,6 +208,8 @@ fn wrong_values(same: &[&Entry], nearest: &Entry, call: &Called<'_>) -> String {
     format!("there is {}{advice}", calls.join(", "))
 }
 
+const NOTHING: &str = "there is nothing of that name; `rex-broker sdk list` has all that there is";
+
 const TEXT: &str = "a text";
 const INTEGER: &str = "an integer";
 
@@ -208,6 +217,9 @@ const ARITHMETIC: [&str; 12] = ["+", "-", "*", "/", "%", "**", "<<", ">>", "+=",
 
 /// How many are offered.
 const MOST: usize = 3;
+
+/// More values than any function takes.
+const MAX_TYPES: usize = 16;
 
 /// The most bytes of a name, and of the head of a function, that are repeated.
 const MAX_NAME: usize = 64;
@@ -316,6 +328,19 @@ mod tests {
             let told = of(called);
             assert!(told.starts_with(wanted) && !told.contains("search"), "{called}: {told}");
         }
+    }
+
+    #[test]
+    fn a_lying_jail_gets_a_short_answer() {
+        for called in [
+            format!("{} (i64)", "a".repeat(100_000)),
+            format!("f ({})", "i64, ".repeat(100_000)),
+            "*".repeat(100_000),
+        ] {
+            assert_eq!(of(&called), NOTHING);
+        }
+        assert_eq!(advice_on_constant(&"M".repeat(100_000), "X"), NOTHING);
+        assert_eq!(advice_on_constant("EntryType", &"X".repeat(100_000)), NOTHING);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::os::fd::BorrowedFd;
 use nix::errno::Errno;
 use rex_outside::kernel::fgetxattr;
 
+use crate::gate::error::is;
+
 /// The mode that keeps everybody out whom the file's access list keeps out.
 ///
 /// acl(5): with a list, the bits of the group are those of its mask. Without the list the owning group, whoever has an
@@ -41,10 +43,6 @@ fn narrowed(mode: u32, list: &[u8]) -> u32 {
 fn number(entry: &[u8], at: usize) -> Option<u32> {
     let bytes = entry.get(at..at + 2)?.first_chunk::<2>()?;
     Some(u16::from_le_bytes(*bytes).into())
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
 }
 
 /// The attribute that holds a file's list.

@@ -14,9 +14,10 @@ use rex_ipc::action::file_system::{Chmod, Chown, SetXAttr, Write};
 use rex_ipc::file_system::NewTime;
 use rex_outside::kernel::{fgetxattr, fsetxattr};
 
+use super::object::{Directory, File, Labelled};
+use super::tools::Tools;
 use super::walk::file_type;
 use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::{Directory, File, Labelled};
 
 /// A resource that is open, so that it can be changed whatever its name has come to mean.
 pub trait Held: Resource {
@@ -37,12 +38,8 @@ impl Held for Rc<Directory> {
 }
 
 /// Sets the permission bits; `EOPNOTSUPP` for a link, which has none.
-pub fn set_mode<R: Held>(
-    permit: &Permit<'_, Chmod, R>,
-    own_fds: BorrowedFd<'_>,
-    bits: u16,
-) -> io::Result<()> {
-    set_mode_of(permit.resource().descriptor(), own_fds, bits)
+pub fn set_mode<R: Held>(permit: &Permit<'_, Chmod, R>, tools: &Tools, bits: u16) -> io::Result<()> {
+    set_mode_of(permit.resource().descriptor(), tools, bits)
 }
 
 /// Sets user and group, of a link that of the link itself.
@@ -50,7 +47,7 @@ pub fn set_mode<R: Held>(
 /// What runs under its owner's name does not run under the new owner's: set-user-ID and set-group-ID are cleared.
 pub fn set_owner<R: Held>(
     permit: &Permit<'_, Chown, R>,
-    own_fds: BorrowedFd<'_>,
+    tools: &Tools,
     user: Option<u32>,
     group: Option<u32>,
 ) -> io::Result<()> {
@@ -59,7 +56,7 @@ pub fn set_owner<R: Held>(
     let stat = fstat(object)?;
     // chown(2): the kernel clears them too, but not the set-group-ID bit of a file that its group cannot execute.
     if file_type(&stat) == SFlag::S_IFREG && stat.st_mode & 0o6000 != 0 {
-        set_mode_of(object, own_fds, u16::try_from(stat.st_mode & 0o1777).unwrap_or(0))?;
+        set_mode_of(object, tools, u16::try_from(stat.st_mode & 0o1777).unwrap_or(0))?;
     }
     Ok(())
 }
@@ -67,11 +64,11 @@ pub fn set_owner<R: Held>(
 /// Sets last access and last modification; what is not given stays.
 pub fn set_times(
     permit: &Permit<'_, Write, Rc<File>>,
-    own_fds: BorrowedFd<'_>,
+    tools: &Tools,
     accessed: Option<NewTime>,
     modified: Option<NewTime>,
 ) -> io::Result<()> {
-    set_times_of(permit.resource().fd.as_fd(), own_fds, time(accessed)?, time(modified)?)
+    set_times_of(permit.resource().fd.as_fd(), tools, time(accessed)?, time(modified)?)
 }
 
 /// The label of an open file, at most 1024 bytes; `ERANGE` for a longer one.
@@ -90,9 +87,9 @@ pub fn set_label(permit: &Permit<'_, SetXAttr, Labelled<Rc<File>>>, value: &[u8]
 }
 
 /// By way of `/proc/self/fd`, because fchmod(2) does not take descriptors that were opened with `O_PATH`.
-pub(super) fn set_mode_of(object: BorrowedFd<'_>, own_fds: BorrowedFd<'_>, bits: u16) -> io::Result<()> {
+pub(super) fn set_mode_of(object: BorrowedFd<'_>, tools: &Tools, bits: u16) -> io::Result<()> {
     let mode = Mode::from_bits_truncate(bits.into());
-    Ok(fchmodat(own_fds, number(object)?.as_c_str(), mode, FchmodatFlags::FollowSymlink)?)
+    Ok(fchmodat(tools.own_fds(), number(object)?.as_c_str(), mode, FchmodatFlags::FollowSymlink)?)
 }
 
 pub(super) fn set_owner_of(object: BorrowedFd<'_>, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
@@ -102,12 +99,12 @@ pub(super) fn set_owner_of(object: BorrowedFd<'_>, user: Option<u32>, group: Opt
 
 pub(super) fn set_times_of(
     object: BorrowedFd<'_>,
-    own_fds: BorrowedFd<'_>,
+    tools: &Tools,
     accessed: TimeSpec,
     modified: TimeSpec,
 ) -> io::Result<()> {
     let number = number(object)?;
-    Ok(utimensat(own_fds, number.as_c_str(), &accessed, &modified, UtimensatFlags::FollowSymlink)?)
+    Ok(utimensat(tools.own_fds(), number.as_c_str(), &accessed, &modified, UtimensatFlags::FollowSymlink)?)
 }
 
 /// A time as utimensat(2) takes it.

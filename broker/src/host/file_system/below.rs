@@ -1,7 +1,7 @@
 //! How a new file comes to stand somewhere below an open directory, with the directories that lead to it.
 
-use std::cell::Cell;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
@@ -9,72 +9,77 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag, fchmod, futimens};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{UnlinkatFlags, unlinkat};
 use rex_ipc::action::file_system::{Chmod, Chown, Create, Write};
 use rex_ipc::file_system::{Instant, NewTime};
 
 use super::attributes::{set_owner_of, time};
-use super::open::create_directory_in;
-use super::staged::Staged;
-use super::walk::{file_type, hold_entry, inode, stat_entry};
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::{DirPath, Directory};
-use crate::host::file_system::writer::{NewFile, Writer};
+use super::object::{DirBelow, Directory};
+use super::places::Below;
+use super::walk::{file_type, hold_entry};
+use super::writer::NewWriter;
+use crate::gate::error::is;
+use crate::gate::{Bound, Permit};
 use crate::policy::name::{EntryName, PathName};
 
-/// How far a way below an open directory exists.
+/// Proof of how far the way to a new file exists, which may be written.
 #[derive(Debug)]
-pub struct Walked {
+pub struct Walked<'req> {
     /// The last directory that is there.
-    pub held: Rc<Directory>,
-    /// Those that are missing behind it, the first one first.
-    pub missing: Vec<PathName>,
+    pub(super) held: Rc<Directory>,
+    missing: Vec<PathName>,
+    bound: Bound<'req, Write>,
+}
+
+impl Walked<'_> {
+    /// The directories that are missing behind the last one that is there, the first one first.
+    pub fn missing(&self) -> &[PathName] {
+        &self.missing
+    }
 }
 
 /// Goes from the open directory towards the permit's file as far as there are directories.
 ///
 /// Each is held as itself: `ELOOP` for a link on the way, `ENOTDIR` for anything else.
-pub fn walk<'p, R: Resource>(
-    permit: &'p Permit<'_, Write, R>,
-    new: impl FnOnce(&'p R) -> &'p NewFile,
-) -> io::Result<Walked> {
-    let new = new(permit.resource());
-    let mut held = Rc::clone(&new.dir);
-    let mut levels = new.levels().into_iter();
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn walk<'req, R: Below>(write: &Permit<'req, Write, R>) -> io::Result<Walked<'req>> {
+    let new = write.resource();
+    let mut held = Rc::clone(new.top());
+    let mut levels = new.path().parent().levels_below(&held.name).into_iter();
+    let mut missing = Vec::new();
     while let Some(level) = levels.next() {
         match enter(&held, &level) {
             Ok(entered) => held = Rc::new(entered),
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
-                return Ok(Walked { held, missing: std::iter::once(level).chain(levels).collect() });
+            Err(error) if is(&error, Errno::ENOENT) => {
+                missing.push(level);
+                missing.extend(levels.by_ref());
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(Walked { held, missing: Vec::new() })
+    Ok(Walked { held, missing, bound: PhantomData })
 }
 
 /// Where the permit's file is to stand when the first link among the directories on its way is followed; nothing when there
 /// is none.
 ///
 /// Nothing behind the link was looked at. `ELOOP` for a link that leads out of the open directory, or nobody knows where.
-pub fn led<'p, R: Resource>(
-    permit: &'p Permit<'_, Write, R>,
-    new: impl FnOnce(&'p R) -> &'p NewFile,
-) -> io::Result<Option<PathName>> {
-    let new = new(permit.resource());
-    led_from(&new.dir, &new.levels(), &new.path)
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn led<R: Below>(write: &Permit<'_, Write, R>) -> io::Result<Option<PathName>> {
+    let new = write.resource();
+    led_from(new.top(), &new.path().parent().levels_below(&new.top().name), new.path())
 }
 
-/// The same for a directory that is to be made, which is the last one of the permits.
-pub fn directory_led(
-    permits: &[Permit<'_, Create, DirPath>],
-    top: &Rc<Directory>,
-) -> io::Result<Option<PathName>> {
-    let levels: Vec<PathName> = permits.iter().map(|permit| permit.resource().0.clone()).collect();
-    match levels.last() {
-        Some(whole) if *whole != top.name => led_from(top, &levels, whole),
-        _ => Ok(None),
-    }
+/// Where the permit's directory is to stand when the first link on its way, or under its name, is followed.
+///
+/// # Errors
+/// As [`led`].
+pub fn directory_led(create: &Permit<'_, Create, DirBelow>) -> io::Result<Option<PathName>> {
+    let DirBelow { top, path } = create.resource();
+    led_from(top, &path.levels_below(&top.name), path)
 }
 
 fn led_from(top: &Rc<Directory>, levels: &[PathName], whole: &PathName) -> io::Result<Option<PathName>> {
@@ -83,7 +88,7 @@ fn led_from(top: &Rc<Directory>, levels: &[PathName], whole: &PathName) -> io::R
         let entry = level.file_name().and_then(EntryName::parse).ok_or(Errno::EINVAL)?;
         let reached = match hold_entry(held.fd.as_fd(), &entry, level) {
             Ok(reached) => reached,
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => return Ok(None),
+            Err(error) if is(&error, Errno::ENOENT) => return Ok(None),
             Err(error) => return Err(error),
         };
         match file_type(&reached.stat) {
@@ -122,7 +127,7 @@ fn expanded(directory: &PathName, top: &Directory, target: &[u8]) -> Option<Path
     path.is_within(&top.name).then_some(path)
 }
 
-fn enter(parent: &Directory, level: &PathName) -> io::Result<Directory> {
+pub(super) fn enter(parent: &Directory, level: &PathName) -> io::Result<Directory> {
     let entry = level.file_name().and_then(EntryName::parse).ok_or(Errno::EINVAL)?;
     let reached = hold_entry(parent.fd.as_fd(), &entry, level)?;
     match file_type(&reached.stat) {
@@ -132,93 +137,29 @@ fn enter(parent: &Directory, level: &PathName) -> io::Result<Directory> {
     }
 }
 
-/// Directories that were made for a file or another directory, and go again if that does not come.
-#[derive(Debug)]
-pub struct Made {
-    /// Where the first one is, and each that was made or found, the first one first.
-    way: Vec<(Rc<Directory>, bool)>,
-    keep: Cell<bool>,
-}
-
-impl Made {
-    /// Nothing yet, in this directory.
-    pub fn none_in(directory: Rc<Directory>) -> Self {
-        Self { way: vec![(directory, false)], keep: Cell::new(false) }
-    }
-
-    /// Goes one directory further, which was made, or was there.
-    pub fn push(&mut self, directory: Rc<Directory>, made: bool) {
-        self.way.push((directory, made));
-    }
-
-    /// The directory that the file will be in.
-    pub fn last(&self) -> io::Result<&Rc<Directory>> {
-        self.way.last().map(|(directory, _)| directory).ok_or_else(|| Errno::ENOENT.into())
-    }
-
-    /// They stay.
-    pub fn keep(&self) {
-        self.keep.set(true);
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        while let Some((directory, made)) = self.way.pop() {
-            let (Some((parent, _)), Some(entry)) = (self.way.last(), directory.name.file_name()) else {
-                return;
-            };
-            let Some(entry) = EntryName::parse(entry).filter(|_| made && !self.keep.get()) else { continue };
-            let is_there =
-                stat_entry(parent.fd.as_fd(), &entry).is_ok_and(|stat| inode(&stat) == directory.inode);
-            // What somebody has put into it meanwhile keeps it.
-            if is_there {
-                let _ = unlinkat(&parent.fd, entry.as_c_str(), UnlinkatFlags::RemoveDir);
-            }
-        }
-    }
-}
-
-/// Makes the directories of the permits, each in the one before, the first one in `held`.
-pub fn make(permits: &[Permit<'_, Create, DirPath>], held: Rc<Directory>) -> io::Result<Made> {
-    let mut made = Made::none_in(held);
-    for permit in permits {
-        let parent = Rc::clone(made.last()?);
-        match create_directory_in(permit, &parent) {
-            Ok(directory) => made.push(Rc::new(directory), true),
-            // Somebody else has made it meanwhile.
-            Err(error) if error.raw_os_error() == Some(Errno::EEXIST as i32) => {
-                made.push(Rc::new(enter(&parent, &permit.resource().0)?), false);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(made)
-}
-
 /// Gives the writer's content a user and a group before it has a name.
 pub fn set_owner(
-    permit: &Permit<'_, Chown, Rc<Writer>>,
+    permit: &Permit<'_, Chown, Rc<NewWriter>>,
     user: Option<u32>,
     group: Option<u32>,
 ) -> io::Result<()> {
-    set_owner_of(permit.resource().staged.borrow().file()?, user, group)
+    set_owner_of(permit.resource().content.borrow().file()?, user, group)
 }
 
 /// Gives the writer's content this mode, with whatever bits it has.
-pub fn set_mode(permit: &Permit<'_, Chmod, Rc<Writer>>, bits: u16) -> io::Result<()> {
-    Ok(fchmod(permit.resource().staged.borrow().file()?, Mode::from_bits_truncate(bits.into()))?)
+pub fn set_mode(permit: &Permit<'_, Chmod, Rc<NewWriter>>, bits: u16) -> io::Result<()> {
+    Ok(fchmod(permit.resource().content.borrow().file()?, Mode::from_bits_truncate(bits.into()))?)
 }
 
 /// Gives the writer's content the mode of any new file, of which nothing is left that is not among these bits.
-pub fn set_usual_mode(permit: &Permit<'_, Write, Rc<Writer>>, among: u16) -> io::Result<()> {
-    let staged = permit.resource().staged.borrow();
-    Ok(fchmod(staged.file()?, Mode::from_bits_truncate(staged.usual_mode & u32::from(among)))?)
+pub fn set_usual_mode(permit: &Permit<'_, Write, Rc<NewWriter>>, among: u16) -> io::Result<()> {
+    let content = permit.resource().content.borrow();
+    Ok(fchmod(content.file()?, Mode::from_bits_truncate(content.usual_mode & u32::from(among)))?)
 }
 
 /// Says when the writer's content was last modified.
-pub fn set_modified(permit: &Permit<'_, Write, Rc<Writer>>, modified: Instant) -> io::Result<()> {
+pub fn set_modified(permit: &Permit<'_, Write, Rc<NewWriter>>, modified: Instant) -> io::Result<()> {
     let modified = time(Some(NewTime::At(modified)))?;
-    let staged: &Staged = &permit.resource().staged.borrow();
-    Ok(futimens(staged.file()?, &TimeSpec::UTIME_OMIT, &modified)?)
+    let content = permit.resource().content.borrow();
+    Ok(futimens(content.file()?, &TimeSpec::UTIME_OMIT, &modified)?)
 }

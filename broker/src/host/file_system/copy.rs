@@ -12,12 +12,12 @@ use nix::unistd::{Whence, fdatasync, ftruncate, lseek};
 use rex_ipc::action::file_system::{Read, Write};
 use rex_outside::kernel::{clone_content, statx};
 
+use super::object::File;
 use super::staged::{Staged, offset, read_all_at, write_all_at};
 use super::walk::inode;
 use super::write::Step;
+use crate::gate::Permit;
 use crate::gate::error::Error;
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::File;
 
 /// Why content could not be copied.
 #[derive(Debug)]
@@ -54,32 +54,35 @@ fn mount_of(object: BorrowedFd<'_>) -> Option<u64> {
 }
 
 /// Copies the whole source into staged content.
-pub fn into_staged<R: Resource>(
-    read: &Permit<'_, Read, R>,
-    from: &File,
-    staged: &mut Staged,
+///
+/// # Errors
+/// Those of reading, of writing, and of `step`.
+pub fn into_staged<R>(
+    read: &Permit<'_, Read, Rc<File>>,
+    staged: &Staged<'_, R>,
     step: Step<'_>,
 ) -> Result<u64, NotCopied> {
-    // The permit is the proof that the source may be read.
-    let _ = read;
-    let length = {
-        let to = staged.sink().map_err(NotCopied::Write)?;
-        content(from.fd.as_fd(), to, step)?
-    };
-    staged.set_length(length);
+    let mut to = staged.content().borrow_mut();
+    let length = content(read.resource().fd.as_fd(), to.sink().map_err(NotCopied::Write)?, step)?;
+    to.set_length(length);
     Ok(length)
 }
 
 /// Gives staged content, or else the destination itself, the times that the source had.
+///
+/// # Errors
+/// Those of futimens(3).
 pub fn keep_times(
     write: &Permit<'_, Write, Rc<File>>,
-    staged: Option<&Staged>,
+    staged: Option<&Staged<'_, Rc<File>>>,
     like: &FileStat,
 ) -> io::Result<()> {
-    let to = staged.map_or_else(|| Ok(write.resource().fd.as_fd()), Staged::file)?;
     let accessed = TimeSpec::new(like.st_atime, like.st_atime_nsec);
     let modified = TimeSpec::new(like.st_mtime, like.st_mtime_nsec);
-    Ok(futimens(to, &accessed, &modified)?)
+    match staged {
+        Some(staged) => Ok(futimens(staged.content().borrow().file()?, &accessed, &modified)?),
+        None => Ok(futimens(&write.resource().fd, &accessed, &modified)?),
+    }
 }
 
 /// Copies content to an empty file: at once where both can share it, else extent by extent, so that holes stay holes,

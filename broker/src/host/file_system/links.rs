@@ -10,10 +10,11 @@ use nix::sys::stat::SFlag;
 use nix::unistd::symlinkat;
 use rex_ipc::action::file_system::{Create, Delete};
 
+use super::object::FileAt;
+use super::tools::Tools;
 use super::walk;
+use crate::gate::error::is;
 use crate::gate::{Inode, Permit};
-use crate::host::file_system::object::FileAt;
-use crate::host::file_system::temporaries::Temporaries;
 
 /// Why a link could not take its name.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub fn replace(
     create: &Permit<'_, Create, FileAt>,
     delete: &Permit<'_, Delete, FileAt>,
     target: &CStr,
-    temporaries: &mut Temporaries,
+    tools: &Tools,
     closed: &dyn Fn(Inode) -> Option<&'static str>,
 ) -> Result<(), NotReplaced> {
     let FileAt { parent, entry, path } = create.resource();
@@ -62,10 +63,10 @@ pub fn replace(
                 return Err(NotReplaced::Closed(reason));
             }
         }
-        Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {}
+        Err(error) if is(&error, Errno::ENOENT) => {}
         Err(error) => return Err(error.into()),
     }
-    let name = temporaries.name_in(parent)?;
+    let name = tools.name_in(parent)?;
     if let Err(errno) = symlinkat(target, &parent.fd, name.entry().as_c_str()) {
         if errno == Errno::EEXIST {
             // What has this name is not ours.

@@ -1,7 +1,8 @@
 //! The system calls that operations make on files of the host: each takes the permit for its own act.
 //!
-//! Most functions read what they act on out of the permit; some are given an object that was reached by it. The few
-//! calls that need no permit live in [`unguarded`], each with the reason. No state that outlives a request is kept.
+//! What they act on is inside the permit, or inside what another of them has made of one: an object that was reached,
+//! content that was staged, a way that was gone. Such a value is as good as a permit, and like it can neither be made
+//! elsewhere nor outlive its request. The few calls that need no permit live in [`unguarded`], each with the reason.
 
 mod access_list;
 pub mod attributes;
@@ -10,22 +11,24 @@ pub mod copy;
 pub mod fresh;
 pub mod links;
 pub mod list;
-pub mod make;
 mod moment;
 pub mod moves;
 pub mod object;
 pub mod open;
 pub mod place;
+pub mod places;
 pub mod read;
 pub mod remove;
-mod resources;
+pub mod resources;
 pub mod staged;
 pub mod stat;
 pub mod succession;
 pub mod temporaries;
+pub mod tools;
 pub mod tree;
 pub mod unguarded;
 pub mod walk;
+pub mod way;
 pub mod write;
 pub mod writer;
 

@@ -5,6 +5,7 @@
 
 use std::ffi::CString;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
@@ -14,22 +15,23 @@ use nix::fcntl::{AtFlags, OFlag, RenameFlags, ResolveFlag, renameat, renameat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstat, futimens, mkdirat, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, syncfs, unlinkat};
-use rex_ipc::action::Action;
 use rex_ipc::action::file_system::{Create, Move, Open, Read, Write};
-use rex_outside::kernel::statx;
 
 use super::copy::{self, NotCopied};
 use super::moment::{self, Moment};
+use super::object::{DirAt, Directory, File, FileAt, Moving, NamedDir, NamedFile, Origin};
 use super::open::{self, Access};
+use super::places::Entry;
+use super::remove::is_mount;
 use super::staged::Staged;
-use super::tree::{Step as TreeStep, Tree};
-use super::walk::Reached;
+use super::temporaries::TemporaryName;
+use super::tools::Tools;
+use super::tree::{self, Chain, Item, Left};
+use super::walk::Object;
 use super::write::Step;
 use super::{openat2, succession, walk};
-use crate::gate::moved::{identity, identity_at};
-use crate::gate::{Identity, Inode, Permit, Resource};
-use crate::host::file_system::object::{DirAt, Directory, File, FileAt, Moving, Origin};
-use crate::host::file_system::temporaries::{Temporaries, TemporaryName};
+use crate::gate::error::is;
+use crate::gate::{Bound, Inode, Permit};
 use crate::policy::name::{EntryName, PathName};
 
 /// Whether what has the new name may go.
@@ -47,15 +49,14 @@ pub enum Onto {
 /// `ENOENT` also when something else has the old name; `EXDEV` between file systems; `EEXIST` when something has the
 /// new name that was not asked for.
 pub fn file(
-    permit: &Permit<'_, Move, Moving<FileAt>>,
+    moving: &Permit<'_, Move, Moving<NamedFile>>,
     create: &Permit<'_, Create, FileAt>,
-    opened: &File,
     onto: Onto,
 ) -> io::Result<()> {
-    let Moving { what, path, .. } = permit.resource();
-    let FileAt { parent, entry, path: created } = create.resource();
-    same(path, created)?;
-    rename((&what.parent, &what.entry), (parent, entry), opened.at_named(), opened.fd.as_fd(), onto)
+    let Moving { what: NamedFile(file), path, .. } = moving.resource();
+    let (from, to) = (&file.origin.named, create.resource());
+    same(path, &to.path)?;
+    rename((&from.parent, &from.entry), (&to.parent, &to.entry), file.at_named(), file.fd.as_fd(), onto)
 }
 
 /// Gives a directory another name.
@@ -64,86 +65,95 @@ pub fn file(
 /// `ENOENT` also when something else has the old name; `EXDEV` between file systems; `ENOTEMPTY` or
 /// `EEXIST` when a directory with entries, or what was not asked for, has the new one.
 pub fn directory(
-    permit: &Permit<'_, Move, Moving<DirAt>>,
+    moving: &Permit<'_, Move, Moving<NamedDir>>,
     create: &Permit<'_, Create, DirAt>,
-    opened: &Directory,
     onto: Onto,
 ) -> io::Result<()> {
-    let Moving { what, path, .. } = permit.resource();
-    let DirAt { parent, entry, path: created } = create.resource();
-    same(path, created)?;
-    rename((&what.parent, &what.entry), (parent, entry), opened.inode, opened.fd.as_fd(), onto)
+    let Moving { what: NamedDir { place: from, directory }, path, .. } = moving.resource();
+    let to = create.resource();
+    same(path, &to.path)?;
+    let held = directory.fd.as_fd();
+    rename((&from.parent, &from.entry), (&to.parent, &to.entry), directory.inode, held, onto)
 }
 
-/// The same file open once more, as it will be known at the place of the permit.
+/// The file that is to move, open once more, as it will be known at its new place.
+///
+/// Where a link was followed it is the link that moves, and the file is still the one that was open.
+///
+/// # Errors
+/// Those of open(2).
 pub fn reopen(
-    permit: &Permit<'_, Open, FileAt>,
-    file: &File,
-    name: PathName,
-    origin: Origin,
-    own_fds: BorrowedFd<'_>,
+    open: &Permit<'_, Open, FileAt>,
+    moving: &Permit<'_, Move, Moving<NamedFile>>,
+    tools: &Tools,
 ) -> io::Result<File> {
-    let stat = fstat(&file.fd)?;
-    if walk::file_type(&stat) != SFlag::S_IFREG {
-        return Err(Errno::EINVAL.into());
-    }
-    let reached = Reached { fd: file.fd.try_clone()?, stat, name };
-    open::reopen(permit, reached, own_fds, Access { read: file.readable, write: file.writable }, origin)
+    let (place, NamedFile(file)) = (open.resource(), &moving.resource().what);
+    let through_link = file.origin.named_inode != file.inode;
+    let origin = Origin {
+        named: place.clone(),
+        named_inode: file.at_named(),
+        real: if through_link { file.origin.real.clone() } else { Some(place.clone()) },
+        create: file.origin.create,
+        follow: file.origin.follow,
+    };
+    let name = if through_link { file.name.clone() } else { place.path.clone() };
+    let object = Object { fd: file.fd.try_clone()?, stat: fstat(&file.fd)?, name };
+    open::reopen(object, tools, Access { read: file.readable, write: file.writable }, origin)
 }
 
-/// A directory as it is known at the place of the permit.
-pub fn renamed(permit: &Permit<'_, Open, DirAt>, directory: &Directory) -> io::Result<Directory> {
-    let name = permit.resource().path.clone();
-    Ok(Directory { fd: directory.fd.try_clone()?, name, inode: directory.inode, listing: Default::default() })
+/// The directory that has moved, as it is known at its new place.
+///
+/// # Errors
+/// Those of dup(2).
+pub fn renamed(
+    open: &Permit<'_, Open, DirAt>,
+    moving: &Permit<'_, Move, Moving<NamedDir>>,
+) -> io::Result<Directory> {
+    under(&moving.resource().what.directory, &open.resource().path)
 }
 
-/// What a file is that has arrived at the place of the permit; where a link was followed, the link.
-pub fn arrived_file(
-    permit: &Permit<'_, Move, Moving<FileAt>>,
-    create: &Permit<'_, Create, FileAt>,
-    moved: &File,
-) -> io::Result<Identity> {
-    // The permits are the proof that it may be known there.
-    let FileAt { parent, entry, path } = create.resource();
-    same(&permit.resource().path, path)?;
-    if moved.at_named() == moved.inode {
-        identity(moved.fd.as_fd())
-    } else {
-        identity_at(parent.in_place(), entry)
-    }
+/// The directory that is to move, called by the name that moves, whatever name it was opened by.
+///
+/// # Errors
+/// Those of dup(2).
+pub fn as_named(moving: &Permit<'_, Move, Moving<NamedDir>>) -> io::Result<NamedDir> {
+    let NamedDir { place, directory } = &moving.resource().what;
+    Ok(NamedDir { place: place.clone(), directory: Rc::new(under(directory, &place.path)?) })
 }
 
-/// The same for a directory, which was opened at its place.
-pub fn arrived_directory(moved: &Directory) -> io::Result<Identity> {
-    identity(moved.fd.as_fd())
+fn under(directory: &Directory, name: &PathName) -> io::Result<Directory> {
+    let (fd, name) = (directory.fd.try_clone()?, name.clone());
+    Ok(Directory { fd, name, inode: directory.inode, listing: Default::default() })
 }
 
 /// What has the name that something is to get. Who may make something there may know.
-pub fn occupant<R: Resource>(
-    permit: &Permit<'_, Create, R>,
-    place: impl Fn(&R) -> (&Rc<Directory>, &EntryName),
-) -> io::Result<Option<FileStat>> {
-    let (parent, entry) = place(permit.resource());
-    match walk::stat_entry(parent.fd.as_fd(), entry) {
+///
+/// # Errors
+/// Those of fstatat(2).
+pub fn occupant<R: Entry>(create: &Permit<'_, Create, R>) -> io::Result<Option<FileStat>> {
+    let place = create.resource();
+    match walk::stat_entry(place.parent().fd.as_fd(), place.entry()) {
         Ok(stat) => Ok(Some(stat)),
-        Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(None),
+        Err(error) if is(&error, Errno::ENOENT) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Whether the directory that has the name is empty, so that a rename would replace it.
-pub fn is_empty(permit: &Permit<'_, Create, DirAt>) -> io::Result<bool> {
-    let DirAt { parent, entry, path } = permit.resource();
-    let directory = Rc::new(enter(parent, entry, path.clone())?);
-    Ok(Tree::new(permit, &directory)?.advance()?.is_none())
+///
+/// # Errors
+/// Those of open(2); `ENOTDIR` when it is no directory.
+pub fn is_empty(create: &Permit<'_, Create, DirAt>) -> io::Result<bool> {
+    let DirAt { parent, entry, path } = create.resource();
+    tree::is_empty(&Rc::new(enter(parent, entry, path.clone())?))
 }
 
 /// Whether something is mounted on a directory that is to move, so that it cannot.
-pub fn is_mounted(permit: &Permit<'_, Move, Moving<DirAt>>, directory: &Directory) -> io::Result<bool> {
-    // The permit is the proof that the directory may be looked at.
-    let _ = permit;
-    let mounted = nix::libc::STATX_ATTR_MOUNT_ROOT as u64;
-    Ok(statx(directory.fd.as_fd(), 0)?.stx_attributes & mounted != 0)
+///
+/// # Errors
+/// Those of statx(2).
+pub fn is_mounted(moving: &Permit<'_, Move, Moving<NamedDir>>) -> io::Result<bool> {
+    is_mount(&moving.resource().what.directory)
 }
 
 /// What a file that is to be copied is like.
@@ -162,37 +172,40 @@ pub fn is_unchanged(permit: &Permit<'_, Read, Rc<File>>, before: &FileStat) -> i
 ///
 /// `strictly` has it fail where something of that cannot be kept; else it is left out, as mv(1) does, and nothing is
 /// opened by that to anybody.
+///
+/// # Errors
+/// What cannot be kept.
 pub fn dress(
-    write: &Permit<'_, Write, FileAt>,
-    staged: &Staged,
-    original: &Rc<File>,
+    read: &Permit<'_, Read, Rc<File>>,
+    staged: &Staged<'_, FileAt>,
     like: &FileStat,
     strictly: bool,
 ) -> Result<(), succession::NotLike> {
-    // The permit is the proof that the copy may come to stand there.
-    let _ = write;
-    let copy = staged.file()?;
-    succession::move_along(original.fd.as_fd(), copy, like, strictly)?;
+    let content = staged.content().borrow();
+    let copy = content.file()?;
+    succession::move_along(read.resource().fd.as_fd(), copy, like, strictly)?;
     Ok(futimens(copy, &accessed(like), &modified(like))?)
 }
 
 /// A copy that has taken its name, open as the original was.
+///
+/// # Errors
+/// `EINVAL` for content that can take no name.
 pub fn arrived(
-    write: &Permit<'_, Write, FileAt>,
-    original: &File,
-    staged: Staged,
+    read: &Permit<'_, Read, Rc<File>>,
+    staged: Staged<'_, FileAt>,
     new: &FileStat,
 ) -> io::Result<File> {
-    let place = write.resource();
+    let (original, place) = (read.resource(), staged.target().clone());
     let inode = walk::inode(new);
     Ok(File {
-        fd: staged.into_file()?,
+        fd: staged.into_content().into_file()?,
         name: place.path.clone(),
         inode,
         origin: Origin {
             named: place.clone(),
             named_inode: inode,
-            real: Some(place.clone()),
+            real: Some(place),
             create: original.origin.create,
             follow: original.origin.follow,
         },
@@ -209,43 +222,86 @@ pub fn arrived(
 ///
 /// It is called what it will be called, so that whatever is made in it is judged by its future name.
 #[derive(Debug)]
-pub struct Hidden {
-    /// The directory.
-    pub directory: Rc<Directory>,
+pub struct Hidden<'req> {
+    place: DirAt,
+    directory: Rc<Directory>,
+    /// Where it is being filled.
+    here: Chain,
     name: TemporaryName,
+    bound: Bound<'req, Create>,
 }
 
-impl Hidden {
+impl<'req> Hidden<'req> {
     /// Begins an empty one beside the place that it will take.
-    pub fn begin(permit: &Permit<'_, Create, DirAt>, temporaries: &mut Temporaries) -> io::Result<Self> {
-        let DirAt { parent, path, .. } = permit.resource();
-        let name = temporaries.name_in(parent)?;
+    ///
+    /// # Errors
+    /// Those of mkdirat(2).
+    pub fn begin(create: &Permit<'req, Create, DirAt>, tools: &Tools) -> io::Result<Self> {
+        let place = create.resource().clone();
+        let (parent, name) = (&place.parent, tools.name_in(&place.parent)?);
         if let Err(error) = mkdirat(&parent.fd, name.entry().as_c_str(), Mode::S_IRWXU) {
             // What has this name, or nothing, is not ours.
             name.release();
             return Err(error.into());
         }
-        match enter(parent, name.entry(), path.clone()) {
-            Ok(directory) => Ok(Self { directory: Rc::new(directory), name }),
+        match enter(parent, name.entry(), place.path.clone()) {
+            Ok(directory) => {
+                let directory = Rc::new(directory);
+                let mut here = Chain::default();
+                here.push(Rc::clone(&directory));
+                Ok(Self { place, directory, here, name, bound: PhantomData })
+            }
             Err(error) => {
-                let _ = unlinkat(&parent.fd, name.entry().as_c_str(), UnlinkatFlags::RemoveDir);
+                unlinkat(&parent.fd, name.entry().as_c_str(), UnlinkatFlags::RemoveDir).ok();
                 name.release();
                 Err(error)
             }
         }
     }
 
-    /// A directory in it, made before.
-    pub fn enter(&self, parent: &Directory, entry: &EntryName) -> io::Result<Directory> {
-        if !parent.name.is_within(&self.directory.name) {
-            return Err(Errno::EINVAL.into());
-        }
-        enter(parent, entry, parent.name.join(entry.as_bytes()))
+    /// The directory in it that is being filled.
+    ///
+    /// # Errors
+    /// `ENOENT` when it was finished.
+    pub fn here(&self) -> io::Result<Rc<Directory>> {
+        self.here.last().ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    /// Goes on to fill the directory of this name, made before in the one that is being filled.
+    ///
+    /// # Errors
+    /// Those of openat2(2).
+    pub fn enter(&mut self, original: &Item) -> io::Result<()> {
+        let parent = self.here()?;
+        let name = parent.name.join(original.entry.as_bytes());
+        self.here.push(Rc::new(enter(&parent, &original.entry, name)?));
+        Ok(())
+    }
+
+    /// Gives the directory that was being filled owner, attributes, mode and times of the original, when everything is in
+    /// it, and goes back to the one it is in.
+    ///
+    /// # Errors
+    /// What cannot be kept.
+    pub fn leave(&mut self, original: &Left<'req, Read>) -> Result<(), succession::NotLike> {
+        make_directory_like(&original.directory, &*self.here()?)?;
+        Ok(self.here.pop()?)
+    }
+
+    /// The same for the whole, of which the original is that of the permit.
+    ///
+    /// # Errors
+    /// What cannot be kept.
+    pub fn finish(&self, read: &Permit<'req, Read, Rc<Directory>>) -> Result<(), succession::NotLike> {
+        make_directory_like(read.resource(), &self.directory)
     }
 
     /// Puts everything on disk, and then in its place.
-    pub fn appear(&self, permit: &Permit<'_, Create, DirAt>, onto: Onto) -> io::Result<()> {
-        let DirAt { parent, entry, .. } = permit.resource();
+    ///
+    /// # Errors
+    /// Those of syncfs(2), and as [`directory`].
+    pub fn appear(&self, onto: Onto) -> io::Result<()> {
+        let DirAt { parent, entry, .. } = &self.place;
         syncfs(for_use(&self.directory)?)?;
         let hidden = (self.name.parent(), self.name.entry());
         rename(hidden, (parent, entry), self.directory.inode, self.directory.fd.as_fd(), onto)?;
@@ -254,21 +310,20 @@ impl Hidden {
         Ok(syncfs(for_use(&self.directory)?)?)
     }
 
+    /// The directory that has appeared, as it is known at its place.
+    ///
+    /// # Errors
+    /// Those of dup(2).
+    pub fn opened(&self, open: &Permit<'req, Open, DirAt>) -> io::Result<Directory> {
+        under(&self.directory, &open.resource().path)
+    }
+
     /// Removes it with everything in it.
-    pub fn discard(&self, permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
-        let mut tree = Tree::new(permit, &self.directory)?;
-        while let Some(step) = tree.advance()? {
-            match step {
-                TreeStep::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
-                TreeStep::Entry(item) => {
-                    unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
-                }
-                TreeStep::Enter(_) => {}
-                TreeStep::Leave(item, _) => {
-                    unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::RemoveDir)?;
-                }
-            }
-        }
+    ///
+    /// # Errors
+    /// Those of unlinkat(2).
+    pub fn discard(&self) -> io::Result<()> {
+        tree::clear(&self.directory, &|| Ok(()))?;
         unlinkat(&self.name.parent().fd, self.name.entry().as_c_str(), UnlinkatFlags::RemoveDir)?;
         self.name.release();
         Ok(())
@@ -279,18 +334,6 @@ impl Hidden {
 pub fn make_directory(permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
     let DirAt { parent, entry, .. } = permit.resource();
     Ok(mkdirat(&parent.fd, entry.as_c_str(), Mode::S_IRWXU)?)
-}
-
-/// Gives the copy of a directory owner, attributes, mode and times of the original, when everything is in it.
-pub fn finish_directory<A: Action, R: Resource>(
-    permit: &Permit<'_, A, R>,
-    original: &Directory,
-    copy: &Directory,
-) -> Result<(), succession::NotLike> {
-    // The permit is the proof that this directory may move.
-    let _ = permit;
-    let original = for_use(original)?;
-    make_like(original.as_fd(), for_use(copy)?.as_fd(), &fstat(&original)?)
 }
 
 /// Copies an open file into a hidden directory, with owner, attributes, mode and times.
@@ -353,6 +396,11 @@ fn dress_entry(place: &FileAt, like: &FileStat) -> io::Result<()> {
     Ok(utimensat(&parent.fd, entry.as_c_str(), &accessed(like), &modified(like), flag)?)
 }
 
+fn make_directory_like(original: &Directory, copy: &Directory) -> Result<(), succession::NotLike> {
+    let original = for_use(original)?;
+    make_like(original.as_fd(), for_use(copy)?.as_fd(), &fstat(&original)?)
+}
+
 /// Owner first, because a change of it takes bits of the mode away; times last.
 fn make_like(from: BorrowedFd<'_>, to: BorrowedFd<'_>, like: &FileStat) -> Result<(), succession::NotLike> {
     succession::move_along(from, to, like, true)?;
@@ -380,7 +428,7 @@ fn rename(
                 // replaced unasked.
                 Err(Errno::EINVAL | Errno::ENOSYS)
                     if walk::stat_entry(to.fd.as_fd(), name)
-                        .is_err_and(|error| error.raw_os_error() == Some(Errno::ENOENT as i32)) =>
+                        .is_err_and(|error| is(&error, Errno::ENOENT)) =>
                 {
                     by_name()?;
                 }

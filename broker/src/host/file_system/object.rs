@@ -11,8 +11,8 @@ use crate::policy::name::{EntryName, PathName};
 /// An open directory.
 #[derive(Debug)]
 pub struct Directory {
-    /// Held with `O_PATH`.
-    pub fd: OwnedFd,
+    /// Held with `O_PATH`. For this layer; the gate has it by what is held of a resource.
+    pub(in crate::host) fd: OwnedFd,
     /// The name it was resolved to at open; later questions use it.
     pub name: PathName,
     /// What it is.
@@ -42,8 +42,8 @@ pub struct Listing {
 /// An open regular file, or a link opened as itself.
 #[derive(Debug)]
 pub struct File {
-    /// Open as the script asked; `O_PATH` for a link.
-    pub fd: OwnedFd,
+    /// Open as the script asked; `O_PATH` for a link. For this layer; the gate has it by what is held of a resource.
+    pub(in crate::host) fd: OwnedFd,
     /// The name that later questions use: the real one when a link was followed.
     pub name: PathName,
     /// What it is.
@@ -148,6 +148,37 @@ impl FileAt {
         let path = parent.name.join(entry.as_bytes());
         Self { parent, entry, path }
     }
+}
+
+/// A directory by the name that moves or goes, and the open one that has to have it.
+#[derive(Clone, Debug)]
+pub struct NamedDir {
+    /// The name.
+    pub place: DirAt,
+    /// The open one.
+    pub directory: Rc<Directory>,
+}
+
+/// An open file by the name under which it was opened; that of the link when one was followed.
+#[derive(Clone, Debug)]
+pub struct NamedFile(pub Rc<File>);
+
+/// A directory somewhere below an open one, whether or not it is there.
+#[derive(Clone, Debug)]
+pub struct DirBelow {
+    /// The open one.
+    pub top: Rc<Directory>,
+    /// The whole path.
+    pub path: PathName,
+}
+
+/// A file somewhere below an open directory, whether or not it is there.
+#[derive(Clone, Debug)]
+pub struct FileBelow {
+    /// The directory.
+    pub top: Rc<Directory>,
+    /// The whole path.
+    pub path: PathName,
 }
 
 /// Something that is to move, with its destination, which the policy sees as context.

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -12,12 +12,17 @@ use nix::unistd::{fsync, linkat};
 use rex_ipc::action::file_system::Write;
 
 use super::moment::{self, Moment};
+use super::object::{Directory, File, FileAt, Origin};
 use super::openat2;
-use super::staged::Staged;
+use super::places::AtPath;
+use super::staged::{Content, Placed, Staged};
+use super::temporaries::TemporaryName;
+use super::tools::Tools;
 use super::walk::{file_type, inode};
-use crate::gate::{Inode, Permit, Resource};
-use crate::host::file_system::object::{Directory, File, Origin};
-use crate::host::file_system::temporaries::{Temporaries, TemporaryName};
+use super::way::Way;
+use super::writer::{NewWriter, Replacement};
+use crate::gate::error::is;
+use crate::gate::{Inode, Permit};
 use crate::policy::name::EntryName;
 
 /// Why content could not take its name.
@@ -52,21 +57,59 @@ impl From<Errno> for NotPlaced {
     }
 }
 
-/// Gives staged content a name in a held directory; what has the name is replaced if `may_replace` says so.
+/// Gives staged content the name that it may come to; what has the name is replaced if `may_replace` says so.
 ///
 /// On disk when this returns. Whoever looks sees the old or the new; what was replaced is looked at once more after it
 /// has lost its name, so that nothing which came to stand there meanwhile is lost.
-pub fn put<R: Resource>(
-    permit: &Permit<'_, Write, R>,
-    staged: &Staged,
-    place: (&Rc<Directory>, &EntryName),
-    own_fds: BorrowedFd<'_>,
-    temporaries: &mut Temporaries,
+///
+/// # Errors
+/// `InTheWay` for what may not be replaced.
+pub fn put<R: Placed>(
+    staged: &Staged<'_, R>,
+    tools: &Tools,
     may_replace: &dyn Fn(&FileStat) -> bool,
 ) -> Result<FileStat, NotPlaced> {
-    // The permit is the proof that the content may come to stand under its path, which the caller has walked.
-    let _ = permit;
-    let (parent, entry) = place;
+    let FileAt { parent, entry, .. } = staged.target().placed()?;
+    take_name(&staged.content().borrow(), (parent, entry), tools, may_replace)
+}
+
+/// Gives the content of the permit's writer its name in the last directory of the way there, as [`put`] does.
+///
+/// # Errors
+/// As [`put`].
+pub fn put_new<'req>(
+    write: &Permit<'req, Write, Rc<NewWriter>>,
+    way: &Way<'req>,
+    tools: &Tools,
+    may_replace: &dyn Fn(&FileStat) -> bool,
+) -> Result<FileStat, NotPlaced> {
+    let (writer, parent) = (write.resource(), way.last());
+    let entry = writer.path().file_name().and_then(EntryName::parse);
+    // Only a mistake of ours could have gone another way.
+    let entry = entry.filter(|_| writer.path().parent() == parent.name).ok_or(Errno::EINVAL)?;
+    take_name(&writer.content.borrow(), (parent, &entry), tools, may_replace)
+}
+
+/// Gives new content the name of the file that it replaces, if that still leads to it, to what this run has put there in
+/// its place, or to nothing.
+///
+/// # Errors
+/// As [`put`].
+pub fn succeed(new: &impl Replacement, tools: &Tools) -> Result<FileStat, NotPlaced> {
+    let file = new.replaced();
+    let FileAt { parent, entry, .. } = file.placed()?;
+    // On some layered file systems an inode has another number before it is written for the first time.
+    let now = inode(&fstat(&file.fd)?);
+    let is_old = |found: &FileStat| inode(found) == file.at_real_name() || inode(found) == now;
+    take_name(&new.content().borrow(), (parent, entry), tools, &is_old)
+}
+
+fn take_name(
+    staged: &Content,
+    (parent, entry): (&Rc<Directory>, &EntryName),
+    tools: &Tools,
+    may_replace: &dyn Fn(&FileStat) -> bool,
+) -> Result<FileStat, NotPlaced> {
     let new = fstat(staged.file()?)?;
     fsync(staged.file()?)?;
     let mut made = None;
@@ -77,7 +120,7 @@ pub fn put<R: Resource>(
             Err(errno) => return Err(errno.into()),
         };
         let Some(old) = old else {
-            match take_free_name(staged, made.as_ref(), parent, entry, own_fds) {
+            match take_free_name(staged, made.as_ref(), parent, entry, tools) {
                 Err(Errno::EEXIST) => continue,
                 result => result?,
             }
@@ -91,7 +134,7 @@ pub fn put<R: Resource>(
             Some(name) => name,
             None => match &mut made {
                 Some(name) => &*name,
-                none => none.insert(temporary_name(staged, parent, own_fds, temporaries)?),
+                none => none.insert(temporary_name(staged, parent, tools)?),
             },
         };
         match exchange(name, parent, entry, inode(&old), may_replace) {
@@ -106,27 +149,24 @@ pub fn put<R: Resource>(
     Err(Errno::EBUSY.into())
 }
 
-/// What the file of the permit is at this moment.
-pub fn present_inode<R: Resource>(permit: &Permit<'_, Write, R>, file: &File) -> io::Result<Inode> {
-    // The permit is the proof that this file may get new content.
-    let _ = permit;
-    Ok(inode(&fstat(&file.fd)?))
-}
-
-/// The file that has taken the place of another one, open as that was.
-pub fn successor(old: &File, staged: Staged, new: &FileStat) -> io::Result<File> {
-    let new_inode = inode(new);
+/// The file that has taken the place of the one that was replaced, open as that was.
+///
+/// # Errors
+/// `EINVAL` for content that can take no name.
+pub fn successor(new: &impl Replacement, stat: &FileStat) -> io::Result<File> {
+    let old = new.replaced();
+    let new_inode = inode(stat);
     let through_link = old.origin.named_inode != old.inode;
     let named_inode = if through_link { old.origin.named_inode } else { new_inode };
     Ok(File {
         // Open for both; what the script did not ask for is refused by these two.
         readable: old.readable,
         writable: old.writable,
-        fd: staged.into_file()?,
+        fd: new.content().replace(Content::in_memory()).into_file()?,
         name: old.name.clone(),
         inode: new_inode,
         origin: Origin { named_inode, ..old.origin.clone() },
-        has_size: new.st_size > 0,
+        has_size: stat.st_size > 0,
         replaced_by: Default::default(),
         fresh: Default::default(),
         redacted: Default::default(),
@@ -135,15 +175,16 @@ pub fn successor(old: &File, staged: Staged, new: &FileStat) -> io::Result<File>
 
 /// Takes a name that nothing has.
 fn take_free_name(
-    staged: &Staged,
+    staged: &Content,
     made: Option<&TemporaryName>,
     parent: &Directory,
     entry: &EntryName,
-    own_fds: BorrowedFd<'_>,
+    tools: &Tools,
 ) -> nix::Result<()> {
     let Some(name) = staged.name().or(made) else {
         let number = own_number(staged).map_err(|_| Errno::EINVAL)?;
-        return linkat(own_fds, number.as_c_str(), &parent.fd, entry.as_c_str(), AtFlags::AT_SYMLINK_FOLLOW);
+        let follow = AtFlags::AT_SYMLINK_FOLLOW;
+        return linkat(tools.own_fds(), number.as_c_str(), &parent.fd, entry.as_c_str(), follow);
     };
     let (from, temporary) = (&name.parent().fd, name.entry().as_c_str());
     match renameat2(from, temporary, &parent.fd, entry.as_c_str(), RenameFlags::RENAME_NOREPLACE) {
@@ -195,17 +236,12 @@ fn exchange(
     Err(NotPlaced::in_the_way(&got))
 }
 
-fn temporary_name(
-    staged: &Staged,
-    parent: &Rc<Directory>,
-    own_fds: BorrowedFd<'_>,
-    temporaries: &mut Temporaries,
-) -> io::Result<TemporaryName> {
+fn temporary_name(staged: &Content, parent: &Rc<Directory>, tools: &Tools) -> io::Result<TemporaryName> {
     let number = own_number(staged)?;
     for _ in 0..MAX_TRIES {
-        let name = temporaries.name_in(parent)?;
+        let name = tools.name_in(parent)?;
         let entry = name.entry().as_c_str();
-        match linkat(own_fds, number.as_c_str(), &parent.fd, entry, AtFlags::AT_SYMLINK_FOLLOW) {
+        match linkat(tools.own_fds(), number.as_c_str(), &parent.fd, entry, AtFlags::AT_SYMLINK_FOLLOW) {
             Ok(()) => return Ok(name),
             Err(errno) => {
                 name.release();
@@ -219,7 +255,7 @@ fn temporary_name(
 }
 
 /// The staged file in the directory of the broker's own descriptors, through which it gets its first name.
-fn own_number(staged: &Staged) -> io::Result<CString> {
+fn own_number(staged: &Content) -> io::Result<CString> {
     CString::new(staged.file()?.as_raw_fd().to_string()).map_err(|_| Errno::EINVAL.into())
 }
 
@@ -242,15 +278,12 @@ fn entry_text(entry: &EntryName) -> String {
     rex_ipc::name::to_text(entry.as_bytes())
 }
 
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
-}
-
 const MAX_TRIES: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::file_system::temporaries::Temporaries;
     use crate::policy::name::PathName;
 
     #[test]

@@ -5,19 +5,22 @@
 //! could have removed it as well.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use rex_ipc::action::file_system::Delete;
 use rex_outside::kernel::statx;
 
+use super::object::{Directory, FileAt};
+use super::places::Entry;
+use super::tools::Tools;
 use super::{openat2, walk};
-use crate::gate::{Inode, Permit};
-use crate::host::file_system::object::{DirAt, Directory, FileAt};
+use crate::gate::{Bound, Inode, Permit};
 use crate::policy::name::EntryName;
 
 /// Removes a name that is not a directory's.
@@ -33,49 +36,53 @@ pub fn file(permit: &Permit<'_, Delete, FileAt>, expected: Inode) -> io::Result<
 ///
 /// # Errors
 /// `ENOENT` also when something else than `expected` has the name now.
-pub fn directory(permit: &Permit<'_, Delete, DirAt>, expected: Inode) -> io::Result<()> {
-    let DirAt { parent, entry, .. } = permit.resource();
-    remove(parent.fd.as_fd(), entry, expected, UnlinkatFlags::RemoveDir)
+pub fn directory<R: Entry>(permit: &Permit<'_, Delete, R>, expected: Inode) -> io::Result<()> {
+    let place = permit.resource();
+    remove(place.parent().fd.as_fd(), place.entry(), expected, UnlinkatFlags::RemoveDir)
 }
 
-/// Removes an empty directory that is open, from where [`place_of`] found it.
-///
-/// # Errors
-/// `ENOENT` also when something else has the name now.
-pub fn open_directory(
-    permit: &Permit<'_, Delete, Rc<Directory>>,
-    (parent, entry): (&Directory, &EntryName),
-) -> io::Result<()> {
-    let directory = permit.resource();
-    if parent.name.join(entry.as_bytes()) != directory.name {
-        return Err(Errno::EINVAL.into());
+/// Proof that an open directory, which may be deleted, was found in another one.
+#[derive(Debug)]
+pub struct Standing<'req> {
+    directory: Rc<Directory>,
+    parent: OwnedFd,
+    entry: EntryName,
+    bound: Bound<'req, Delete>,
+}
+
+impl<'req> Standing<'req> {
+    /// Looks where the permit's directory is, from the root without following a link.
+    ///
+    /// # Errors
+    /// `ENOENT` when it is not there any more; `EBUSY` when something is mounted there, for the root directory too.
+    pub fn find(permit: &Permit<'req, Delete, Rc<Directory>>, tools: &Tools) -> io::Result<Self> {
+        let directory = permit.resource();
+        let entry = directory.name.file_name().and_then(EntryName::parse).ok_or(Errno::EBUSY)?;
+        if is_mount(directory)? {
+            return Err(Errno::EBUSY.into());
+        }
+        let (path, flags) = (directory.name.parent().below_root(), OFlag::O_PATH | OFlag::O_DIRECTORY);
+        let parent =
+            openat2(tools.root(), &path, flags, Mode::empty(), ResolveFlag::empty()).map_err(gone)?;
+        if walk::inode(&walk::stat_entry(parent.as_fd(), &entry)?) != directory.inode {
+            return Err(Errno::ENOENT.into());
+        }
+        Ok(Self { directory: Rc::clone(directory), parent, entry, bound: PhantomData })
     }
-    remove(parent.fd.as_fd(), entry, directory.inode, UnlinkatFlags::RemoveDir)
+
+    /// Removes it, once it is empty, from where it was found.
+    ///
+    /// # Errors
+    /// `ENOENT` also when something else has the name now.
+    pub fn remove(self) -> io::Result<()> {
+        remove(self.parent.as_fd(), &self.entry, self.directory.inode, UnlinkatFlags::RemoveDir)
+    }
 }
 
-/// The directory that an open one is in, and its name there, found from the root without following a link.
-///
-/// # Errors
-/// `ENOENT` when it is not there any more; `EBUSY` when something is mounted there, for the root directory too.
-pub fn place_of(
-    permit: &Permit<'_, Delete, Rc<Directory>>,
-    root: BorrowedFd<'_>,
-) -> io::Result<(Directory, EntryName)> {
-    let directory = permit.resource();
-    let entry = directory.name.file_name().and_then(EntryName::parse).ok_or(Errno::EBUSY)?;
+/// Whether something is mounted on a directory.
+pub(super) fn is_mount(directory: &Directory) -> io::Result<bool> {
     let mounted = nix::libc::STATX_ATTR_MOUNT_ROOT as u64;
-    if statx(directory.fd.as_fd(), 0)?.stx_attributes & mounted != 0 {
-        return Err(Errno::EBUSY.into());
-    }
-    let name = directory.name.parent();
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-    let fd = openat2(root, &name.below_root(), flags, Mode::empty(), ResolveFlag::empty()).map_err(gone)?;
-    let inode = walk::inode(&fstat(&fd)?);
-    let found = walk::stat_entry(fd.as_fd(), &entry)?;
-    if walk::inode(&found) != directory.inode {
-        return Err(Errno::ENOENT.into());
-    }
-    Ok((Directory { fd, name, inode, listing: Default::default() }, entry))
+    Ok(statx(directory.fd.as_fd(), 0)?.stx_attributes & mounted != 0)
 }
 
 fn remove(parent: BorrowedFd<'_>, entry: &EntryName, expected: Inode, how: UnlinkatFlags) -> io::Result<()> {

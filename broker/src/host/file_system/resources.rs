@@ -1,163 +1,126 @@
-//! What the policy can be asked about in the file system, and with which actions.
+//! What the policy can be asked about in the file system, and what is held of it.
+//!
+//! Which actions each of them may be asked about with follows from its type, by what ipc/src/action.rs lists.
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-use rex_ipc::action::file_system;
+use rex_ipc::action::file_system::Write;
+use rex_ipc::action::{context, kind};
 
-use super::object::{DirAt, DirPath, Directory, File, FileAt, FilePath, Labelled, Moving};
-use crate::gate::{Allows, Held, InDirectory, Inode, Resource};
+use super::object::{
+    DirAt, DirBelow, DirPath, Directory, File, FileAt, FileBelow, FilePath, Labelled, Moving, NamedDir,
+    NamedFile,
+};
+use super::staged::Staged;
+use super::writer::{FileWriter, NewWriter, Writer};
+use crate::gate::sealed::Sealed;
+use crate::gate::{Held, InDirectory, Inode, Permit, Resource};
+use crate::policy::ContextRef;
 use crate::policy::name::EntryName;
-use crate::policy::{ContextRef, ResourceRef};
 
-impl Resource for DirPath {
-    fn as_question(&self) -> ResourceRef<'_> {
-        ResourceRef::Dir(self.0.as_str())
-    }
+/// The resources of the file system that say no more than action and name: `type: kind, its name, methods`.
+macro_rules! resources {
+    ($($resource:ty: $kind:ident, |$it:ident| $id:expr $(, { $($method:item)+ })?;)+) => {
+        $(impl Sealed for $resource {}
+
+        impl Resource for $resource {
+            type Kind = kind::$kind;
+            type Context = ();
+
+            fn id(&self) -> &str {
+                let $it = self;
+                $id.as_str()
+            }
+
+            $($($method)+)?
+        })+
+    };
 }
 
-impl Resource for FilePath {
-    fn as_question(&self) -> ResourceRef<'_> {
-        ResourceRef::File(self.0.as_str())
-    }
+resources! {
+    DirPath: Dir, |it| it.0;
+    FilePath: File, |it| it.0;
+    DirBelow: Dir, |it| it.path;
+    FileBelow: File, |it| it.path;
+    Rc<NewWriter>: File, |it| it.new.path;
+    DirAt: Dir, |it| it.path, {
+        fn held(&self) -> Held<'_> { Held::Entry(self.parent.in_place(), &self.entry) }
+        fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> { Some((self.parent.in_place(), &self.entry)) }
+    };
+    FileAt: File, |it| it.path, {
+        fn held(&self) -> Held<'_> { Held::Entry(self.parent.in_place(), &self.entry) }
+        fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> { Some((self.parent.in_place(), &self.entry)) }
+    };
+    // What moves or goes is the name, whatever is held of the object that has to have it.
+    NamedDir: Dir, |it| it.place.path, {
+        fn held(&self) -> Held<'_> { self.place.held() }
+        fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> { Resource::place(&self.place) }
+    };
+    NamedFile: File, |it| it.0.origin.named.path, {
+        fn held(&self) -> Held<'_> { self.0.origin.named.held() }
+        fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> { self.0.origin.named.place() }
+    };
+    Rc<Directory>: Dir, |it| it.name, {
+        fn inode(&self) -> Option<Inode> { Some(self.inode) }
+        fn held(&self) -> Held<'_> { Held::Object(self.fd.as_fd(), None) }
+    };
+    Rc<File>: File, |it| it.name, {
+        fn inode(&self) -> Option<Inode> { Some(self.inode) }
+        fn held(&self) -> Held<'_> {
+            Held::Object(self.fd.as_fd(), self.origin.real.as_ref().map(|place| place.parent.in_place()))
+        }
+    };
+    Rc<FileWriter>: File, |it| it.file.name, {
+        fn inode(&self) -> Option<Inode> { self.file.inode() }
+        fn held(&self) -> Held<'_> { self.file.held() }
+    };
+    Writer: File, |it| it.path(), {
+        fn inode(&self) -> Option<Inode> { self.file().and_then(Resource::inode) }
+        fn held(&self) -> Held<'_> { self.file().map_or(Held::Nothing, Resource::held) }
+    };
 }
 
-impl Resource for DirAt {
-    fn as_question(&self) -> ResourceRef<'_> {
-        ResourceRef::Dir(self.path.as_str())
-    }
+/// The resources that say more than that, around another: `type, its context, as the policy is told it`.
+macro_rules! with_context {
+    ($($resource:ident: $context:ident, |$it:ident| $told:expr;)+) => {
+        $(impl<R: Sealed> Sealed for $resource<R> {}
 
-    fn held(&self) -> Held<'_> {
-        Held::Entry(self.parent.in_place(), &self.entry)
-    }
+        impl<R: Resource<Context = ()>> Resource for $resource<R> {
+            type Kind = R::Kind;
+            type Context = context::$context;
 
-    fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> {
-        Some((self.parent.in_place(), &self.entry))
-    }
+            fn id(&self) -> <R::Kind as crate::gate::Kind>::Id<'_> {
+                self.what.id()
+            }
+
+            fn context(&self) -> ContextRef<'_> {
+                let $it = self;
+                $told
+            }
+
+            fn inode(&self) -> Option<Inode> {
+                self.what.inode()
+            }
+
+            fn held(&self) -> Held<'_> {
+                self.what.held()
+            }
+
+            fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> {
+                self.what.place()
+            }
+        })+
+    };
 }
 
-impl Resource for FileAt {
-    fn as_question(&self) -> ResourceRef<'_> {
-        ResourceRef::File(self.path.as_str())
-    }
-
-    fn held(&self) -> Held<'_> {
-        Held::Entry(self.parent.in_place(), &self.entry)
-    }
-
-    fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> {
-        Some((self.parent.in_place(), &self.entry))
-    }
+with_context! {
+    Moving: Destination, |it| ContextRef::Move {
+        path: it.path.as_str(), name: &it.name, parent_path: it.parent.as_str()
+    };
+    Labelled: XAttr, |it| ContextRef::XAttr { name: &it.attribute };
 }
 
-impl Resource for Rc<Directory> {
-    fn as_question(&self) -> ResourceRef<'_> {
-        ResourceRef::Dir(self.name.as_str())
-    }
-
-    fn inode(&self) -> Option<Inode> {
-        Some(self.inode)
-    }
-
-    fn held(&self) -> Held<'_> {
-        Held::Object(self.fd.as_fd(), None)
-    }
-}
-
-impl Resource for Rc<File> {
-    fn as_question(&self) -> ResourceRef<'_> {
-        ResourceRef::File(self.name.as_str())
-    }
-
-    fn inode(&self) -> Option<Inode> {
-        Some(self.inode)
-    }
-
-    fn held(&self) -> Held<'_> {
-        Held::Object(self.fd.as_fd(), self.origin.real.as_ref().map(|place| place.parent.in_place()))
-    }
-}
-
-impl<R: Resource> Resource for Moving<R> {
-    fn as_question(&self) -> ResourceRef<'_> {
-        self.what.as_question()
-    }
-
-    fn context(&self) -> ContextRef<'_> {
-        ContextRef::Move { path: self.path.as_str(), name: &self.name, parent_path: self.parent.as_str() }
-    }
-
-    fn inode(&self) -> Option<Inode> {
-        self.what.inode()
-    }
-
-    fn held(&self) -> Held<'_> {
-        self.what.held()
-    }
-
-    fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> {
-        self.what.place()
-    }
-}
-
-impl<R: Resource> Resource for Labelled<R> {
-    fn as_question(&self) -> ResourceRef<'_> {
-        self.what.as_question()
-    }
-
-    fn context(&self) -> ContextRef<'_> {
-        ContextRef::XAttr { name: &self.attribute }
-    }
-
-    fn inode(&self) -> Option<Inode> {
-        self.what.inode()
-    }
-
-    fn held(&self) -> Held<'_> {
-        self.what.held()
-    }
-
-    fn place(&self) -> Option<(InDirectory<'_>, &EntryName)> {
-        self.what.place()
-    }
-}
-
-impl Allows<file_system::Move> for Moving<FileAt> {}
-impl Allows<file_system::Move> for Moving<DirAt> {}
-impl Allows<file_system::SetXAttr> for Labelled<Rc<File>> {}
-impl Allows<file_system::Delete> for FileAt {}
-impl Allows<file_system::Delete> for DirAt {}
-impl Allows<file_system::Delete> for DirPath {}
-impl Allows<file_system::Delete> for FilePath {}
-impl Allows<file_system::Delete> for Rc<Directory> {}
-impl Allows<file_system::Stat> for DirAt {}
-impl Allows<file_system::Read> for DirAt {}
-impl Allows<file_system::Write> for FileAt {}
-impl Allows<file_system::Write> for FilePath {}
-impl Allows<file_system::Write> for Rc<File> {}
-impl Allows<file_system::Chmod> for FileAt {}
-impl Allows<file_system::Chmod> for DirAt {}
-impl Allows<file_system::Chmod> for DirPath {}
-impl Allows<file_system::Chown> for DirPath {}
-impl Allows<file_system::Chmod> for Rc<File> {}
-impl Allows<file_system::Chmod> for Rc<Directory> {}
-impl Allows<file_system::Chown> for FileAt {}
-impl Allows<file_system::Chown> for FilePath {}
-impl Allows<file_system::Chown> for DirAt {}
-impl Allows<file_system::Chown> for Rc<File> {}
-impl Allows<file_system::Chown> for Rc<Directory> {}
-impl Allows<file_system::Open> for DirPath {}
-impl Allows<file_system::Create> for DirPath {}
-impl Allows<file_system::Open> for DirAt {}
-impl Allows<file_system::Create> for DirAt {}
-impl Allows<file_system::Open> for FilePath {}
-impl Allows<file_system::Create> for FilePath {}
-impl Allows<file_system::Open> for FileAt {}
-impl Allows<file_system::Create> for FileAt {}
-impl Allows<file_system::Read> for FileAt {}
-impl Allows<file_system::Stat> for FileAt {}
-impl Allows<file_system::Read> for Rc<Directory> {}
-impl Allows<file_system::Stat> for Rc<Directory> {}
-impl Allows<file_system::Read> for Rc<File> {}
-impl Allows<file_system::RedactedRead> for Rc<File> {}
-impl Allows<file_system::Stat> for Rc<File> {}
+// What proves that an open file may get the content that it holds is made nowhere else either.
+impl Sealed for Permit<'_, Write, Rc<FileWriter>> {}
+impl Sealed for Staged<'_, Rc<File>> {}

@@ -1,6 +1,8 @@
 //! New content before it has a place: in memory, in a file without a name, or under a name that nobody can guess.
 
+use std::cell::RefCell;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -11,19 +13,50 @@ use nix::sys::uio::{pread, pwrite};
 use rex_ipc::action::file_system::Write;
 
 use super::copy::{Extent, next_extent};
+use super::object::{Directory, File, FileAt};
 use super::openat2;
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::Directory;
-use crate::host::file_system::temporaries::{Temporaries, TemporaryName};
-use crate::host::file_system::writer::{Target, Writer};
+use super::temporaries::TemporaryName;
+use super::tools::Tools;
+use super::writer::Writer;
+use crate::gate::error::is;
+use crate::gate::{Bound, Permit, Resource};
 
 /// Content that nobody else sees. Dropped without a trace.
 #[derive(Debug)]
-pub struct Staged {
+pub struct Content {
     store: Store,
     length_bytes: u64,
     /// The mode that the system would give a new file here.
     pub(super) usual_mode: u32,
+}
+
+/// Proof that content may come to the resource inside, within one request; with the content.
+#[derive(Debug)]
+pub struct Staged<'req, R> {
+    content: RefCell<Content>,
+    target: R,
+    bound: Bound<'req, Write>,
+}
+
+/// A resource that content comes to under a name in an open directory.
+pub trait Placed: Resource + Clone {
+    /// The name.
+    ///
+    /// # Errors
+    /// `ENOENT` when the directory of a link's target could not be held.
+    fn placed(&self) -> io::Result<&FileAt>;
+}
+
+impl Placed for FileAt {
+    fn placed(&self) -> io::Result<&FileAt> {
+        Ok(self)
+    }
+}
+
+impl Placed for Rc<File> {
+    fn placed(&self) -> io::Result<&FileAt> {
+        self.origin.real.as_ref().ok_or_else(|| Errno::ENOENT.into())
+    }
 }
 
 #[derive(Debug)]
@@ -36,20 +69,29 @@ enum Store {
     File(OwnedFd, Option<TemporaryName>),
 }
 
-impl Staged {
+impl Content {
     /// For content that will be written into a file that is there.
-    pub fn in_memory() -> Self {
+    pub(super) fn in_memory() -> Self {
         Self { store: Store::Memory(Vec::new()), length_bytes: 0, usual_mode: 0 }
     }
 
-    /// How much there is.
-    pub fn length_bytes(&self) -> u64 {
-        self.length_bytes
+    /// A new file in this directory.
+    pub(super) fn beside(parent: &Rc<Directory>, tools: &Tools) -> io::Result<Self> {
+        match nameless(parent.fd.as_fd(), OFlag::empty()) {
+            Ok(fd) => {
+                let usual_mode = fstat(&fd)?.st_mode & 0o7777;
+                Ok(Self { store: Store::File(fd, None), length_bytes: 0, usual_mode })
+            }
+            // open(2), O_TMPFILE: "EOPNOTSUPP: The filesystem containing pathname does not support O_TMPFILE"; what does
+            // not know the flag at all sees a directory opened for writing.
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => named(parent, tools),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
-    /// Whether it is a file that can take a name.
-    pub fn can_take_name(&self) -> bool {
-        matches!(self.store, Store::File(..))
+    /// How much there is.
+    pub(super) fn length_bytes(&self) -> u64 {
+        self.length_bytes
     }
 
     /// The file that will take a name.
@@ -136,65 +178,82 @@ impl Staged {
 }
 
 /// Adds to the content of the permit's writer.
-pub fn push(permit: &Permit<'_, Write, Rc<Writer>>, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Those of pwrite(2), and of open(2) when it has become too much for memory.
+pub fn push(permit: &Permit<'_, Write, Writer>, bytes: &[u8]) -> io::Result<()> {
     let writer = permit.resource();
-    let beside = match &writer.target {
-        Target::File(file, _) => file.origin.real.as_ref().map(|place| &*place.parent),
-        Target::New(_) => None,
-    };
-    writer.staged.borrow_mut().push(bytes, beside)
+    let beside = writer.file().and_then(|file| file.origin.real.as_ref()).map(|place| &*place.parent);
+    writer.content().borrow_mut().push(bytes, beside)
 }
 
 /// A new file beside the one that the permit is about, on the same file system, which has no name yet where the file
 /// system can do without.
-pub fn beside<R: Resource>(
-    permit: &Permit<'_, Write, R>,
-    parent: &Rc<Directory>,
-    temporaries: &mut Temporaries,
-) -> io::Result<Staged> {
-    // The permit is the proof that something new may come to stand in this directory.
-    let _ = permit;
-    match nameless(parent.fd.as_fd(), OFlag::empty()) {
-        Ok(fd) => {
-            let usual_mode = fstat(&fd)?.st_mode & 0o7777;
-            Ok(Staged { store: Store::File(fd, None), length_bytes: 0, usual_mode })
-        }
-        // open(2), O_TMPFILE: "EOPNOTSUPP: The filesystem containing pathname does not support O_TMPFILE"; what does
-        // not know the flag at all sees a directory opened for writing.
-        Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => named(parent, temporaries),
-        Err(errno) => Err(errno.into()),
+///
+/// # Errors
+/// Those of open(2).
+pub fn beside<'req, R: Placed>(write: &Permit<'req, Write, R>, tools: &Tools) -> io::Result<Staged<'req, R>> {
+    Ok(Staged::of(write, Content::beside(&write.resource().placed()?.parent, tools)?))
+}
+
+/// A file that never gets a name, for a copy that goes into the file of the permit.
+///
+/// # Errors
+/// Those of open(2).
+pub fn apart<'req>(write: &Permit<'req, Write, Rc<File>>) -> io::Result<Staged<'req, Rc<File>>> {
+    let beside = write.resource().origin.real.as_ref().map(|place| &*place.parent);
+    let store = Store::Scratch(scratch_file(beside)?);
+    Ok(Staged::of(write, Content { store, length_bytes: 0, usual_mode: 0 }))
+}
+
+impl<'req, R: Clone> Staged<'req, R> {
+    fn of(write: &Permit<'req, Write, R>, content: Content) -> Self {
+        Self { content: content.into(), target: write.resource().clone(), bound: PhantomData }
     }
 }
 
-fn named(parent: &Rc<Directory>, temporaries: &mut Temporaries) -> io::Result<Staged> {
+impl<R> Staged<'_, R> {
+    /// What the content may come to.
+    pub fn target(&self) -> &R {
+        &self.target
+    }
+
+    /// Whether it is a file that can take a name.
+    pub fn can_take_name(&self) -> bool {
+        matches!(self.content.borrow().store, Store::File(..))
+    }
+
+    pub(super) fn content(&self) -> &RefCell<Content> {
+        &self.content
+    }
+
+    pub(super) fn into_content(self) -> Content {
+        self.content.into_inner()
+    }
+}
+
+fn named(parent: &Rc<Directory>, tools: &Tools) -> io::Result<Content> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
     for _ in 0..MAX_TRIES {
-        let name = temporaries.name_in(parent)?;
+        let name = tools.name_in(parent)?;
         let mode = Mode::from_bits_truncate(0o666);
         match openat2(&parent.fd, name.entry().as_c_str(), flags, mode, ResolveFlag::RESOLVE_BENEATH) {
             Ok(fd) => {
                 let usual_mode = fstat(&fd)?.st_mode & 0o7777;
                 // Everybody can see the name; the content is nobody's business before it is complete.
                 fchmod(&fd, Mode::from_bits_truncate(0o600))?;
-                return Ok(Staged { store: Store::File(fd, Some(name)), length_bytes: 0, usual_mode });
+                return Ok(Content { store: Store::File(fd, Some(name)), length_bytes: 0, usual_mode });
             }
             Err(error) => {
                 // What has this name is not ours.
                 name.release();
-                if error.raw_os_error() != Some(Errno::EEXIST as i32) {
+                if !is(&error, Errno::EEXIST) {
                     return Err(error);
                 }
             }
         }
     }
     Err(Errno::EEXIST.into())
-}
-
-/// A file that never gets a name, for a copy that goes into a file that is there.
-pub fn apart<R: Resource>(permit: &Permit<'_, Write, R>, beside: Option<&Directory>) -> io::Result<Staged> {
-    // The permit is the proof that there is something to be written at all.
-    let _ = permit;
-    Ok(Staged { store: Store::Scratch(scratch_file(beside)?), length_bytes: 0, usual_mode: 0 })
 }
 
 /// A file without a name, with the mode of any new file: whether it may be seen is asked when it gets a name.

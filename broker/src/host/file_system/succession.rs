@@ -12,9 +12,11 @@ use rex_outside::kernel::{fgetxattr, flistxattr, fremovexattr, fsetxattr};
 
 use super::access_list::{self, ACCESS_LIST};
 use super::attributes::set_owner_of;
+use super::object::File;
 use super::staged::Staged;
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::File;
+use super::writer::Replacement;
+use crate::gate::Permit;
+use crate::gate::error::is;
 
 /// Why a new file could not become like the old one.
 #[derive(Debug)]
@@ -39,21 +41,18 @@ impl From<Errno> for NotLike {
     }
 }
 
-/// Makes staged content like the file of the permit: its owner, its extended attributes with access list and
-/// security label, its mode.
+/// Makes new content like the file that it replaces: its owner, its extended attributes with access list and security
+/// label, its mode.
 ///
 /// Without `keep_owner` an owner that cannot be given is no failure. Whoever owns the new file, nothing is opened by
 /// that to anybody: a new group may do no more than everybody, and no set-user-ID or set-group-ID bit passes to new
 /// content, as the kernel has it for everybody but root.
-pub fn take_over<R: Resource>(
-    permit: &Permit<'_, Write, R>,
-    old: &Rc<File>,
-    staged: &Staged,
-    keep_owner: bool,
-) -> Result<(), NotLike> {
-    // The permit is the proof that this file may get new content.
-    let _ = permit;
-    let (new, old) = (staged.file()?, old.fd.as_fd());
+///
+/// # Errors
+/// What cannot be kept.
+pub fn take_over(new: &impl Replacement, keep_owner: bool) -> Result<(), NotLike> {
+    let (content, old) = (new.content().borrow(), new.replaced().fd.as_fd());
+    let new = content.file()?;
     let like = fstat(old)?;
     let made = fstat(new)?;
     if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) {
@@ -75,15 +74,12 @@ pub fn take_over<R: Resource>(
 /// the broker's umask takes from whatever it makes, and without any access list.
 ///
 /// cp(1) does the same, but leaves a directory's default list on what it makes.
-pub fn close_like_source(
-    write: &Permit<'_, Write, Rc<File>>,
-    staged: &Staged,
-    source: &Source,
-    umask: u32,
-) -> io::Result<()> {
-    // The permit is the proof that something may come to stand there.
-    let _ = write;
-    let new = staged.file()?;
+///
+/// # Errors
+/// Those of fchmod(2) and fremovexattr(2).
+pub fn close_like_source(staged: &Staged<'_, Rc<File>>, source: &Source, umask: u32) -> io::Result<()> {
+    let content = staged.content().borrow();
+    let new = content.file()?;
     drop_access_list(new)?;
     let bits = inherited_mode(source.bits & !umask, &source.stat, &fstat(new)?);
     Ok(fchmod(new, Mode::from_bits_truncate(bits))?)
@@ -238,10 +234,6 @@ fn attribute_names(file: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
         .filter_map(|name| CString::new(name).ok())
         .filter(|name| !name.is_empty())
         .collect())
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
 }
 
 /// What says something of the content that was: capabilities of a program, which the kernel takes away when it is

@@ -5,6 +5,7 @@
 //! that are still to be entered are in memory.
 
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
@@ -12,48 +13,71 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, ResolveFlag};
 use nix::libc::{STATX_ATTR_MOUNT_ROOT, STATX_INO, STATX_MODE, STATX_MTIME, STATX_SIZE, STATX_TYPE, makedev};
 use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use rex_ipc::action::Action;
 use rex_outside::kernel::{getdents, statx_entry};
 
 use super::list::parse;
+use super::object::Directory;
+use super::places::Walkable;
 use super::{openat2, walk};
-use crate::gate::{Inode, Permit, Resource, resource_text};
-use crate::host::file_system::object::Directory;
+use crate::gate::error::is;
+use crate::gate::{Bound, Inode, Permit};
 use crate::policy::name::{EntryName, PathName};
 
-/// A walk through a tree, which begins at the directory of a permit and never leaves it.
+/// A walk through a tree, which begins at the directory of a permit for `A` and never leaves it.
+///
+/// It goes by itself only: what comes next, and what is descended into, is not for anybody else to say.
 #[derive(Debug)]
-pub struct Tree {
+pub struct Tree<'req, A> {
+    walk: Walk,
+    bound: Bound<'req, A>,
+}
+
+/// The same without a permit, for what the broker itself has made.
+#[derive(Debug)]
+struct Walk {
     chain: Chain,
     levels: Vec<Level>,
+    /// The directory that the last step was about.
+    last: Option<(EntryName, Inode)>,
 }
 
 /// What comes next in a walk.
 #[derive(Debug)]
-pub enum Step {
-    /// An entry, a directory too; a directory is walked through when [`Tree::descend_into`] is called for it.
+pub enum Step<'req, A> {
+    /// An entry, a directory too; a directory is walked through when [`Tree::descend`] is called before the next step.
     Entry(Item),
     /// The next entries are in this directory.
     Enter(Item),
-    /// All that is in this directory has been seen, which is still open. The root of the walk is not among them.
-    Leave(Item, Rc<Directory>),
+    /// All that is in this directory has been seen. The root of the walk is not among them.
+    Leave(Left<'req, A>),
 }
 
-/// An entry of a directory of the tree.
+/// Proof that a directory was gone through in a walk that began under a permit for `A`; with the directory, still open.
+#[derive(Debug)]
+pub struct Left<'req, A> {
+    item: Item,
+    pub(super) directory: Rc<Directory>,
+    bound: Bound<'req, A>,
+}
+
+impl<A> Left<'_, A> {
+    /// The directory as an entry.
+    pub fn item(&self) -> &Item {
+        &self.item
+    }
+}
+
+/// An entry of a directory of the tree, as the walk has met it.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// The directory it is in.
-    pub parent: Rc<Directory>,
-    /// Its name there.
-    pub entry: EntryName,
-    /// What it is.
-    pub inode: Inode,
-    /// Its type.
-    pub kind: SFlag,
-    /// Whether something is mounted on it.
-    pub is_mounted: bool,
-    /// What changes with its content; nothing once it was left.
-    pub version: Version,
+    parent: Rc<Directory>,
+    pub(super) entry: EntryName,
+    inode: Inode,
+    kind: SFlag,
+    is_mounted: bool,
+    version: Version,
 }
 
 /// Length and last modification of a file: seconds and nanoseconds.
@@ -83,7 +107,7 @@ struct Queue(Vec<u8>);
 
 /// Directories, each in the one before, of which only the last few are held open.
 #[derive(Debug, Default)]
-pub struct Chain(Vec<Link>);
+pub(super) struct Chain(Vec<Link>);
 
 #[derive(Debug)]
 struct Link {
@@ -92,32 +116,20 @@ struct Link {
     inode: Inode,
 }
 
-impl Tree {
-    /// A walk that begins at this directory, of which the permit is.
+impl<'req, A: Action> Tree<'req, A> {
+    /// A walk that begins at the directory of the permit.
+    ///
+    /// Who may do this to a directory with all that is in it may have the broker look at what that is.
     ///
     /// # Errors
     /// Those of open(2).
-    pub fn new<A: Action, R: Resource>(
-        permit: &Permit<'_, A, R>,
-        directory: &Rc<Directory>,
-    ) -> io::Result<Self> {
-        // Who may do this to a directory with all that is in it may have the broker look at what that is.
-        if resource_text(&permit.resource().as_question()) != directory.name.as_str() {
-            return Err(Errno::EINVAL.into());
-        }
-        Self::of(directory)
-    }
-
-    /// A walk through what the broker itself has made.
-    pub(super) fn of(directory: &Rc<Directory>) -> io::Result<Self> {
-        let mut tree = Self { chain: Chain::default(), levels: Vec::new() };
-        tree.begin(Rc::clone(directory), None)?;
-        Ok(tree)
+    pub fn new<R: Walkable>(permit: &Permit<'req, A, R>) -> io::Result<Self> {
+        Ok(Self { walk: Walk::of(permit.resource().directory())?, bound: PhantomData })
     }
 
     /// How many directories the walk is in; the root of the walk is one.
     pub fn depth(&self) -> usize {
-        self.levels.len()
+        self.walk.levels.len()
     }
 
     /// The next step, or nothing at the end.
@@ -125,45 +137,101 @@ impl Tree {
     /// # Errors
     /// Those of reading a directory; `EXDEV` for a directory on which something is mounted; `ENOENT` when a directory
     /// that the walk goes back to has been moved away.
-    pub fn advance(&mut self) -> io::Result<Option<Step>> {
+    pub fn advance(&mut self) -> io::Result<Option<Step<'req, A>>> {
+        let bound = PhantomData;
+        Ok(self.walk.advance()?.map(|next| match next {
+            Next::Entry(item) => Step::Entry(item),
+            Next::Enter(item) => Step::Enter(item),
+            Next::Leave(item, directory) => Step::Leave(Left { item, directory, bound }),
+        }))
+    }
+
+    /// Walks through the directory that the last step was about, when everything else beside it has been seen.
+    pub fn descend(&mut self) {
+        self.walk.descend();
+    }
+
+    /// Looks once more at the directory that was just left.
+    ///
+    /// # Errors
+    /// As [`Tree::advance`].
+    pub fn again(&mut self) -> io::Result<()> {
+        let (Some(parent), Some((entry, inode))) = (self.walk.chain.last(), self.walk.last.take()) else {
+            return Ok(());
+        };
+        match enter(&parent, &entry, inode)? {
+            Some(directory) => self.walk.begin(Rc::new(directory), Some(entry)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Removes everything in a directory that the broker has made; `go_on` is asked at each step.
+pub(super) fn clear(top: &Rc<Directory>, go_on: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+    let remove = |item: Item, how| unlinkat(&item.parent.fd, item.entry.as_c_str(), how);
+    let mut walk = Walk::of(top)?;
+    while let Some(next) = walk.advance()? {
+        go_on()?;
+        match next {
+            Next::Entry(item) if item.kind == SFlag::S_IFDIR => walk.descend(),
+            Next::Entry(item) => remove(item, UnlinkatFlags::NoRemoveDir)?,
+            Next::Enter(_) => {}
+            Next::Leave(item, _) => remove(item, UnlinkatFlags::RemoveDir)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is nothing in a directory.
+pub(super) fn is_empty(directory: &Rc<Directory>) -> io::Result<bool> {
+    Ok(Walk::of(directory)?.advance()?.is_none())
+}
+
+enum Next {
+    Entry(Item),
+    Enter(Item),
+    Leave(Item, Rc<Directory>),
+}
+
+impl Walk {
+    fn of(directory: &Rc<Directory>) -> io::Result<Self> {
+        let mut walk = Self { chain: Chain::default(), levels: Vec::new(), last: None };
+        walk.begin(Rc::clone(directory), None)?;
+        Ok(walk)
+    }
+
+    fn advance(&mut self) -> io::Result<Option<Next>> {
         loop {
             let (Some(level), Some(directory)) = (self.levels.last_mut(), self.chain.last()) else {
                 return Ok(None);
             };
             if let Some(listing) = &mut level.listing {
                 match listing.next(&directory)? {
-                    Some(item) => return Ok(Some(Step::Entry(item))),
+                    Some(item) => {
+                        let is_directory = item.kind == SFlag::S_IFDIR;
+                        self.last = is_directory.then(|| (item.entry.clone(), item.inode));
+                        return Ok(Some(Next::Entry(item)));
+                    }
                     None => level.listing = None,
                 }
             } else if let Some((entry, inode)) = level.queue.pop() {
                 if let Some(below) = enter(&directory, &entry, inode)? {
                     self.begin(Rc::new(below), Some(entry.clone()))?;
-                    return Ok(Some(Step::Enter(Item::directory(directory, entry, inode))));
+                    return Ok(Some(Next::Enter(Item::directory(directory, entry, inode))));
                 }
             } else if let Some(left) = self.levels.pop() {
                 self.chain.pop()?;
                 if let (Some(parent), Some(entry)) = (self.chain.last(), left.entry) {
-                    return Ok(Some(Step::Leave(Item::directory(parent, entry, left.inode), directory)));
+                    self.last = Some((entry.clone(), left.inode));
+                    return Ok(Some(Next::Leave(Item::directory(parent, entry, left.inode), directory)));
                 }
             }
         }
     }
 
-    /// Walks through this directory, which the last step was about, when everything else beside it has been seen.
-    pub fn descend_into(&mut self, item: &Item) {
-        if let Some(level) = self.levels.last_mut() {
-            level.queue.push(&item.entry, item.inode);
-        }
-    }
-
-    /// Looks once more at a directory that was left.
-    ///
-    /// # Errors
-    /// As [`Tree::advance`].
-    pub fn again(&mut self, item: &Item) -> io::Result<()> {
-        match enter(&item.parent, &item.entry, item.inode)? {
-            Some(directory) => self.begin(Rc::new(directory), Some(item.entry.clone())),
-            None => Ok(()),
+    fn descend(&mut self) {
+        if let (Some(level), Some((entry, inode))) = (self.levels.last_mut(), self.last.take()) {
+            level.queue.push(&entry, inode);
         }
     }
 
@@ -173,6 +241,7 @@ impl Tree {
         let listing = Some(Listing { fd, records: Vec::new(), taken: 0 });
         self.levels.push(Level { inode: directory.inode, entry, listing, queue: Queue::default() });
         self.chain.push(directory);
+        self.last = None;
         Ok(())
     }
 }
@@ -183,6 +252,36 @@ impl Item {
         Self { parent, entry, inode, kind, is_mounted: false, version: Version::default() }
     }
 
+    /// The directory it is in.
+    pub fn parent(&self) -> &Rc<Directory> {
+        &self.parent
+    }
+
+    /// Its name there.
+    pub fn entry(&self) -> &EntryName {
+        &self.entry
+    }
+
+    /// What it is.
+    pub fn inode(&self) -> Inode {
+        self.inode
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> SFlag {
+        self.kind
+    }
+
+    /// Whether something is mounted on it.
+    pub fn is_mounted(&self) -> bool {
+        self.is_mounted
+    }
+
+    /// What changes with its content; nothing once it was left.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// The whole path.
     pub fn path(&self) -> PathName {
         self.parent.name.join(self.entry.as_bytes())
@@ -191,7 +290,7 @@ impl Item {
 
 impl Chain {
     /// Goes on into this directory, which is in the last one.
-    pub fn push(&mut self, directory: Rc<Directory>) {
+    pub(super) fn push(&mut self, directory: Rc<Directory>) {
         self.0.push(Link { inode: directory.inode, directory: Some(directory) });
         // The one that is too far above to be needed soon is closed.
         let far_above = self.0.len().checked_sub(MAX_HELD).and_then(|index| self.0.get_mut(index));
@@ -201,7 +300,7 @@ impl Chain {
     }
 
     /// The last directory.
-    pub fn last(&self) -> Option<Rc<Directory>> {
+    pub(super) fn last(&self) -> Option<Rc<Directory>> {
         self.0.last().and_then(|link| link.directory.clone())
     }
 
@@ -209,7 +308,7 @@ impl Chain {
     ///
     /// # Errors
     /// `ENOENT` when it is not the one any more that it was.
-    pub fn pop(&mut self) -> io::Result<()> {
+    pub(super) fn pop(&mut self) -> io::Result<()> {
         let Some(Link { directory: Some(below), .. }) = self.0.pop() else { return Ok(()) };
         let Some(link) = self.0.last_mut().filter(|link| link.directory.is_none()) else { return Ok(()) };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
@@ -234,7 +333,7 @@ impl Listing {
                 let Some(entry) = EntryName::from_bytes(raw.name.to_vec()) else { continue };
                 match look_at(directory, &entry) {
                     Ok(item) => return Ok(Some(item)),
-                    Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => continue,
+                    Err(error) if is(&error, Errno::ENOENT) => continue,
                     Err(error) => return Err(error),
                 }
             }

@@ -6,16 +6,18 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, Mode, SFlag};
+use nix::sys::stat::{FileStat, Mode};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use rex_ipc::file_system::Instant;
 use rex_ipc::runtime::Clocks;
 
-use super::tree::{Step, Tree};
+use super::tree::clear;
 use super::walk;
-use crate::gate::Inode;
-use crate::host::file_system::object::{Directory, FileAt};
+use crate::gate::error::is;
+use crate::gate::moved::{identity, identity_at};
+use crate::gate::{Identity, Inode};
+use crate::host::file_system::object::{Directory, File, FileAt};
 use crate::policy::name::{EntryName, PathName};
 
 /// The root directory, held for the whole run. Reveals nothing: every step from it needs a permit.
@@ -34,6 +36,27 @@ pub fn own_fds() -> io::Result<OwnedFd> {
 /// Owner and mode of a directory that is held open. Only the hard-link rule looks at them, and no script sees them.
 pub fn status_of(directory: &Directory) -> io::Result<FileStat> {
     Ok(nix::sys::stat::fstat(&directory.fd)?)
+}
+
+/// What a file is that this run has just moved; where a link was followed, the link. Only so that its earlier names still
+/// count.
+///
+/// # Errors
+/// Those of statx(2).
+pub fn identity_of_moved(moved: &File) -> io::Result<Identity> {
+    if moved.at_named() == moved.inode {
+        identity(moved.fd.as_fd())
+    } else {
+        identity_at(moved.origin.named.parent.in_place(), &moved.origin.named.entry)
+    }
+}
+
+/// The same for a directory.
+///
+/// # Errors
+/// Those of statx(2).
+pub fn identity_of_moved_directory(moved: &Directory) -> io::Result<Identity> {
+    identity(moved.fd.as_fd())
 }
 
 /// The time. Row `now` needs no permission: it says nothing about the host's data.
@@ -101,7 +124,7 @@ pub fn remove_made(place: &FileAt, made: Inode) -> io::Result<()> {
     match walk::stat_entry(parent.fd.as_fd(), entry) {
         Ok(found) if walk::inode(&found) != made || found.st_size > 0 => Ok(()),
         Ok(_) => Ok(unlinkat(&parent.fd, entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?),
-        Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(()),
+        Err(error) if is(&error, Errno::ENOENT) => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -116,19 +139,6 @@ pub fn remove_left_behind(
 ) -> io::Result<()> {
     let reached = walk::hold_entry(parent.as_fd(), entry, &PathName::root().join(entry.as_bytes()))?;
     let top = Rc::new(reached.into_directory());
-    let mut tree = Tree::of(&top)?;
-    while let Some(step) = tree.advance()? {
-        go_on()?;
-        match step {
-            Step::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
-            Step::Entry(item) => {
-                unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
-            }
-            Step::Enter(_) => {}
-            Step::Leave(item, _) => {
-                unlinkat(&item.parent.fd, item.entry.as_c_str(), UnlinkatFlags::RemoveDir)?;
-            }
-        }
-    }
+    clear(&top, go_on)?;
     Ok(unlinkat(parent, entry.as_c_str(), UnlinkatFlags::RemoveDir)?)
 }

@@ -1,8 +1,8 @@
 //! How a path becomes an open object: once, with every link expanded by us and decided on before it is entered.
 
 use std::collections::VecDeque;
-use std::ffi::CString;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -13,31 +13,88 @@ use nix::fcntl::{AtFlags, OFlag, ResolveFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use rex_ipc::action::file_system::Open;
 
+use super::object::{DirBelow, DirPath, Directory, FileAt};
 use super::openat2;
-use crate::gate::error::Error;
-use crate::gate::{self, Inode, Permit, Resource};
-use crate::host::file_system::object::{DirPath, Directory};
+use super::places::{AtPath, Below, Entry};
+use super::tools::Tools;
+use crate::gate::error::{Error, is};
+use crate::gate::{Bound, Inode, Permit, Resource};
 use crate::policy::name::{EntryName, PathName};
+
+pub use crate::gate::file_type;
 
 /// Asks for the place that a link leads to, when there is one; gives the permit to go there.
 pub type AskLink<'a, 'req, R> =
-    &'a mut dyn FnMut(Option<&Reached>, PathName) -> Result<Permit<'req, Open, R>, Error>;
+    &'a mut dyn FnMut(Option<&Reached<'req>>, PathName) -> Result<Permit<'req, Open, R>, Error>;
 
-/// An object that was reached, held with `O_PATH`.
+/// An object that is held with `O_PATH`.
 #[derive(Debug)]
-pub struct Reached {
-    /// The object.
-    pub fd: OwnedFd,
+pub(super) struct Object {
+    pub(super) fd: OwnedFd,
     /// Its attributes, read through the descriptor.
-    pub stat: FileStat,
+    pub(super) stat: FileStat,
     /// The path without links that led to it.
-    pub name: PathName,
+    pub(super) name: PathName,
 }
 
-impl Reached {
+impl Object {
+    pub(super) fn into_directory(self) -> Directory {
+        Directory { inode: inode(&self.stat), fd: self.fd, name: self.name, listing: Default::default() }
+    }
+}
+
+/// Proof that an object was reached under a permit for `A`, within one request; with the object, held with `O_PATH`.
+#[derive(Debug)]
+pub struct Reached<'req, A = Open> {
+    pub(super) object: Object,
+    /// The directory that it is in, where that is held.
+    pub(super) parent: Option<Rc<Directory>>,
+    /// The name of a file that was asked for, whether or not this is what has it.
+    pub(super) named: Option<FileAt>,
+    /// The first link on the way to it.
+    pub(super) link: Option<Inode>,
+    bound: Bound<'req, A>,
+}
+
+impl<A> Reached<'_, A> {
+    /// What a permit for `A` has led to, as whoever calls this has seen to.
+    pub(super) fn by_permit(object: Object) -> Self {
+        Self { object, parent: None, named: None, link: None, bound: PhantomData }
+    }
+
+    /// Its attributes.
+    pub fn stat(&self) -> &FileStat {
+        &self.object.stat
+    }
+
+    /// What it is.
+    pub fn inode(&self) -> Inode {
+        inode(&self.object.stat)
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> SFlag {
+        file_type(&self.object.stat)
+    }
+
+    /// The path without links that led to it.
+    pub fn name(&self) -> &PathName {
+        &self.object.name
+    }
+
+    /// The directory that it is in, where that is held.
+    pub fn parent(&self) -> Option<&Directory> {
+        self.parent.as_deref()
+    }
+
+    /// The descriptor, for this layer.
+    pub(in crate::host) fn fd(&self) -> BorrowedFd<'_> {
+        self.object.fd.as_fd()
+    }
+
     /// The object as a directory of the handle table.
     pub fn into_directory(self) -> Directory {
-        Directory { inode: inode(&self.stat), fd: self.fd, name: self.name, listing: Default::default() }
+        self.object.into_directory()
     }
 }
 
@@ -45,33 +102,44 @@ impl Reached {
 #[derive(Debug)]
 pub struct Led<'req, R> {
     /// What was found.
-    pub found: Found,
+    pub found: Found<'req>,
     /// The answer to the last question.
     pub permit: Option<Permit<'req, Open, R>>,
 }
 
 /// What stands at the end of a walk.
 #[derive(Debug)]
-pub enum Found {
+pub enum Found<'req> {
     /// An object.
-    Object(Reached),
+    Object(Reached<'req>),
     /// Nothing, in a directory that exists.
-    Missing {
-        /// The directory.
-        parent: Reached,
-        /// The name that is missing in it.
-        entry: EntryName,
-        /// Both together.
-        path: PathName,
-    },
+    Missing(Missing<'req>),
 }
 
-impl Found {
+/// Proof that a name was found missing in a directory that exists, under a permit for the way there.
+#[derive(Debug)]
+pub struct Missing<'req> {
+    place: FileAt,
+    /// The name of a file that was asked for, which led here.
+    pub(super) named: Option<FileAt>,
+    /// The first link on the way.
+    pub(super) link: Option<Inode>,
+    bound: Bound<'req, Open>,
+}
+
+impl Missing<'_> {
+    /// Where a file would be.
+    pub fn place(&self) -> &FileAt {
+        &self.place
+    }
+}
+
+impl<'req> Found<'req> {
     /// The path without links.
-    pub fn name(&self) -> &PathName {
+    fn name(&self) -> &PathName {
         match self {
-            Self::Object(reached) => &reached.name,
-            Self::Missing { path, .. } => path,
+            Self::Object(reached) => reached.name(),
+            Self::Missing(missing) => &missing.place.path,
         }
     }
 
@@ -79,10 +147,10 @@ impl Found {
     ///
     /// # Errors
     /// `ENOENT` when it is missing.
-    pub fn object(self) -> io::Result<Reached> {
+    pub fn object(self) -> io::Result<Reached<'req>> {
         match self {
             Self::Object(reached) => Ok(reached),
-            Self::Missing { .. } => Err(Errno::ENOENT.into()),
+            Self::Missing(_) => Err(Errno::ENOENT.into()),
         }
     }
 }
@@ -92,66 +160,69 @@ pub fn inode(stat: &FileStat) -> Inode {
     Inode::of(stat)
 }
 
-/// The type bits of an object's mode.
-pub fn file_type(stat: &FileStat) -> SFlag {
-    gate::file_type(stat)
-}
-
 /// Opens the directory of the permit; a link anywhere in its path is refused with `ELOOP`.
 ///
 /// The kernel refuses links in every component, so the name that was judged is the real one.
-pub fn directory<R: Resource>(
-    permit: &Permit<'_, Open, R>,
-    path: impl Fn(&R) -> &PathName,
-    root: BorrowedFd<'_>,
-) -> io::Result<Reached> {
-    let name = path(permit.resource());
-    let fd = openat2(root, &name.below_root(), O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
-    let stat = fstat(&fd)?;
-    Ok(Reached { fd, stat, name: name.clone() })
-}
-
-/// Opens the directory that the permit's object is in, to look at who may make names there or to make one.
 ///
-/// A link anywhere in its path is refused with `ELOOP`.
-pub fn parent_directory<R: Resource>(
-    permit: &Permit<'_, Open, R>,
-    path: impl Fn(&R) -> &PathName,
-    root: BorrowedFd<'_>,
-) -> io::Result<Reached> {
-    let name = path(permit.resource()).parent();
-    let fd = openat2(root, &name.below_root(), O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
-    let stat = fstat(&fd)?;
-    Ok(Reached { fd, stat, name })
+/// # Errors
+/// Those of openat2(2).
+pub fn directory<'req, R: AtPath>(
+    permit: &Permit<'req, Open, R>,
+    tools: &Tools,
+) -> io::Result<Reached<'req>> {
+    hold_directory(permit.resource().path().clone(), tools).map(Reached::by_permit)
 }
 
-/// Opens the directory of the permit from an open one that it is below; a link on the way is refused with `ELOOP`.
-pub fn directory_below(permit: &Permit<'_, Open, DirPath>, from: &Directory) -> io::Result<Reached> {
-    let name = &permit.resource().0;
-    let below = name.below(&from.name).ok_or(Errno::EXDEV)?;
-    let fd = openat2(from.fd.as_fd(), &below, O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::RESOLVE_BENEATH)?;
+/// Opens the directory that the permit's own is in, to make that there.
+///
+/// # Errors
+/// As [`directory`].
+pub fn parent_directory<'req>(
+    permit: &Permit<'req, Open, DirPath>,
+    tools: &Tools,
+) -> io::Result<Reached<'req>> {
+    hold_directory(permit.resource().0.parent(), tools).map(Reached::by_permit)
+}
+
+fn hold_directory(name: PathName, tools: &Tools) -> io::Result<Object> {
+    let path = name.below_root();
+    let fd = openat2(tools.root(), &path, O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
     let stat = fstat(&fd)?;
-    Ok(Reached { fd, stat, name: name.clone() })
+    Ok(Object { fd, stat, name })
+}
+
+/// Opens the directory of the permit from the open one that it is below; a link on the way is refused with `ELOOP`.
+///
+/// # Errors
+/// Those of openat2(2); `EXDEV` when it is not below it.
+pub fn directory_below<'req>(permit: &Permit<'req, Open, DirBelow>) -> io::Result<Reached<'req>> {
+    let (top, name) = (permit.resource().top(), permit.resource().path());
+    let below = name.below(&top.name).ok_or(Errno::EXDEV)?;
+    let fd = openat2(top.fd.as_fd(), &below, O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::RESOLVE_BENEATH)?;
+    let stat = fstat(&fd)?;
+    Ok(Reached::by_permit(Object { fd, stat, name: name.clone() }))
 }
 
 /// Opens the last directory that exists on the way to the permit's own, and names those that are missing behind it,
 /// the first one first.
 ///
 /// A link anywhere in its path is refused with `ELOOP`.
-pub fn last_existing(
-    permit: &Permit<'_, Open, DirPath>,
-    root: BorrowedFd<'_>,
-) -> io::Result<(Reached, Vec<PathName>)> {
+///
+/// # Errors
+/// As [`directory`].
+pub fn last_existing<'req>(
+    permit: &Permit<'req, Open, DirPath>,
+    tools: &Tools,
+) -> io::Result<(Reached<'req>, Vec<PathName>)> {
     let mut name = permit.resource().0.clone();
     let mut missing = Vec::new();
     loop {
-        match openat2(root, &name.below_root(), O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty()) {
-            Ok(fd) => {
-                let stat = fstat(&fd)?;
+        match hold_directory(name.clone(), tools) {
+            Ok(object) => {
                 missing.reverse();
-                return Ok((Reached { fd, stat, name }, missing));
+                return Ok((Reached::by_permit(object), missing));
             }
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) && name != PathName::root() => {
+            Err(error) if is(&error, Errno::ENOENT) && name != PathName::root() => {
                 let parent = name.parent();
                 missing.push(std::mem::replace(&mut name, parent));
             }
@@ -160,33 +231,58 @@ pub fn last_existing(
     }
 }
 
-/// Opens an entry of the permit's parent as itself: links are not followed, nothing is triggered.
-pub fn entry<R: Resource>(
-    permit: &Permit<'_, Open, R>,
-    place: impl Fn(&R) -> (&Rc<Directory>, &EntryName, &PathName),
-) -> io::Result<Reached> {
-    let (parent, entry, path) = place(permit.resource());
-    hold_entry(parent.fd.as_fd(), entry, path)
+/// Opens what has the name of the permit as itself: links are not followed, nothing is triggered.
+///
+/// # Errors
+/// Those of openat2(2).
+pub fn entry<'req, R: Entry>(permit: &Permit<'req, Open, R>) -> io::Result<Reached<'req>> {
+    let place = permit.resource();
+    let object = hold_entry(place.parent().fd.as_fd(), place.entry(), place.path())?;
+    let (parent, named) = (Some(Rc::clone(place.parent())), place.as_file().cloned());
+    Ok(Reached { parent, named, ..Reached::by_permit(object) })
 }
 
 /// Goes to the place of the permit, asking for the whole path anew at every link on the way.
 ///
-/// The last component may be of any type but a link. With `from`, the walk has to pass that directory before its
-/// first link, or it fails with `ENOENT`: somebody has moved it since it was opened.
-pub fn follow<'req, P: Resource, R: Resource>(
+/// The last component may be of any type but a link. Where the permit's place is in an open directory, the walk has to
+/// pass that before its first link, or it fails with `ENOENT`: somebody has moved it since it was opened.
+///
+/// # Errors
+/// Those of openat2(2), and of `ask`.
+pub fn follow<'req, P: AtPath, R: Resource>(
     permit: &Permit<'req, Open, P>,
-    path: impl Fn(&P) -> &PathName,
-    root: BorrowedFd<'_>,
-    from: Option<&Directory>,
+    tools: &Tools,
     ask: AskLink<'_, 'req, R>,
 ) -> Result<Led<'req, R>, Error> {
-    let judged = path(permit.resource());
-    let mut walk = Walk::begin(root, judged)?;
+    let place = permit.resource();
+    go(place.path(), place.from(), place.as_file(), tools, ask)
+}
+
+/// Goes to what the permit's directory is in, in the same way, and stops before its last component.
+///
+/// # Errors
+/// As [`follow`].
+pub fn follow_to_parent<'req, R: Resource>(
+    permit: &Permit<'req, Open, DirPath>,
+    tools: &Tools,
+    ask: AskLink<'_, 'req, R>,
+) -> Result<Led<'req, R>, Error> {
+    go(&permit.resource().0.parent(), None, None, tools, ask)
+}
+
+fn go<'req, R: Resource>(
+    judged: &PathName,
+    from: Option<&Directory>,
+    named: Option<&FileAt>,
+    tools: &Tools,
+    ask: AskLink<'_, 'req, R>,
+) -> Result<Led<'req, R>, Error> {
+    let mut walk = Walk::begin(tools.root(), judged);
     let mut permitted = judged.clone();
-    let mut last = None;
+    let (mut last, mut first_link) = (None, None);
     let mut passed = from.is_none_or(|from| from.name == PathName::root());
     let depth = from.map_or(0, |from| from.name.components().count());
-    let found = loop {
+    let end = loop {
         if let Some(from) = from.filter(|_| !passed && walk.entered.len() == depth)
             && walk.name() == from.name
         {
@@ -200,29 +296,30 @@ pub fn follow<'req, P: Resource, R: Resource>(
             Ok(Step::Entered) => {}
             Ok(Step::Link(_)) if !passed => return Err(Errno::ENOENT.into()),
             Ok(Step::Link(link)) => {
+                first_link.get_or_insert(inode(&link.stat));
                 // The whole path that the link makes of ours is judged before any of it is touched.
-                permitted = walk.expand(&link_target(&link.fd)?)?;
-                last = Some(ask(Some(&link), permitted.clone())?);
+                permitted = walk.expand(nix::fcntl::readlinkat(&link.fd, c"")?.as_bytes())?;
+                last = Some(ask(Some(&Reached::by_permit(link)), permitted.clone())?);
                 for detour in walk.detours() {
                     ask(None, detour)?;
                 }
             }
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) && walk.pending.is_empty() => {
+            Err(error) if is(&error, Errno::ENOENT) && walk.pending.is_empty() => {
                 break walk.end_before(component)?;
             }
             Err(error) => return Err(error.into()),
         }
+    };
+    let (named, link, bound) = (named.cloned(), first_link, PhantomData);
+    let found = match end {
+        End::At(object, parent) => Found::Object(Reached { object, parent, named, link, bound }),
+        End::Before(place) => Found::Missing(Missing { place, named, link, bound }),
     };
     if *found.name() != permitted {
         // A target with `..` behind a further link: where it really led has not been judged yet.
         last = Some(ask(None, found.name().clone())?);
     }
     Ok(Led { found, permit: last })
-}
-
-/// Where a link points, read through a descriptor on the link itself.
-fn link_target(link: &OwnedFd) -> io::Result<PathBuf> {
-    Ok(nix::fcntl::readlinkat(link, c"")?.into())
 }
 
 /// A walk in progress: the directories that were entered, and the components still to come.
@@ -241,12 +338,19 @@ struct Entered {
 
 enum Step {
     Entered,
-    Link(Reached),
+    Link(Object),
+}
+
+enum End {
+    /// At an object, which is in this directory.
+    At(Object, Option<Rc<Directory>>),
+    /// In a directory in which the name is missing.
+    Before(FileAt),
 }
 
 impl<'r> Walk<'r> {
-    fn begin(root: BorrowedFd<'r>, path: &PathName) -> io::Result<Self> {
-        Ok(Self { root, entered: Vec::new(), pending: path.components().collect(), expansions: 0 })
+    fn begin(root: BorrowedFd<'r>, path: &PathName) -> Self {
+        Self { root, entered: Vec::new(), pending: path.components().collect(), expansions: 0 }
     }
 
     fn here(&self) -> BorrowedFd<'_> {
@@ -309,20 +413,19 @@ impl<'r> Walk<'r> {
         )?;
         let stat = fstat(&fd)?;
         if file_type(&stat) == SFlag::S_IFLNK {
-            return Ok(Step::Link(Reached { fd, stat, name: self.name().join(component) }));
+            return Ok(Step::Link(Object { fd, stat, name: self.name().join(component) }));
         }
         self.entered.push(Entered { fd, stat, component: component.to_vec() });
         Ok(Step::Entered)
     }
 
     /// Puts a link's target in front of what is still to come; gives the whole path, lexically.
-    fn expand(&mut self, target: &std::path::Path) -> io::Result<PathName> {
+    fn expand(&mut self, target: &[u8]) -> io::Result<PathName> {
         self.expansions += 1;
         // path_resolution(7): at most 40 links in one resolution.
         if self.expansions > 40 {
             return Err(Errno::ELOOP.into());
         }
-        let target = target.as_os_str().as_bytes();
         if target.is_empty() {
             return Err(Errno::ENOENT.into());
         }
@@ -344,48 +447,44 @@ impl<'r> Walk<'r> {
         Ok(PathName::from_os(&whole))
     }
 
-    fn end(self) -> io::Result<Found> {
-        self.reached().map(Found::Object)
+    fn end(mut self) -> io::Result<End> {
+        let object = self.here_as_object()?;
+        let parent = (object.name != PathName::root()).then(|| self.here_as_object()).transpose()?;
+        Ok(End::At(object, parent.map(|parent| Rc::new(parent.into_directory()))))
     }
 
     /// The end of a walk whose last component is not there.
-    fn end_before(self, component: Vec<u8>) -> io::Result<Found> {
-        let parent = self.reached()?;
-        let path = parent.name.join(&component);
+    fn end_before(mut self, component: Vec<u8>) -> io::Result<End> {
+        let parent = self.here_as_object()?.into_directory();
         let entry = EntryName::from_bytes(component).ok_or(Errno::ENOENT)?;
-        Ok(Found::Missing { parent, entry, path })
+        Ok(End::Before(FileAt::new(Rc::new(parent), entry)))
     }
 
-    fn reached(mut self) -> io::Result<Reached> {
+    /// Takes what was entered last, or holds the root.
+    fn here_as_object(&mut self) -> io::Result<Object> {
         let name = self.name();
         match self.entered.pop() {
-            Some(last) => Ok(Reached { fd: last.fd, stat: last.stat, name }),
+            Some(last) => Ok(Object { fd: last.fd, stat: last.stat, name }),
             None => {
                 let fd = openat2(self.root, c".", O_PATH_DIRECTORY, Mode::empty(), ResolveFlag::empty())?;
                 let stat = fstat(&fd)?;
-                Ok(Reached { fd, stat, name })
+                Ok(Object { fd, stat, name })
             }
         }
     }
 }
 
 /// Holds an entry as itself.
-pub(super) fn hold_entry(parent: BorrowedFd<'_>, entry: &EntryName, path: &PathName) -> io::Result<Reached> {
-    let fd = openat2(
-        parent,
-        entry.as_c_str(),
-        OFlag::O_PATH | OFlag::O_NOFOLLOW,
-        Mode::empty(),
-        ResolveFlag::RESOLVE_BENEATH,
-    )?;
+pub(super) fn hold_entry(parent: BorrowedFd<'_>, entry: &EntryName, path: &PathName) -> io::Result<Object> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let fd = openat2(parent, entry.as_c_str(), flags, Mode::empty(), ResolveFlag::RESOLVE_BENEATH)?;
     let stat = fstat(&fd)?;
-    Ok(Reached { fd, stat, name: path.clone() })
+    Ok(Object { fd, stat, name: path.clone() })
 }
 
 /// The attributes of an entry, without opening it.
 pub(super) fn stat_entry(parent: BorrowedFd<'_>, entry: &EntryName) -> io::Result<FileStat> {
-    let name: &CString = &entry.as_c_str().to_owned();
-    Ok(nix::sys::stat::fstatat(parent, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?)
+    Ok(nix::sys::stat::fstatat(parent, entry.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?)
 }
 
 const O_PATH_DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);

@@ -10,34 +10,27 @@ use nix::sys::stat::fstat;
 use nix::unistd::{Whence, fsync, ftruncate, lseek, write};
 use rex_ipc::action::file_system::Write;
 
-use super::staged::{Staged, offset, read_all_at, write_all_at};
+use super::object::File;
+use super::staged::{Content, offset, read_all_at, write_all_at};
 use super::succession::drop_set_id;
+use super::writer::{FileWriter, Replacement};
+use crate::gate::Permit;
 use crate::gate::error::Error;
-use crate::gate::{Permit, Resource};
-use crate::host::file_system::object::File;
-use crate::host::file_system::writer::Writer;
 
 /// Called between two pieces of what may take long, with the bytes of the last one; the act ends when it fails.
 pub type Step<'a> = &'a mut dyn FnMut(u64) -> Result<(), Error>;
 
-/// Gives the file of a writer the staged content and its length.
+/// Gives a file that is there new content and its length.
 ///
 /// Space is taken before the first byte is changed, so that a full disk changes none. From the first byte on it goes to
 /// its end, whatever signal comes and although the jail is gone: half of each content is worse than a late end, and
 /// what takes too long the watchdog ends. When the system fails later all the same, what was there is written back if
 /// it was at most a megabyte; a kill of the broker can leave part of each.
-pub fn in_place(permit: &Permit<'_, Write, Rc<Writer>>, file: &File) -> Result<(), Error> {
-    overwrite(permit, file, &permit.resource().staged.borrow())
-}
-
-/// The same with content that was staged to take the file's name and could not.
-pub fn overwrite<R: Resource>(
-    permit: &Permit<'_, Write, R>,
-    file: &File,
-    staged: &Staged,
-) -> Result<(), Error> {
-    // The permit is the proof that this file, or the writer that is for it, may be written.
-    let _ = permit;
+///
+/// # Errors
+/// Those of pwrite(2).
+pub fn overwrite(new: &impl Replacement) -> Result<(), Error> {
+    let (file, staged) = (new.replaced(), &*new.content().borrow());
     let fd = file.fd.as_fd();
     let before = Before::look(file)?;
     drop_set_id(fd)?;
@@ -45,7 +38,7 @@ pub fn overwrite<R: Resource>(
     overwrite_all(fd, staged, &before).inspect_err(|_| before.restore(fd))
 }
 
-fn overwrite_all(fd: BorrowedFd<'_>, staged: &Staged, before: &Before) -> Result<(), Error> {
+fn overwrite_all(fd: BorrowedFd<'_>, staged: &Content, before: &Before) -> Result<(), Error> {
     let length = staged.length_bytes();
     let mut piece = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(PIECE_BYTES)];
     let mut at = 0;
@@ -125,9 +118,12 @@ impl Before {
 ///
 /// Up to a megabyte goes in one call, which no other appending comes between. When the system fails in the middle,
 /// the file is cut back, unless somebody else has appended to it.
-pub fn append(permit: &Permit<'_, Write, Rc<Writer>>, file: &File, step: Step<'_>) -> Result<(), Error> {
-    let staged = permit.resource().staged.borrow();
-    let fd = file.fd.as_fd();
+///
+/// # Errors
+/// Those of write(2), and of `step`.
+pub fn append(permit: &Permit<'_, Write, Rc<FileWriter>>, step: Step<'_>) -> Result<(), Error> {
+    let staged = permit.resource().content.borrow();
+    let fd = permit.resource().file.fd.as_fd();
     drop_set_id(fd)?;
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     // The open file description is the broker's alone, so nobody else's writes move because of this.
@@ -170,7 +166,7 @@ impl Appended {
 
 fn append_all(
     fd: BorrowedFd<'_>,
-    staged: &Staged,
+    staged: &Content,
     appended: &mut Appended,
     step: Step<'_>,
 ) -> Result<(), Error> {
@@ -263,7 +259,7 @@ fn take_space(fd: BorrowedFd<'_>, flags: FallocateFlags, at: i64, length: i64) -
 }
 
 /// Takes space without a change that anybody sees, where the file system can.
-fn reserve_all(fd: BorrowedFd<'_>, staged: &Staged) -> io::Result<()> {
+fn reserve_all(fd: BorrowedFd<'_>, staged: &Content) -> io::Result<()> {
     let mut at = 0;
     while let Some((start, end)) = staged.next_extent(at) {
         let length = offset(end.saturating_sub(start))?;

@@ -6,8 +6,8 @@
 //! is recorded, and the script learns nothing. What depends on what is there (where a link leads, which directories are
 //! missing, what a directory contains) cannot be known in this way, and is not claimed.
 
-mod names;
-mod questions;
+pub mod ahead;
+pub mod names;
 
 use rex_ipc::interface::Request;
 
@@ -29,7 +29,7 @@ pub fn of_rest(
     rest: &[Request],
 ) {
     let Some(first) = deciding.explaining.take_refused() else { return };
-    for asked in questions::of(handles, std::iter::once(denied).chain(rest)) {
+    for asked in ahead::of(handles, std::iter::once(denied).chain(rest)) {
         if !deciding.explaining.may_name() {
             return;
         }

@@ -11,76 +11,76 @@ use crate::policy::name::{EntryName, PathName};
 
 /// A file or directory by its name.
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) path: PathName,
+pub struct Place {
+    pub(in crate::ops) path: PathName,
     is_dir: bool,
     /// What it is, when it is open.
-    pub(super) inode: Option<Inode>,
+    pub(in crate::ops) inode: Option<Inode>,
     /// Whether a link may have been followed on the way, so that the name may be another.
-    pub(super) as_spelled: bool,
+    pub(in crate::ops) as_spelled: bool,
 }
 
 impl Place {
-    pub(super) fn dir(path: PathName) -> Self {
+    pub(in crate::ops) fn dir(path: PathName) -> Self {
         Self { path, is_dir: true, inode: None, as_spelled: false }
     }
 
-    pub(super) fn file(path: PathName) -> Self {
+    pub(in crate::ops) fn file(path: PathName) -> Self {
         Self { path, is_dir: false, inode: None, as_spelled: false }
     }
 
     /// The same, once a link may have been followed.
-    pub(super) fn followed(self, follow: bool) -> Self {
+    pub(in crate::ops) fn followed(self, follow: bool) -> Self {
         Self { as_spelled: self.as_spelled || follow, ..self }
     }
 
     /// The name of an entry of this directory; nothing when it is no single component.
-    pub(super) fn entry(&self, name: &str) -> Option<PathName> {
+    pub(in crate::ops) fn entry(&self, name: &str) -> Option<PathName> {
         Some(self.path.join(EntryName::parse(name)?.as_bytes()))
     }
 
-    pub(super) fn resource(&self) -> ResourceRef<'_> {
+    pub(in crate::ops) fn resource(&self) -> ResourceRef<'_> {
         if self.is_dir { ResourceRef::Dir(self.path.as_str()) } else { ResourceRef::File(self.path.as_str()) }
     }
 }
 
 /// An open file, or one that would be.
 #[derive(Clone)]
-pub(super) struct OpenedFile {
+pub struct OpenedFile {
     /// What it is known by.
-    pub(super) real: Place,
+    pub(in crate::ops) real: Place,
     /// The name by which it was opened, which is another one when that was a link.
-    pub(super) named: Place,
+    pub(in crate::ops) named: Place,
 }
 
 impl OpenedFile {
     /// One that no link led to.
-    pub(super) fn at(place: Place) -> Self {
+    pub(in crate::ops) fn at(place: Place) -> Self {
         Self { real: place.clone(), named: place }
     }
 }
 
 /// What handles stand for.
-pub(super) struct Names<'a> {
+pub(in crate::ops) struct Names<'a> {
     handles: &'a Handles,
-    pub(super) dirs: HashMap<DirId, Place>,
-    pub(super) files: HashMap<FileId, OpenedFile>,
-    pub(super) writers: HashMap<WriterId, Place>,
+    pub(in crate::ops) dirs: HashMap<DirId, Place>,
+    pub(in crate::ops) files: HashMap<FileId, OpenedFile>,
+    pub(in crate::ops) writers: HashMap<WriterId, Place>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(handles: &'a Handles) -> Self {
+    pub(in crate::ops) fn of(handles: &'a Handles) -> Self {
         Self { handles, dirs: HashMap::new(), files: HashMap::new(), writers: HashMap::new() }
     }
 
-    pub(super) fn dir(&self, id: DirId) -> Option<Place> {
+    pub(in crate::ops) fn dir(&self, id: DirId) -> Option<Place> {
         self.dirs.get(&id).cloned().or_else(|| {
             let dir = self.handles.dir(id).ok()?;
             Some(Place { inode: Some(dir.inode), ..Place::dir(dir.name.clone()) })
         })
     }
 
-    pub(super) fn file(&self, id: FileId) -> Option<OpenedFile> {
+    pub(in crate::ops) fn file(&self, id: FileId) -> Option<OpenedFile> {
         self.files.get(&id).cloned().or_else(|| {
             let file = self.handles.file(id).ok()?;
             let real = Place { inode: Some(file.inode), ..Place::file(file.name.clone()) };
@@ -88,7 +88,7 @@ impl<'a> Names<'a> {
         })
     }
 
-    pub(super) fn writer(&self, id: WriterId) -> Option<Place> {
+    pub(in crate::ops) fn writer(&self, id: WriterId) -> Option<Place> {
         self.writers.get(&id).cloned().or_else(|| {
             let writer = self.handles.writer(id).ok()?;
             let ResourceRef::File(path) = writer.as_question() else { return None };

@@ -12,8 +12,15 @@ use crate::gate::error::Error;
 use crate::host::file_system::write::{self, AllocateError};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for Allocate {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file(self.file)?.real;
+        ahead.ask::<Write>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let file = call.host.handles.file(self.file)?;
         let act = Act::Allocate { size_bytes: self.length_bytes };

@@ -2,19 +2,25 @@
 
 use std::rc::Rc;
 
-use nix::errno::Errno;
 use rex_ipc::action::file_system::Write;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{BeginWrite, WriteHow};
+use rex_ipc::file_system::BeginWrite;
 
 use crate::gate::error::Error;
 use crate::host::file_system::object::File;
-use crate::host::file_system::staged::{self, Staged};
-use crate::host::file_system::writer::{Target, Writer};
+use crate::host::file_system::writer::{self, Writer};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for BeginWrite {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let file = ahead.file(self.file)?.real;
+        ahead.ask::<Write>(&file);
+        ahead.opens_writer(self.id, file);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         call.host.handles.spend(self.id.0)?;
         let file = call.host.handles.file(self.file)?;
@@ -22,16 +28,8 @@ impl Perform for BeginWrite {
         if !file.writable {
             return Err(not_writable(&file));
         }
-        let staged = match (self.how, &file.origin.real) {
-            (WriteHow::InPlace | WriteHow::Append, _) => Staged::in_memory(),
-            (WriteHow::Replace { .. }, Some(place)) => {
-                staged::beside(&write, &place.parent, &mut call.host.temporaries)?
-            }
-            // The directory of the link's target could not be held when the file was opened.
-            (WriteHow::Replace { .. }, None) => return Err(Errno::ENOENT.into()),
-        };
-        let writer = Writer { target: Target::File(file, self.how), staged: staged.into() };
-        call.host.handles.keep_writer(self.id, writer);
+        let writer = writer::begin(&write, self.how, &call.host.tools)?;
+        call.host.handles.keep_writer(self.id, Writer::File(Rc::new(writer)));
         Ok(())
     }
 }

@@ -11,9 +11,9 @@ use rex_ipc::file_system::{Copied, Copy};
 use rex_ipc::handle::FileId;
 
 use super::begin_write::not_writable;
-use super::finish_write::take_name;
+use super::finish_write::succeed;
 use super::read_chunk::not_readable;
-use crate::gate::error::Error;
+use crate::gate::error::{Error, is};
 use crate::gate::{Act, Permit};
 use crate::host::file_system::copy::{self, NotCopied};
 use crate::host::file_system::object::File;
@@ -24,8 +24,17 @@ use crate::host::file_system::walk::inode;
 use crate::host::file_system::write;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for Copy {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file(self.from)?.real;
+        ahead.ask::<Read>(&place);
+        let place = ahead.file(self.to)?.real;
+        ahead.ask::<Write>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Copied, Error> {
         let from = call.host.handles.file(self.from)?;
         let to = call.host.handles.file(self.to)?;
@@ -82,30 +91,23 @@ impl Copying<'_> {
     /// Copies out of sight, and puts the result in the place of the destination: under its name, or, where that would
     /// change more than the content, into it.
     fn run(&self, call: &mut Call<'_, Copy>, target: &FileStat, id: FileId) -> Result<u64, Error> {
-        let to = self.write.resource();
-        let place = to.origin.real.as_ref();
-        let parent = place.map(|place| &place.parent);
-        let beside = match parent.filter(|_| copy::is_replaceable(&self.write, target)) {
-            // Where nothing new can be made, what is there can perhaps be written.
-            Some(parent) => staged::beside(&self.write, parent, &mut call.host.temporaries).ok(),
-            None => None,
-        };
-        let mut staged = match beside {
+        // Where nothing new can be made, what is there can perhaps be written.
+        let beside = copy::is_replaceable(&self.write, target)
+            .then(|| staged::beside(&self.write, &call.host.tools).ok())
+            .flatten();
+        let staged = match beside {
             Some(staged) => staged,
-            None => staged::apart(&self.write, parent.map(|parent| &**parent)).map_err(|e| failed(&e))?,
+            None => staged::apart(&self.write).map_err(|error| failed(&error))?,
         };
-        let bytes = copy::into_staged(&self.read, self.read.resource(), &mut staged, &mut |bytes| {
+        let bytes = copy::into_staged(&self.read, &staged, &mut |bytes| {
             call.metered.count_written_bytes(bytes)?;
             call.pace.go_on()
         })
         .map_err(not_copied)?;
-        if let Some(place) = place.filter(|_| staged.can_take_name())
-            && self.dress(&staged).is_ok()
-        {
-            match take_name(call.host, &self.write, to, &staged, place) {
+        if staged.can_take_name() && self.dress(&staged).is_ok() {
+            match succeed(call.host, &staged) {
                 Ok(new) => {
-                    let file = place::successor(to, staged, &new)?;
-                    call.host.handles.exchange_file(id, file);
+                    call.host.handles.exchange_file(id, place::successor(&staged, &new)?);
                     return Ok(bytes);
                 }
                 // A file that somebody has exchanged is still open, and so can be written.
@@ -114,27 +116,27 @@ impl Copying<'_> {
                 Err(NotPlaced::System(error)) => return Err(failed(&error)),
             }
         }
-        self.write_into(to, &staged)?;
+        self.write_into(&staged)?;
         Ok(bytes)
     }
 
     /// Makes the new file like the destination, and like the source in what is to be preserved.
-    fn dress(&self, staged: &Staged) -> Result<(), succession::NotLike> {
-        succession::take_over(&self.write, self.write.resource(), staged, true)?;
+    fn dress(&self, staged: &Staged<'_, Rc<File>>) -> Result<(), succession::NotLike> {
+        succession::take_over(staged, true)?;
         match self.mode {
             NewMode::AsItWas => {}
             NewMode::OfSource => {
-                succession::close_like_source(&self.write, staged, &self.source, 0)?;
+                succession::close_like_source(staged, &self.source, 0)?;
                 copy::keep_times(&self.write, Some(staged), &self.source.stat)?;
             }
             NewMode::OfSourceWithout(umask) => {
-                succession::close_like_source(&self.write, staged, &self.source, umask)?;
+                succession::close_like_source(staged, &self.source, umask)?;
             }
         }
         Ok(())
     }
 
-    fn write_into(&self, to: &File, staged: &Staged) -> Result<(), Error> {
+    fn write_into(&self, staged: &Staged<'_, Rc<File>>) -> Result<(), Error> {
         // Before the content comes, so that nobody can open it meanwhile who may not read it afterwards.
         match self.mode {
             NewMode::AsItWas => {}
@@ -145,7 +147,7 @@ impl Copying<'_> {
                 succession::set_mode(&self.write, &self.source, umask).map_err(|error| failed(&error))?;
             }
         }
-        write::overwrite(&self.write, to, staged).map_err(as_copy)?;
+        write::overwrite(staged).map_err(as_copy)?;
         if self.mode == NewMode::OfSource {
             copy::keep_times(&self.write, None, &self.source.stat).map_err(|error| failed(&error))?;
         }
@@ -156,7 +158,7 @@ impl Copying<'_> {
 /// Whether it was the name that could not be taken, as that of a file which is a mount point, and not the disk.
 fn is_about_the_name(error: &io::Error) -> bool {
     let errnos = [Errno::EACCES, Errno::EPERM, Errno::EBUSY, Errno::EXDEV, Errno::EROFS, Errno::EINVAL];
-    errnos.iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+    errnos.into_iter().any(|errno| is(error, errno))
 }
 
 fn not_empty(file: &File, size: i64) -> Error {

@@ -16,9 +16,19 @@ use crate::host::file_system::links::{self, NotReplaced};
 use crate::host::file_system::object::{FileAt, FilePath};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 use crate::policy::name::EntryName;
 
 impl Perform for CreateLink {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file_at(self.dir, &self.name)?;
+        ahead.ask::<Create>(&place);
+        if self.force {
+            ahead.ask::<Delete>(&place);
+        }
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let parent = call.host.handles.dir(self.dir)?;
         let given = self.name.as_str();
@@ -36,9 +46,9 @@ impl Perform for CreateLink {
             return Ok(links::create(&create, &target)?);
         }
         let delete = call.authorize::<Delete, _>(place.clone())?;
-        let (forbidden, host) = call.forbidden_and_host();
+        let forbidden = call.forbidden();
         let closed = |inode| forbidden.displacing_reason(inode);
-        match links::replace(&create, &delete, &target, &mut host.temporaries, &closed) {
+        match links::replace(&create, &delete, &target, &call.host.tools, &closed) {
             Ok(()) => Ok(()),
             Err(NotReplaced::Closed(reason)) => Err(call.refuse::<Delete, _>(&place, reason)),
             Err(NotReplaced::System(error)) => Err(error.into()),

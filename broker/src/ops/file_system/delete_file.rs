@@ -6,12 +6,19 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::DeleteFile;
 
 use super::support::removal::not_found;
-use crate::gate::error::Error;
+use crate::gate::error::{Error, is};
 use crate::host::file_system::remove;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for DeleteFile {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file(self.file)?.named;
+        ahead.ask::<Delete>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let file = call.host.handles.file(self.file)?;
         let origin = &file.origin;
@@ -20,7 +27,7 @@ impl Perform for DeleteFile {
         let directory = &origin.named.parent.name;
         match remove::file(&delete, file.at_named()) {
             Ok(()) => Ok(()),
-            Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => {
+            Err(error) if is(&error, Errno::ENOENT) => {
                 if self.force {
                     Ok(())
                 } else {

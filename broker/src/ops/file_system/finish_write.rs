@@ -1,6 +1,5 @@
 //! Puts new content in its place: a name, the inode that is there, or its end.
 
-use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -8,32 +7,45 @@ use nix::sys::stat::{FileStat, SFlag};
 use rex_ipc::action::file_system::{Chown, Create, Delete, Write};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Attributes, FinishWrite, WriteHow};
-use rex_ipc::handle::FileId;
 
 use super::set_owner::{change_error, group_number, number_of, spelled, user_number};
 use super::support::modes;
 use crate::gate::error::Error;
 use crate::gate::{Act, Permit};
 use crate::host::Host;
-use crate::host::file_system::object::{DirPath, File, FileAt};
-use crate::host::file_system::place::NotPlaced;
-use crate::host::file_system::staged::Staged;
+use crate::host::file_system::object::{DirPath, FileAt};
+use crate::host::file_system::place::{self, NotPlaced};
 use crate::host::file_system::succession::{self, NotLike};
 use crate::host::file_system::walk::{file_type, inode};
-use crate::host::file_system::writer::{NewFile, Target, Writer};
-use crate::host::file_system::{below, place, write};
+use crate::host::file_system::way::Way;
+use crate::host::file_system::writer::{FileWriter, NewWriter, Replacement, Writer};
+use crate::host::file_system::{below, write};
 use crate::ops::Perform;
 use crate::ops::call::Call;
-
-type WritePermit<'req> = Permit<'req, Write, Rc<Writer>>;
+use crate::ops::explain::ahead::Ahead;
+use crate::ops::explain::names::OpenedFile;
+use crate::policy::name::EntryName;
 
 impl Perform for FinishWrite {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.writer(self.writer)?;
+        ahead.ask::<Write>(&place);
+        ahead.ask_attributes(&self.attributes, &place);
+        if let Some(id) = self.reopen {
+            ahead.opens_file(id, OpenedFile::at(place));
+        }
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         if let Some(id) = self.reopen {
             call.host.handles.spend(id.0)?;
         }
         let writer = call.host.handles.take_writer(self.writer)?;
-        let finished = finish(&self, call, &writer);
+        let finished = match &writer {
+            Writer::File(writer) => into_file(&self, call, writer),
+            Writer::New(writer) => into_new(&self, call, writer),
+        };
         if finished.is_ok() {
             writer.has_arrived();
         } else {
@@ -43,91 +55,85 @@ impl Perform for FinishWrite {
     }
 }
 
-fn finish(request: &FinishWrite, call: &mut Call<'_, FinishWrite>, writer: &Rc<Writer>) -> Result<(), Error> {
-    let how = match &writer.target {
-        Target::New(_) => "new",
-        Target::File(_, WriteHow::Replace { .. }) => "replace",
-        Target::File(_, WriteHow::InPlace) => "in_place",
-        Target::File(_, WriteHow::Append) => "append",
+fn into_file(
+    request: &FinishWrite,
+    call: &mut Call<'_, FinishWrite>,
+    writer: &Rc<FileWriter>,
+) -> Result<(), Error> {
+    let how = match writer.how() {
+        WriteHow::Replace { .. } => "replace",
+        WriteHow::InPlace => "in_place",
+        WriteHow::Append => "append",
     };
-    let act = Act::Write { how, bytes: writer.staged.borrow().length_bytes() };
+    let act = Act::Write { how, bytes: writer.length_bytes() };
     let permit = call.authorize_act::<Write, _>(Rc::clone(writer), act)?;
-    match &writer.target {
-        Target::New(new) if request.reopen.is_none() => new_file(call, &permit, new, &request.attributes),
-        Target::File(file, how) if request.attributes == Attributes::default() => match how {
-            WriteHow::Replace { keep_owner } => {
-                let replaced = replace(call.host, &permit, file, *keep_owner)?;
-                if let Some(id) = request.reopen {
-                    reopen(call.host, writer, file, &replaced, id)?;
-                }
-                Ok(())
-            }
-            WriteHow::InPlace if request.reopen.is_none() => write::in_place(&permit, file),
-            WriteHow::Append if request.reopen.is_none() => {
-                write::append(&permit, file, &mut |_| call.pace.go_on())
-            }
-            WriteHow::InPlace | WriteHow::Append => Err(Errno::EINVAL.into()),
-        },
+    match (writer.how(), request.reopen) {
         // An honest jail asks for nothing of the kind.
-        Target::New(_) | Target::File(..) => Err(Errno::EINVAL.into()),
+        _ if request.attributes != Attributes::default() => Err(Errno::EINVAL.into()),
+        (WriteHow::InPlace | WriteHow::Append, Some(_)) => Err(Errno::EINVAL.into()),
+        (WriteHow::InPlace, None) => write::overwrite(&permit),
+        (WriteHow::Append, None) => write::append(&permit, &mut |_| call.pace.go_on()),
+        (WriteHow::Replace { keep_owner }, reopen) => {
+            let new = replace(call.host, &permit, keep_owner)?;
+            if let Some(id) = reopen {
+                // With the options of the old one.
+                call.host.handles.keep_file(id, place::successor(&permit, &new)?);
+            }
+            Ok(())
+        }
     }
 }
 
 /// Has the new file take the name of the old one, if that still leads to it or to nothing.
 fn replace(
     host: &mut Host,
-    permit: &WritePermit<'_>,
-    file: &Rc<File>,
+    permit: &Permit<'_, Write, Rc<FileWriter>>,
     keep_owner: bool,
 ) -> Result<FileStat, Error> {
-    let staged = permit.resource().staged.borrow();
-    succession::take_over(permit, file, &staged, keep_owner).map_err(not_like)?;
-    let at = file.origin.real.as_ref().ok_or(Errno::ENOENT)?;
-    take_name(host, permit, file, &staged, at).map_err(|error| match error {
+    succession::take_over(permit, keep_owner).map_err(not_like)?;
+    succeed(host, permit).map_err(|error| match error {
         NotPlaced::InTheWay { .. } => {
-            let message =
-                format!("File error: the name leads to another file than was opened: {}", file.name);
+            let name = &permit.resource().file().name;
+            let message = format!("File error: the name leads to another file than was opened: {name}");
             Error::invalid(ErrorKind::FileError, message)
         }
         NotPlaced::System(error) => error.into(),
     })
 }
 
-/// Gives staged content the name of the file it replaces, and has all handles on that file know.
-pub(super) fn take_name<R: crate::gate::Resource>(
-    host: &mut Host,
-    permit: &Permit<'_, Write, R>,
-    file: &Rc<File>,
-    staged: &Staged,
-    at: &FileAt,
-) -> Result<FileStat, NotPlaced> {
-    // On some layered file systems an inode has another number before it is written for the first time.
-    let now = place::present_inode(permit, file)?;
-    let is_old = |found: &FileStat| inode(found) == file.at_real_name() || inode(found) == now;
-    let own_fds = Rc::clone(&host.own_fds);
-    let target = (&at.parent, &at.entry);
-    let new = place::put(permit, staged, target, own_fds.as_fd(), &mut host.temporaries, &is_old)?;
-    host.handles.note_replaced(at, file.at_real_name(), inode(&new));
-    Ok(new)
+/// Gives new content the name of the file it replaces, and has all handles on that file know.
+pub(super) fn succeed(host: &mut Host, new: &impl Replacement) -> Result<FileStat, NotPlaced> {
+    let stat = place::succeed(new, &host.tools)?;
+    let file = new.replaced();
+    if let Some(place) = &file.origin.real {
+        host.handles.note_replaced(place, file.at_real_name(), inode(&stat));
+    }
+    Ok(stat)
 }
 
-/// Opens the new file with the options of the old one.
-fn reopen(host: &mut Host, writer: &Writer, old: &Rc<File>, new: &FileStat, id: FileId) -> Result<(), Error> {
-    let staged = writer.staged.replace(Staged::in_memory());
-    host.handles.keep_file(id, place::successor(old, staged, new)?);
-    Ok(())
+fn into_new(
+    request: &FinishWrite,
+    call: &mut Call<'_, FinishWrite>,
+    writer: &Rc<NewWriter>,
+) -> Result<(), Error> {
+    let act = Act::Write { how: "new", bytes: writer.length_bytes() };
+    let permit = call.authorize_act::<Write, _>(Rc::clone(writer), act)?;
+    match request.reopen {
+        None => new_file(call, &permit, &request.attributes),
+        // An honest jail asks for nothing of the kind.
+        Some(_) => Err(Errno::EINVAL.into()),
+    }
 }
 
 /// Has a new file take a name below a directory, with the directories that lead to it.
-fn new_file(
-    call: &mut Call<'_, FinishWrite>,
-    permit: &WritePermit<'_>,
-    new: &NewFile,
+fn new_file<'req>(
+    call: &mut Call<'req, FinishWrite>,
+    permit: &Permit<'req, Write, Rc<NewWriter>>,
     attributes: &Attributes,
 ) -> Result<(), Error> {
     let writer = permit.resource();
     let mode = match attributes.mode {
-        Some(mode) => modes::permitted(call, Rc::clone(writer), &new.path, mode)?,
+        Some(mode) => modes::permitted(call, Rc::clone(writer), writer.path(), mode)?,
         None => None,
     };
     let owned = attributes.user.is_some() || attributes.group.is_some();
@@ -138,10 +144,10 @@ fn new_file(
     let user = attributes.user.as_ref().map(|user| number_of(user, user_number)).transpose()?;
     let group = attributes.group.as_ref().map(|group| number_of(group, group_number)).transpose()?;
 
-    let walked = below::walk(permit, |_| new)?;
+    let walked = below::walk(permit)?;
     let mut missing = Vec::new();
-    for level in walked.missing {
-        missing.push(call.authorize::<Create, _>(DirPath(level))?);
+    for level in walked.missing() {
+        missing.push(call.authorize::<Create, _>(DirPath(level.clone()))?);
     }
     if let Some(chown) = &owner {
         below::set_owner(chown, user, group).map_err(|error| change_error(&error))?;
@@ -155,46 +161,37 @@ fn new_file(
     if let Some(modified) = attributes.modified {
         below::set_modified(permit, modified)?;
     }
-    let staged = writer.staged.borrow();
-    let made = below::make(&missing, walked.held)?;
-    let entry = new.path.file_name().and_then(crate::policy::name::EntryName::parse).ok_or(Errno::EINVAL)?;
-    if let Some(reason) = call.forbidden().bringing_reason(made.last()?.in_place(), &entry) {
+    let way = Way::through(walked, &missing)?;
+    let entry = writer.path().file_name().and_then(EntryName::parse).ok_or(Errno::EINVAL)?;
+    if let Some(reason) = call.forbidden().bringing_reason(way.last().in_place(), &entry) {
         return Err(call.refuse::<Write, _>(writer, reason));
     }
     let mut may_replace = false;
-    let failure = loop {
-        let (forbidden, host) = call.forbidden_and_host();
+    loop {
         let is_replaceable = |found: &FileStat| {
             may_replace
                 && file_type(found) != SFlag::S_IFDIR
-                && forbidden.displacing_reason(inode(found)).is_none()
+                && call.forbidden().displacing_reason(inode(found)).is_none()
         };
-        let own_fds = Rc::clone(&host.own_fds);
-        let target = (made.last()?, &entry);
-        let temporaries = &mut host.temporaries;
-        match place::put(permit, &staged, target, own_fds.as_fd(), temporaries, &is_replaceable) {
+        match place::put_new(permit, &way, &call.host.tools, &is_replaceable) {
             Ok(_) => {
-                made.keep();
+                way.keep();
                 return Ok(());
             }
-            Err(NotPlaced::InTheWay { is_directory: true, .. }) => break Errno::EISDIR.into(),
+            Err(NotPlaced::InTheWay { is_directory: true, .. }) => return Err(Errno::EISDIR.into()),
             Err(NotPlaced::InTheWay { inode, .. }) => match call.forbidden().displacing_reason(inode) {
-                Some(reason) => break call.refuse::<Write, _>(writer, reason),
-                None if may_replace => break Errno::EBUSY.into(),
+                Some(reason) => return Err(call.refuse::<Write, _>(writer, reason)),
+                None if may_replace => return Err(Errno::EBUSY.into()),
                 // Nothing has happened yet, and what is there goes only where it may be deleted.
                 None => {
-                    let there = FileAt::new(Rc::clone(made.last()?), entry.clone());
-                    if let Err(denied) = call.authorize_beyond_rex::<Delete, _>(there) {
-                        break denied;
-                    }
+                    let there = FileAt::new(Rc::clone(way.last()), entry.clone());
+                    call.authorize_beyond_rex::<Delete, _>(there)?;
                     may_replace = true;
                 }
             },
-            Err(NotPlaced::System(error)) => break error.into(),
+            Err(NotPlaced::System(error)) => return Err(error.into()),
         }
-    };
-    drop(made);
-    Err(failure)
+    }
 }
 
 fn not_like(error: NotLike) -> Error {

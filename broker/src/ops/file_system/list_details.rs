@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::sys::stat::{FileStat, SFlag};
+use nix::sys::stat::FileStat;
 use rex_ipc::action::file_system::{Open, Read, Stat};
 use rex_ipc::bounded::{List, Text};
 use rex_ipc::file_system::{DetailedEntry, Details, DetailsPage, Entry, EntryType, ListDetails, Metadata};
@@ -11,18 +11,25 @@ use rex_ipc::limits::MAX_PAGE_ENTRIES;
 use rex_ipc::{codec, name};
 
 use super::support::removal::Pace;
-use super::{foreign_link_possible, metadata, object_refusal};
+use super::{foreign_link, metadata, object_refusal};
 use crate::gate::Permit;
 use crate::gate::error::Error;
 use crate::host::file_system::list::RawEntry;
 use crate::host::file_system::object::{Directory, FileAt};
-use crate::host::file_system::walk::{self, file_type};
+use crate::host::file_system::walk::{self, inode};
 use crate::host::file_system::{list, stat};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 use crate::policy::name::EntryName;
 
 impl Perform for ListDetails {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.dir(self.dir)?;
+        ahead.ask::<Read>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<DetailsPage, Error> {
         let directory = call.host.handles.dir(self.dir)?;
         let read = call.authorize::<Read, _>(Rc::clone(&directory))?;
@@ -80,8 +87,8 @@ fn describe_opened(
     let place = open.resource();
     // Where a name can be that of an entry of /proc which shows broker or jail, the object itself is looked at.
     if may_show_a_process(place.entry.as_bytes()) {
-        let reached = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
-        if let Some(reason) = object_refusal(call, Some(&place.parent), &reached) {
+        let reached = walk::entry(&open)?;
+        if let Some(reason) = object_refusal(call, &reached) {
             return Err(call.refuse::<Open, _>(place, reason));
         }
     }
@@ -94,9 +101,9 @@ fn describe_opened(
         }
     }
     let stat = status(&permit, kind)?;
-    let refusal = match call.forbidden().inode_reason(walk::inode(&stat)) {
+    let refusal = match call.forbidden().inode_reason(inode(&stat)) {
         Some(reason) => Some(reason),
-        None => foreign_link(call, &place.parent, &stat),
+        None => foreign_link(call, Some(&place.parent), &stat),
     };
     match refusal {
         Some(reason) => Err(call.refuse::<Open, _>(place, reason)),
@@ -108,12 +115,6 @@ fn describe_opened(
 fn status(permit: &Permit<'_, Stat, FileAt>, kind: EntryType) -> Result<FileStat, Error> {
     let stat = stat::entry(permit)?;
     if stat::entry_type(&stat) == kind { Ok(stat) } else { Err(Errno::ESTALE.into()) }
-}
-
-fn foreign_link(call: &Call<'_, ListDetails>, parent: &Directory, stat: &FileStat) -> Option<&'static str> {
-    let several = file_type(stat) == SFlag::S_IFREG && stat.st_nlink > 1;
-    let refused = several && !call.host.hard_links && foreign_link_possible(call.host, Some(parent), stat);
-    refused.then_some(super::FOREIGN_LINK)
 }
 
 fn may_show_a_process(name: &[u8]) -> bool {

@@ -10,8 +10,15 @@ use crate::gate::error::Error;
 use crate::host::file_system::list;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for ListEntries {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.dir(self.dir)?;
+        ahead.ask::<Read>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<EntryPage, Error> {
         let directory = call.host.handles.dir(self.dir)?;
         let read = call.authorize::<Read, _>(directory)?;

@@ -4,7 +4,6 @@
 //! what the levels below it are is found out after `create` was permitted for each of them. For a script that may open
 //! no level of the path the answer is the same whatever exists.
 
-use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -12,24 +11,30 @@ use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::file_system::MakePath;
 
+use super::ask_through;
 use super::make_dir::{ANY_MODE, make_level};
-use super::{ask_through, held, object_refusal};
+use super::support::reaching::refuse_own;
 use crate::gate::Permit;
-use crate::gate::error::Error;
-use crate::host::file_system::below::Made;
-use crate::host::file_system::object::{DirPath, Directory};
-use crate::host::file_system::walk::{Found, Reached, file_type};
-use crate::host::file_system::{make, walk};
+use crate::gate::error::{Error, is};
+use crate::host::file_system::object::DirPath;
+use crate::host::file_system::walk::{self, Found, Reached};
+use crate::host::file_system::way::Way;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 use crate::policy::name::{EntryName, PathName};
 
 impl Perform for MakePath {
+    fn foresee(&self, _ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        // What it asks depends on what is there.
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let path = PathName::parse(self.path.as_str())?;
-        let (mut here, names) = deepest(call, &path)?;
+        let (mut way, names) = deepest(call, &path)?;
         let mut permits = Vec::with_capacity(names.len());
-        let mut level = here.name.clone();
+        let mut level = way.last().name.clone();
         for name in &names {
             level = level.join(name.as_bytes());
             permits.push(call.authorize::<Create, _>(DirPath(level.clone()))?);
@@ -37,16 +42,16 @@ impl Perform for MakePath {
         let mut missing = permits.as_slice();
         // What exists below was not looked at because it may not be opened, or has just been made by somebody else.
         while let Some((permit, rest)) = missing.split_first()
-            && let Some(reached) = make::present(permit, &here)?
+            && let Some(reached) = way.present(permit)?
         {
-            if file_type(&reached.stat) != SFlag::S_IFDIR {
+            if reached.kind() != SFlag::S_IFDIR {
                 return Err(in_the_way(rest.is_empty()));
             }
-            call.authorize::<Open, _>(DirPath(reached.name.clone()))?;
-            here = enter(call, reached)?;
+            call.authorize::<Open, _>(DirPath(reached.name().clone()))?;
+            refuse_own(call, &reached)?;
+            way.go(reached, false);
             missing = rest;
         }
-        let mut way = Made::none_in(here);
         while let Some((permit, rest)) = missing.split_first() {
             make_level(call, permit, &mut way, rest.is_empty(), ANY_MODE)?;
             missing = rest;
@@ -57,7 +62,10 @@ impl Perform for MakePath {
 }
 
 /// The deepest directory on the way that exists and may be seen, and the names that follow it.
-fn deepest(call: &mut Call<'_, MakePath>, path: &PathName) -> Result<(Rc<Directory>, Vec<EntryName>), Error> {
+fn deepest<'req>(
+    call: &mut Call<'req, MakePath>,
+    path: &PathName,
+) -> Result<(Way<'req>, Vec<EntryName>), Error> {
     let mut level = path.clone();
     let mut names = Vec::new();
     // The answer when nothing may be seen: always about the same level, for it is decided by the policy alone.
@@ -66,9 +74,10 @@ fn deepest(call: &mut Call<'_, MakePath>, path: &PathName) -> Result<(Rc<Directo
         if call.would_permit::<Open, _>(&DirPath(level.clone())) {
             let open = call.authorize::<Open, _>(DirPath(level.clone()))?;
             match reach(call, &open)? {
-                Some(reached) if file_type(&reached.stat) == SFlag::S_IFDIR => {
+                Some(reached) if reached.kind() == SFlag::S_IFDIR => {
                     names.reverse();
-                    return Ok((enter(call, reached)?, names));
+                    refuse_own(call, &reached)?;
+                    return Ok((Way::from(reached), names));
                 }
                 Some(_) => return Err(in_the_way(names.is_empty())),
                 None => {}
@@ -91,20 +100,20 @@ fn deepest(call: &mut Call<'_, MakePath>, path: &PathName) -> Result<(Rc<Directo
 fn reach<'req>(
     call: &mut Call<'req, MakePath>,
     permit: &Permit<'req, Open, DirPath>,
-) -> Result<Option<Reached>, Error> {
-    let root = Rc::clone(&call.host.root);
-    match walk::directory(permit, |path| &path.0, root.as_fd()) {
+) -> Result<Option<Reached<'req>>, Error> {
+    let tools = Rc::clone(&call.host.tools);
+    match walk::directory(permit, &tools) {
         Ok(reached) => return Ok(Some(reached)),
         Err(error) if is(&error, Errno::ENOENT) => return Ok(None),
         // There is a link on the way, or something that is no directory: at the end, or before it.
         Err(error) if is(&error, Errno::ELOOP) || is(&error, Errno::ENOTDIR) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
-    match walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask) {
+    let mut ask = |link: Option<&Reached<'req>>, place: PathName| ask_through(call, link, DirPath(place));
+    match walk::follow(permit, &tools, &mut ask) {
         Ok(led) => match led.found {
             Found::Object(reached) => Ok(Some(reached)),
-            Found::Missing { .. } => Ok(None),
+            Found::Missing(_) => Ok(None),
         },
         // A level above is missing, or is no directory; it is met again when it is looked at itself.
         Err(Error::Failed { errno: Some(errno), .. })
@@ -116,18 +125,6 @@ fn reach<'req>(
     }
 }
 
-/// Holds a directory, unless what it is is closed to every script.
-fn enter(call: &mut Call<'_, MakePath>, reached: Reached) -> Result<Rc<Directory>, Error> {
-    match object_refusal(call, None, &reached) {
-        Some(reason) => Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
-        None => Ok(held(reached)),
-    }
-}
-
 fn in_the_way(is_last: bool) -> Error {
     if is_last { Errno::EEXIST.into() } else { Errno::ENOTDIR.into() }
-}
-
-fn is(error: &std::io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
 }

@@ -50,8 +50,8 @@ use crate::gate::forbidden::OWN_PROC;
 use crate::gate::{Allows, Permit};
 use crate::host::Host;
 use crate::host::file_system::object::{Directory, FilePath};
+use crate::host::file_system::unguarded;
 use crate::host::file_system::walk::{Reached, file_type};
-use crate::host::file_system::{unguarded, walk};
 use crate::ops::call::Call;
 use crate::policy::name::{EntryName, PathName};
 
@@ -99,27 +99,20 @@ fn refused_directory(path: &str) -> Error {
 }
 
 /// Why an object that was reached may not be opened although its name may: what it is, not what it is called.
-fn object_refusal<O>(
-    call: &Call<'_, O>,
-    parent: Option<&Directory>,
-    reached: &Reached,
-) -> Option<&'static str> {
-    let inode = walk::inode(&reached.stat);
-    if let Some(reason) = call.forbidden().inode_reason(inode) {
+fn object_refusal<O, A>(call: &Call<'_, O>, reached: &Reached<'_, A>) -> Option<&'static str> {
+    if let Some(reason) = call.forbidden().inode_reason(reached.inode()) {
         return Some(reason);
     }
     if call.host.shows_broker(reached) {
         return Some(OWN_PROC);
     }
-    let several_links = file_type(&reached.stat) == SFlag::S_IFREG && reached.stat.st_nlink > 1;
-    (several_links && !call.host.hard_links && foreign_link_possible(call.host, parent, &reached.stat))
-        .then_some(FOREIGN_LINK)
+    foreign_link(call, reached.parent(), reached.stat())
 }
 
 /// Asks for the place that a link leads to, unless the link itself is closed to every script.
 fn ask_through<'req, O, R>(
     call: &mut Call<'req, O>,
-    link: Option<&Reached>,
+    link: Option<&Reached<'req>>,
     place: R,
 ) -> Result<Permit<'req, Open, R>, Error>
 where
@@ -128,19 +121,29 @@ where
 {
     // The links of our own entry of /proc tell about us by where they lead.
     if let Some(link) = link
-        && let Some(reason) = object_refusal(call, None, link)
+        && let Some(reason) = object_refusal(call, link)
     {
-        return Err(call.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
+        return Err(call.refuse::<Open, _>(&FilePath(link.name().clone()), reason));
     }
     call.authorize::<Open, _>(place)
 }
 
-/// Whether somebody else than root and the broker's user could have made this name for the file.
-fn foreign_link_possible(host: &Host, parent: Option<&Directory>, stat: &FileStat) -> bool {
-    let trusted = |uid: u32| uid == 0 || uid == host.euid;
-    let Some(parent) = parent else { return true };
-    let Ok(parent) = unguarded::status_of(parent) else { return true };
-    !trusted(stat.st_uid) || !trusted(parent.st_uid) || parent.st_mode & 0o022 != 0
+/// Why a file is refused that has several names, where somebody else than root and the broker's user could have made this
+/// one.
+fn foreign_link<O>(call: &Call<'_, O>, parent: Option<&Directory>, stat: &FileStat) -> Option<&'static str> {
+    if file_type(stat) != SFlag::S_IFREG || stat.st_nlink <= 1 || call.host.hard_links {
+        return None;
+    }
+    let trusted = |uid: u32| uid == 0 || uid == call.host.euid;
+    let parent = parent.and_then(|parent| unguarded::status_of(parent).ok());
+    let is_ours = parent
+        .is_some_and(|parent| trusted(stat.st_uid) && trusted(parent.st_uid) && parent.st_mode & 0o022 == 0);
+    (!is_ours).then_some(FOREIGN_LINK)
+}
+
+/// path_resolution(7): a path that ends like this means the directory that a link leads to, and never the link.
+fn names_a_directory(given: &str) -> bool {
+    given.ends_with('/') || given.ends_with("/.")
 }
 
 fn metadata(host: &mut Host, stat: &FileStat) -> Metadata {
@@ -183,7 +186,7 @@ fn split(path: &PathName) -> Option<(PathName, EntryName)> {
 }
 
 /// A directory that serves as the parent in a question, held only for the request.
-fn held(reached: Reached) -> Rc<Directory> {
+fn held<A>(reached: Reached<'_, A>) -> Rc<Directory> {
     Rc::new(reached.into_directory())
 }
 

@@ -13,16 +13,30 @@ use super::support::relocation;
 use super::support::removal::{is_not_empty, not_empty_text};
 use super::support::replacing::{self, Found};
 use super::{entry_name, not_a_file, object_refusal, opened, spelled};
-use crate::gate::error::Error;
+use crate::gate::error::{Error, is};
 use crate::gate::{Permit, Resource};
 use crate::host::file_system::moves;
-use crate::host::file_system::object::{DirAt, DirPath, Directory, Moving};
-use crate::host::file_system::walk::{self, file_type};
+use crate::host::file_system::object::{DirAt, DirPath, Directory, Moving, NamedDir};
+use crate::host::file_system::{unguarded, walk};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
+use crate::ops::explain::names::Place;
 use crate::policy::name::{EntryName, PathName};
 
 impl Perform for MoveDir {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let (from, moving) = (ahead.dir(self.from)?, ahead.dir(self.dir)?);
+        let source = from.entry(moving.path.file_name()?)?;
+        let place = ahead.dir_at(self.to, &self.name)?;
+        let source = Place::dir(source).followed(from.as_spelled || moving.as_spelled);
+        ahead.ask_to_move(&source, &place);
+        ahead.ask::<Create>(&place);
+        ahead.ask::<Open>(&place);
+        ahead.opens_dir(self.id, place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
         call.host.handles.spend(self.id.0)?;
         let from = call.host.handles.dir(self.from)?;
@@ -31,9 +45,9 @@ impl Perform for MoveDir {
         let given = self.name.as_str();
         let path = spelled(&to, given)?;
         let base = directory.name.file_name().and_then(EntryName::parse).ok_or(Errno::EBUSY)?;
-        let source = Source { what: DirAt::new(from, base), directory };
+        let source = Source(NamedDir { place: DirAt::new(from, base), directory });
         // Under whatever name it was opened: what is below it would be under another one.
-        if let Some(reason) = call.forbidden().displacing_reason(source.directory.inode) {
+        if let Some(reason) = call.forbidden().displacing_reason(source.0.directory.inode) {
             return Err(call.refuse::<Move, _>(&source.moving(path, given, &to), reason));
         }
         let Some(entry) = EntryName::parse(given) else {
@@ -48,17 +62,12 @@ impl Perform for MoveDir {
     }
 }
 
-/// What is to move.
-pub(super) struct Source {
-    /// The name that moves.
-    pub(super) what: DirAt,
-    /// The directory that has to have it.
-    pub(super) directory: Rc<Directory>,
-}
+/// What is to move: a name, and the directory that has to have it.
+pub(super) struct Source(pub(super) NamedDir);
 
 /// Where it goes, with every permit that a rename needs.
 pub(super) struct Way<'req> {
-    pub(super) moving: Permit<'req, Move, Moving<DirAt>>,
+    pub(super) moving: Permit<'req, Move, Moving<NamedDir>>,
     pub(super) create: Permit<'req, Create, DirAt>,
     pub(super) open: Permit<'req, Open, DirAt>,
 }
@@ -70,11 +79,11 @@ impl Source {
         let mut into = false;
         // Entries may come and go between two looks; after a few rounds that is somebody's doing.
         for _ in 0..MAX_ROUNDS {
-            let found = replacing::directory(call, &way.create, self.directory.inode)
+            let found = replacing::directory(call, &way.create, self.0.directory.inode)
                 .map_err(|error| self.told(error, way.place()))?;
-            let departure = call.moved().depart(&self.what.path, self.what.held())?;
-            let moved = match moves::directory(&way.moving, &way.create, &self.directory, found.onto()) {
-                Ok(()) => moves::renamed(&way.open, &self.directory)?,
+            let departure = call.moved().depart(&self.0.place.path, self.0.held())?;
+            let moved = match moves::directory(&way.moving, &way.create, found.onto()) {
+                Ok(()) => moves::renamed(&way.open, &way.moving)?,
                 Err(error) if is(&error, Errno::EXDEV) => relocation::relocate(call, self, way, into)?,
                 Err(error) if is_not_empty(&error) => {
                     match found {
@@ -93,7 +102,7 @@ impl Source {
                 }
                 Err(error) => return Err(self.failed(&error, way.place())),
             };
-            let what = moves::arrived_directory(&moved)?;
+            let what = unguarded::identity_of_moved_directory(&moved)?;
             call.moved().directory_arrived(departure, &moved.name, what);
             return Ok(moved);
         }
@@ -118,7 +127,7 @@ impl Source {
         let forbidden = &call.forbidden();
         let mut closed = forbidden.bringing_reason(place.parent.in_place(), &place.entry);
         if closed.is_none()
-            && let Some(occupant) = moves::occupant(&create, |place| (&place.parent, &place.entry))?
+            && let Some(occupant) = moves::occupant(&create)?
         {
             // With entries it is not replaced; an empty one would be, and with it what is to come there.
             closed = forbidden
@@ -137,18 +146,18 @@ impl Source {
         call: &mut Call<'req, MoveDir>,
         way: &Way<'req>,
     ) -> Result<Way<'req>, Error> {
-        let found = walk::entry(&way.open, |place| (&place.parent, &place.entry, &place.path))?;
-        if file_type(&found.stat) != SFlag::S_IFDIR {
+        let found = walk::entry(&way.open)?;
+        if found.kind() != SFlag::S_IFDIR {
             return Err(self.failed(&Errno::ENOTDIR.into(), way.place()));
         }
-        if let Some(reason) = object_refusal(call, None, &found) {
+        if let Some(reason) = object_refusal(call, &found) {
             return Err(call.refuse::<Open, _>(way.place(), reason));
         }
-        self.ask(call, DirAt::new(Rc::new(found.into_directory()), self.what.entry.clone()))
+        self.ask(call, DirAt::new(Rc::new(found.into_directory()), self.0.place.entry.clone()))
     }
 
-    fn moving(&self, path: PathName, name: &str, to: &Directory) -> Moving<DirAt> {
-        Moving { what: self.what.clone(), path, name: name.to_owned(), parent: to.name.clone() }
+    fn moving(&self, path: PathName, name: &str, to: &Directory) -> Moving<NamedDir> {
+        Moving { what: self.0.clone(), path, name: name.to_owned(), parent: to.name.clone() }
     }
 
     pub(super) fn failed(&self, error: &io::Error, place: &DirAt) -> Error {
@@ -156,10 +165,11 @@ impl Source {
         let (kind, message) = if refused {
             (ErrorKind::InvalidPath, format!("Invalid path: {error}"))
         } else {
-            let name = self.what.path.file_name().unwrap_or_default();
-            let (from, to) = (&self.what.parent.name, &place.parent.name);
+            let what = &self.0.place;
+            let name = what.path.file_name().unwrap_or_default();
+            let (from, to) = (&what.parent.name, &place.parent.name);
             let text = format!("Error moving dir {name} from '{from}' to '{to}'");
-            (ErrorKind::DirectoryError, format!("Directory error: {text}: {}", self.what.path))
+            (ErrorKind::DirectoryError, format!("Directory error: {text}: {}", what.path))
         };
         Error::Failed { kind, message, errno: error.raw_os_error() }
     }
@@ -178,10 +188,6 @@ pub(super) fn not_empty(place: &DirAt) -> Error {
         message: not_empty_text(&place.path),
         errno: Some(Errno::ENOTEMPTY as i32),
     }
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
 }
 
 const MAX_ROUNDS: u32 = 8;

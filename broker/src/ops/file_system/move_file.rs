@@ -3,7 +3,6 @@
 //! Everything is asked, and the new handle is opened, before anything moves: a call that fails has moved nothing.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -16,20 +15,32 @@ use super::read_chunk::not_readable;
 use super::set_owner::change_error;
 use super::support::replacing;
 use super::{entry_name, not_a_file, opened, spelled};
-use crate::gate::error::Error;
+use crate::gate::error::{Error, is};
 use crate::gate::{Permit, Resource};
 use crate::host::file_system::copy::{self, NotCopied};
 use crate::host::file_system::moves::{self, Onto};
-use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Moving, Origin};
+use crate::host::file_system::object::{Directory, File, FileAt, FilePath, Moving, NamedFile};
 use crate::host::file_system::place::{self, NotPlaced};
 use crate::host::file_system::succession::NotLike;
 use crate::host::file_system::walk::{file_type, inode};
-use crate::host::file_system::{remove, staged};
+use crate::host::file_system::{remove, staged, unguarded};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
+use crate::ops::explain::names::OpenedFile;
 use crate::policy::name::EntryName;
 
 impl Perform for MoveFile {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let file = ahead.file(self.file)?;
+        let place = ahead.file_at(self.to, &self.name)?;
+        ahead.ask_to_move(&file.named, &place);
+        ahead.ask::<Create>(&place);
+        ahead.ask::<Open>(&place);
+        ahead.opens_file(self.id, OpenedFile::at(place));
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
         call.host.handles.spend(self.id.0)?;
         let file = call.host.handles.file(self.file)?;
@@ -37,7 +48,7 @@ impl Perform for MoveFile {
         let given = self.name.as_str();
         let path = spelled(&to, given)?;
         let moving = call.authorize::<Move, _>(Moving {
-            what: file.origin.named.clone(),
+            what: NamedFile(Rc::clone(&file)),
             path: path.clone(),
             name: given.to_owned(),
             parent: to.name.clone(),
@@ -58,12 +69,11 @@ impl Perform for MoveFile {
         let failed = |error: &io::Error| not_moved(error, moving.resource());
         let mut onto =
             replacing::file(call, &create, file.at_named()).map_err(|error| told(error, &failed))?;
-        let renamed = reopened(call, &open, &file)?;
-        let what = &moving.resource().what;
-        let departure = call.moved().depart(&what.path, moving.resource().held())?;
+        let renamed = reopened(call, &open, &moving)?;
+        let departure = call.moved().depart(&file.origin.named.path, moving.resource().held())?;
         let mut rounds = 0..MAX_ROUNDS;
         let moved = loop {
-            match moves::file(&moving, &create, &file, onto) {
+            match moves::file(&moving, &create, onto) {
                 Ok(()) => break renamed,
                 Err(error) if is(&error, Errno::EXDEV) => {
                     break copied(call, &file, place, onto, self.backup)?;
@@ -76,7 +86,7 @@ impl Perform for MoveFile {
                 Err(error) => return Err(failed(&error)),
             }
         };
-        let arrived = moves::arrived_file(&moving, &create, &moved)?;
+        let arrived = unguarded::identity_of_moved(&moved)?;
         call.moved().file_arrived(departure, arrived);
         let opened = opened(&moved.name, path.as_str())?;
         call.host.handles.keep_file(self.id, moved);
@@ -85,32 +95,21 @@ impl Perform for MoveFile {
 }
 
 /// The same file open once more, as it will be known at its new place.
-///
-/// Where a link was followed it is the link that moves, and the file is still the one that was open.
 fn reopened(
     call: &mut Call<'_, MoveFile>,
     open: &Permit<'_, Open, FileAt>,
-    file: &Rc<File>,
+    moving: &Permit<'_, Move, Moving<NamedFile>>,
 ) -> Result<File, Error> {
-    let place = open.resource();
+    let NamedFile(file) = &moving.resource().what;
     // A link that was opened as itself has nothing that could be read or written.
     if !file.readable && !file.writable {
         return Err(not_a_file());
     }
-    let through_link = file.origin.named_inode != file.inode;
-    if through_link {
+    // Where a link was followed it is the link that moves, and the file is still the one that was open.
+    if file.origin.named_inode != file.inode {
         call.authorize::<Open, _>(FilePath(file.name.clone()))?;
     }
-    let origin = Origin {
-        named: place.clone(),
-        named_inode: file.at_named(),
-        real: if through_link { file.origin.real.clone() } else { Some(place.clone()) },
-        create: file.origin.create,
-        follow: file.origin.follow,
-    };
-    let name = if through_link { file.name.clone() } else { place.path.clone() };
-    let own_fds = Rc::clone(&call.host.own_fds);
-    Ok(moves::reopen(open, file, name, origin, own_fds.as_fd())?)
+    Ok(moves::reopen(open, moving, &call.host.tools)?)
 }
 
 /// Copies to another file system, out of sight, and removes the source when the copy has its name.
@@ -134,8 +133,9 @@ fn copied(
     let failed = |error: io::Error| failed(&error, &source, &place.parent);
 
     let before = moves::describe(&read)?;
-    let mut staged = staged::beside(&write, &place.parent, &mut call.host.temporaries).map_err(failed)?;
-    copy::into_staged(&read, file, &mut staged, &mut |bytes| {
+    let tools = Rc::clone(&call.host.tools);
+    let staged = staged::beside(&write, &tools).map_err(failed)?;
+    copy::into_staged(&read, &staged, &mut |bytes| {
         call.metered.count_written_bytes(bytes)?;
         call.pace.go_on()
     })
@@ -144,27 +144,23 @@ fn copied(
     if !moves::is_unchanged(&read, &before)? {
         return Err(failed(Errno::ESTALE.into()));
     }
-    moves::dress(&write, &staged, file, &before, strictly).map_err(|error| match error {
+    moves::dress(&read, &staged, &before, strictly).map_err(|error| match error {
         NotLike::Owner(error) => change_error(&error),
         NotLike::Attribute(_, error) | NotLike::System(error) => failed(error),
     })?;
-    let (forbidden, host) = call.forbidden_and_host();
     let may_replace = |found: &FileStat| {
         onto == Onto::WhatIsThere
             && file_type(found) != SFlag::S_IFDIR
-            && forbidden.displacing_reason(inode(found)).is_none()
+            && call.forbidden().displacing_reason(inode(found)).is_none()
     };
-    let own_fds = Rc::clone(&host.own_fds);
-    let target = (&place.parent, &place.entry);
-    let put = place::put(&write, &staged, target, own_fds.as_fd(), &mut host.temporaries, &may_replace);
-    let new = put.map_err(|error| match error {
+    let new = place::put(&staged, &tools, &may_replace).map_err(|error| match error {
         NotPlaced::InTheWay { is_directory: true, .. } => failed(Errno::EISDIR.into()),
         NotPlaced::InTheWay { .. } => failed(Errno::EEXIST.into()),
         NotPlaced::System(error) => failed(error),
     })?;
     match remove::file(&delete, file.at_named()) {
-        Err(error) if error.raw_os_error() != Some(Errno::ENOENT as i32) => Err(failed(error)),
-        _ => Ok(moves::arrived(&write, file, staged, &new)?),
+        Err(error) if !is(&error, Errno::ENOENT) => Err(failed(error)),
+        _ => Ok(moves::arrived(&read, staged, &new)?),
     }
 }
 
@@ -174,10 +170,6 @@ fn told(error: Error, failed: &dyn Fn(&io::Error) -> Error) -> Error {
         Error::Failed { errno: Some(errno), .. } => failed(&Errno::from_raw(errno).into()),
         error => error,
     }
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
 }
 
 /// A name may be taken and given free again between two looks; after a few rounds that is somebody's doing.
@@ -191,7 +183,7 @@ fn not_copied(error: NotCopied) -> Error {
     }
 }
 
-fn not_moved(error: &io::Error, moving: &Moving<FileAt>) -> Error {
+fn not_moved(error: &io::Error, moving: &Moving<NamedFile>) -> Error {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EACCES | Errno::EPERM) => Error::Failed {
             kind: ErrorKind::InvalidPath,
@@ -200,7 +192,7 @@ fn not_moved(error: &io::Error, moving: &Moving<FileAt>) -> Error {
         },
         _ => Error::Failed {
             kind: ErrorKind::FileError,
-            message: moving_text(&moving.what, moving.parent.as_str()),
+            message: moving_text(&moving.what.0.origin.named, moving.parent.as_str()),
             errno: error.raw_os_error(),
         },
     }

@@ -1,6 +1,5 @@
 //! Opens a directory, by path or by its name in an open one, and makes it when asked to.
 
-use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -9,17 +8,40 @@ use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, Opened};
 
-use super::{ask_through, entry_name, object_refusal, opened, refused_directory, spelled};
+use super::make_dir::ANY_MODE;
+use super::support::reaching::refuse_own;
+use super::{ask_through, entry_name, opened, refused_directory, spelled};
 use crate::gate::Permit;
-use crate::gate::error::Error;
-use crate::host::file_system::object::{DirAt, DirPath, Directory};
-use crate::host::file_system::walk::{Reached, file_type};
-use crate::host::file_system::{open, walk};
+use crate::gate::error::{Error, is};
+use crate::host::file_system::object::{DirAt, DirBelow, DirPath, Directory};
+use crate::host::file_system::open;
+use crate::host::file_system::places::AtPath;
+use crate::host::file_system::walk::{self, Reached};
+use crate::host::file_system::way::Way;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::{self, Ahead};
+use crate::ops::explain::names::Place;
 use crate::policy::name::{EntryName, PathName};
 
 impl Perform for OpenDir {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = match &self.at {
+            DirPlace::Path(path) => Place::dir(PathName::parse(path.as_str()).ok()?),
+            DirPlace::Entry(dir, name) => ahead.dir_at(*dir, name)?,
+            DirPlace::Below(dir, path) => {
+                let dir = ahead.dir(*dir)?;
+                Place::dir(ahead::spelled(&dir, path.as_str())?).followed(dir.as_spelled)
+            }
+        };
+        ahead.ask::<Open>(&place);
+        if self.create != CreateDir::No {
+            ahead.ask::<Create>(&place);
+        }
+        ahead.opens_dir(self.id, place.followed(self.follow));
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
         call.host.handles.spend(self.id.0)?;
         let (directory, spelled) = match &self.at {
@@ -32,7 +54,7 @@ impl Perform for OpenDir {
             DirPlace::Below(parent, path) => {
                 let parent = call.host.handles.dir(*parent)?;
                 let spelled = spelled(&parent, path.as_str())?;
-                (open_below(call, &self, &parent, spelled.clone())?, spelled.as_str().to_owned())
+                (open_below(call, &self, parent, spelled.clone())?, spelled.as_str().to_owned())
             }
         };
         let opened = opened(&directory.name, &spelled)?;
@@ -56,12 +78,9 @@ fn open_path(call: &mut Call<'_, OpenDir>, request: &OpenDir, given: &str) -> Re
             return create_all(call, &open, create, given);
         }
     }
-    let root = Rc::clone(&call.host.root);
-    let reached = match walk::directory(&open, |path| &path.0, root.as_fd()) {
+    let reached = match walk::directory(&open, &call.host.tools) {
         Ok(reached) => reached,
-        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) && request.follow => {
-            follow(call, &open, |path| &path.0, None)?
-        }
+        Err(error) if is(&error, Errno::ELOOP) && request.follow => follow(call, &open)?,
         Err(error) => return Err(open_error(&error, request.follow, given)),
     };
     finish(call, reached)
@@ -78,28 +97,23 @@ fn open_entry(
         call.authorize::<Open, _>(DirPath(spelled))?;
         return Err(entry_name(name).err().unwrap_or_else(|| Errno::EINVAL.into()));
     };
-    let place = DirAt::new(Rc::clone(&parent), entry);
+    let place = DirAt::new(parent, entry);
     let open = call.authorize::<Open, _>(place.clone())?;
     if request.create != CreateDir::No {
         let create = call.authorize::<Create, _>(place)?;
         let made = match request.create {
             CreateDir::No | CreateDir::AskOnly => Err(Errno::EEXIST.into()),
-            CreateDir::Leaf | CreateDir::All => {
-                open::create_directory(&create, |place| (&place.parent, &place.entry, &place.path))
-            }
+            CreateDir::Leaf | CreateDir::All => open::create_directory(&create),
         };
         match made {
-            Err(error)
-                if error.raw_os_error() == Some(Errno::EEXIST as i32)
-                    && request.create != CreateDir::Leaf => {}
+            Err(error) if is(&error, Errno::EEXIST) && request.create != CreateDir::Leaf => {}
             made => return Ok(made?),
         }
     }
-    let reached = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
-    let reached = match file_type(&reached.stat) {
+    let reached = walk::entry(&open)?;
+    let reached = match reached.kind() {
         SFlag::S_IFDIR => reached,
-        SFlag::S_IFLNK if request.follow => follow(call, &open, |place| &place.path, Some(&parent))?,
-        SFlag::S_IFLNK => return Err(refused_directory(spelled.as_str())),
+        SFlag::S_IFLNK if request.follow => follow(call, &open)?,
         _ => return Err(refused_directory(spelled.as_str())),
     };
     finish(call, reached)
@@ -109,37 +123,32 @@ fn open_entry(
 fn open_below(
     call: &mut Call<'_, OpenDir>,
     request: &OpenDir,
-    parent: &Directory,
+    top: Rc<Directory>,
     path: PathName,
 ) -> Result<Directory, Error> {
-    let open = call.authorize::<Open, _>(DirPath(path.clone()))?;
-    if !path.is_within(&parent.name) || request.follow || request.create != CreateDir::No {
+    let open = call.authorize::<Open, _>(DirBelow { top, path: path.clone() })?;
+    if !path.is_within(&open.resource().top.name) || request.follow || request.create != CreateDir::No {
         return Err(Errno::EINVAL.into());
     }
-    let reached =
-        walk::directory_below(&open, parent).map_err(|error| open_error(&error, false, path.as_str()))?;
+    let reached = walk::directory_below(&open).map_err(|error| open_error(&error, false, path.as_str()))?;
     finish(call, reached)
 }
 
 /// Walks on through links, asking for each place they lead to.
-fn follow<'req, P: crate::gate::Resource>(
+fn follow<'req, P: AtPath>(
     call: &mut Call<'req, OpenDir>,
     open: &Permit<'req, Open, P>,
-    path: impl Fn(&P) -> &PathName,
-    from: Option<&Directory>,
-) -> Result<Reached, Error> {
-    let root = Rc::clone(&call.host.root);
-    let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
-    Ok(walk::follow(open, path, root.as_fd(), from, &mut ask)?.found.object()?)
+) -> Result<Reached<'req>, Error> {
+    let tools = Rc::clone(&call.host.tools);
+    let mut ask = |link: Option<&Reached<'req>>, place: PathName| ask_through(call, link, DirPath(place));
+    Ok(walk::follow(open, &tools, &mut ask)?.found.object()?)
 }
 
-fn finish(call: &mut Call<'_, OpenDir>, reached: Reached) -> Result<Directory, Error> {
-    if file_type(&reached.stat) != SFlag::S_IFDIR {
+fn finish(call: &mut Call<'_, OpenDir>, reached: Reached<'_>) -> Result<Directory, Error> {
+    if reached.kind() != SFlag::S_IFDIR {
         return Err(Errno::ENOTDIR.into());
     }
-    if let Some(reason) = object_refusal(call, None, &reached) {
-        return Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason));
-    }
+    refuse_own(call, &reached)?;
     Ok(reached.into_directory())
 }
 
@@ -166,11 +175,14 @@ fn create_leaf<'req>(
     let create_error = |reason: &str| {
         Error::invalid(ErrorKind::DirectoryOpenError, format!("Directory error: {reason}: {relative}"))
     };
-    let root = Rc::clone(&call.host.root);
-    let parent = walk::parent_directory(open, |path| &path.0, root.as_fd())
-        .map_err(|_| create_error("failed to open parent"))?;
-    open::create_directory_in(create, &parent.into_directory())
-        .map_err(|_| create_error("failed to create directory"))
+    let parent =
+        walk::parent_directory(open, &call.host.tools).map_err(|_| create_error("failed to open parent"))?;
+    let way = Way::from(parent);
+    way.keep();
+    match way.make(create, ANY_MODE) {
+        Ok((made, true)) => Ok(made.into_directory()),
+        _ => Err(create_error("failed to create directory")),
+    }
 }
 
 /// Makes each component that is missing, asking for each one before the first is made.
@@ -180,9 +192,8 @@ fn create_all<'req>(
     create: Permit<'req, Create, DirPath>,
     given: &str,
 ) -> Result<Directory, Error> {
-    let root = Rc::clone(&call.host.root);
     let (existing, missing) =
-        walk::last_existing(open, root.as_fd()).map_err(|error| open_error(&error, false, given))?;
+        walk::last_existing(open, &call.host.tools).map_err(|error| open_error(&error, false, given))?;
     // The last one is the permit's own, which was asked for first.
     let Some((_, between)) = missing.split_last() else { return finish(call, existing) };
     let mut permits = Vec::with_capacity(missing.len());
@@ -190,9 +201,22 @@ fn create_all<'req>(
         permits.push(call.authorize::<Create, _>(DirPath(path.clone()))?);
     }
     permits.push(create);
-    let mut here = existing.into_directory();
-    for permit in &permits {
-        here = open::create_directory_in(permit, &here)?;
+    let mut way = Way::from(existing);
+    way.keep();
+    let (last, above) = permits.split_last().ok_or(Errno::EINVAL)?;
+    for permit in above {
+        way.go(make_new(&way, permit)?, true);
     }
-    Ok(here)
+    Ok(make_new(&way, last)?.into_directory())
+}
+
+/// Makes a directory that was missing.
+fn make_new<'req>(
+    way: &Way<'req>,
+    create: &Permit<'req, Create, DirPath>,
+) -> Result<Reached<'req, Create>, Error> {
+    match way.make(create, ANY_MODE)? {
+        (made, true) => Ok(made),
+        (_, false) => Err(Errno::EEXIST.into()),
+    }
 }

@@ -8,13 +8,21 @@ use rex_ipc::file_system::OpenLink;
 use super::{entry_name, object_refusal, spelled};
 use crate::gate::error::Error;
 use crate::host::file_system::object::{FileAt, FilePath};
-use crate::host::file_system::walk::file_type;
 use crate::host::file_system::{open, walk};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
+use crate::ops::explain::names::OpenedFile;
 use crate::policy::name::EntryName;
 
 impl Perform for OpenLink {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file_at(self.dir, &self.name)?;
+        ahead.ask::<Open>(&place);
+        ahead.opens_file(self.id, OpenedFile::at(place));
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         call.host.handles.spend(self.id.0)?;
         let parent = call.host.handles.dir(self.dir)?;
@@ -25,14 +33,14 @@ impl Perform for OpenLink {
             return Err(not_a_link());
         };
         let open = call.authorize::<Open, _>(FileAt::new(parent, entry))?;
-        let link = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
-        if file_type(&link.stat) != SFlag::S_IFLNK {
+        let link = walk::entry(&open)?;
+        if link.kind() != SFlag::S_IFLNK {
             return Err(not_a_link());
         }
-        if let Some(reason) = object_refusal(call, None, &link) {
-            return Err(call.refuse::<Open, _>(&FilePath(link.name.clone()), reason));
+        if let Some(reason) = object_refusal(call, &link) {
+            return Err(call.refuse::<Open, _>(&FilePath(link.name().clone()), reason));
         }
-        let link = open::keep_link(&open, link);
+        let link = open::keep_link(link)?;
         call.host.handles.keep_file(self.id, link);
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! directory may be listed if `open` on it is permitted, the link may be seen if `open` on its parent and on itself
 //! are. Only then is the type looked at, and the questions that belong to it are asked for the record.
 
-use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -15,17 +14,26 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Entry, EntryType, Listing, OpenListing};
 use rex_ipc::name;
 
-use super::{ask_through, held, object_refusal, opened, split};
-use crate::gate::Permit;
+use super::support::reaching::{reach, refuse_own};
+use super::{held, names_a_directory, opened, split};
 use crate::gate::error::Error;
-use crate::host::file_system::object::{DirPath, Directory, FileAt, FilePath};
+use crate::host::file_system::object::{DirPath, FileAt, FilePath};
 use crate::host::file_system::walk;
-use crate::host::file_system::walk::{Reached, file_type};
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
+use crate::ops::explain::names::Place;
 use crate::policy::name::{EntryName, PathName};
 
 impl Perform for OpenListing {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = Place::dir(PathName::parse(self.path.as_str()).ok()?);
+        // What is a link may be listed as itself.
+        ahead.ask_perhaps::<Open>(&place);
+        ahead.opens_dir(self.id, place.followed(true));
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Listing, Error> {
         call.host.handles.spend(self.id.0)?;
         let given = self.path.as_str();
@@ -50,7 +58,7 @@ impl Perform for OpenListing {
         }
         let permit = call.authorize::<Open, _>(DirPath(path))?;
         let reached = match reach(call, &permit) {
-            Ok(reached) if file_type(&reached.stat) == SFlag::S_IFDIR => reached,
+            Ok(reached) if reached.kind() == SFlag::S_IFDIR => reached,
             Ok(_) => return no_directory(call, &self),
             Err(Error::Failed { errno: Some(errno), .. }) if errno == Errno::ENOTDIR as i32 => {
                 return no_directory(call, &self);
@@ -58,7 +66,7 @@ impl Perform for OpenListing {
             Err(error) => return Err(error),
         };
         refuse_own(call, &reached)?;
-        let real = opened(&reached.name, given)?;
+        let real = opened(reached.name(), given)?;
         call.host.handles.keep_dir(self.id, reached.into_directory());
         Ok(Listing::Directory(real))
     }
@@ -96,8 +104,8 @@ fn itself(
     refuse_own(call, &parent)?;
     let parent = held(parent);
     let open = call.authorize::<Open, _>(FileAt::new(Rc::clone(&parent), entry))?;
-    let found = walk::entry(&open, |place| (&place.parent, &place.entry, &place.path))?;
-    match file_type(&found.stat) {
+    let found = walk::entry(&open)?;
+    match found.kind() {
         SFlag::S_IFLNK => {}
         SFlag::S_IFDIR => return Ok(Itself::Directory),
         _ => return Ok(Itself::Other),
@@ -105,51 +113,11 @@ fn itself(
     let entry = Entry {
         name: Text::cut(&name::to_text(open.resource().entry.as_bytes())),
         entry_type: EntryType::Symlink,
-        inode: found.stat.st_ino,
+        inode: found.inode().number,
     };
     let real = opened(&parent.name, named.as_str())?;
-    let parent = Rc::try_unwrap(parent).or_else(|parent| reopened(&parent))?;
     call.host.handles.keep_dir(request.id, parent);
     Ok(Itself::Link(Listing::Link(real, entry)))
-}
-
-/// Goes to a directory, through links where there are some.
-fn reach<'req>(
-    call: &mut Call<'req, OpenListing>,
-    permit: &Permit<'req, Open, DirPath>,
-) -> Result<Reached, Error> {
-    let root = Rc::clone(&call.host.root);
-    match walk::directory(permit, |path| &path.0, root.as_fd()) {
-        Ok(reached) => Ok(reached),
-        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-            let mut ask = |link: Option<&Reached>, place: PathName| ask_through(call, link, DirPath(place));
-            Ok(walk::follow(permit, |path| &path.0, root.as_fd(), None, &mut ask)?.found.object()?)
-        }
-        Err(error) => Err(Error::system(&error)),
-    }
-}
-
-/// Refuses a directory for what it is, whatever it is called.
-fn refuse_own(call: &mut Call<'_, OpenListing>, reached: &Reached) -> Result<(), Error> {
-    match object_refusal(call, None, reached) {
-        Some(reason) => Err(call.refuse::<Open, _>(&DirPath(reached.name.clone()), reason)),
-        None => Ok(()),
-    }
-}
-
-/// path_resolution(7): a path that ends like this means the directory that a link leads to, and never the link.
-fn names_a_directory(given: &str) -> bool {
-    given.ends_with('/') || given.ends_with("/.")
-}
-
-/// A second descriptor for a directory that a permit still holds.
-fn reopened(parent: &Rc<Directory>) -> Result<Directory, Error> {
-    Ok(Directory {
-        fd: parent.fd.try_clone()?,
-        name: parent.name.clone(),
-        inode: parent.inode,
-        listing: Default::default(),
-    })
 }
 
 fn not_listable(given: &str) -> Error {

@@ -1,14 +1,29 @@
 //! Opens a regular file that is about to get content, and makes it once everything that follows is permitted.
 
-use rex_ipc::action::file_system::{Read, Write};
+use rex_ipc::action::file_system::{Create, Open, Read, Write};
 use rex_ipc::file_system::{OpenFile, OpenTarget, Opened};
 
 use super::open_file;
 use crate::gate::error::Error;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
+use crate::ops::explain::names::OpenedFile;
 
 impl Perform for OpenTarget {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file_at(self.dir, &self.name)?;
+        ahead.ask::<Open>(&place);
+        ahead.ask::<Create>(&place);
+        if let Some(from) = self.from {
+            let place = ahead.file(from)?.real;
+            ahead.ask::<Read>(&place);
+        }
+        ahead.ask::<Write>(&place);
+        ahead.opens_file(self.id, OpenedFile::at(place));
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Opened, Error> {
         let from = self.from;
         let request = OpenFile {

@@ -12,9 +12,16 @@ use crate::host::file_system::object::File;
 use crate::host::file_system::read;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 use crate::ops::file_system::support::redaction;
 
 impl Perform for ReadChunk {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let file = ahead.file(self.file)?.real;
+        ahead.ask_to_read(&file, self.redacted);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Chunk, Error> {
         let file = call.host.handles.file(self.file)?;
         let length = self.length.bytes().min(call.room_bytes.saturating_sub(CHUNK_OVERHEAD_BYTES));

@@ -11,8 +11,15 @@ use crate::gate::error::Error;
 use crate::host::file_system::read;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for ReadEnd {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file(self.file)?.real;
+        ahead.ask::<Read>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<EndChunk, Error> {
         let file = call.host.handles.file(self.file)?;
         // Offset (at most 10) and its mark, before what a chunk has.

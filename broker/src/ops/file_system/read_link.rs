@@ -12,8 +12,15 @@ use crate::host::file_system::object::FileAt;
 use crate::host::file_system::read;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for ReadLink {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.file_at(self.dir, &self.name)?;
+        ahead.ask::<Read>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<LinkTarget, Error> {
         let parent = call.host.handles.dir(self.dir)?;
         let place = FileAt::new(parent, entry_name(self.name.as_str())?);

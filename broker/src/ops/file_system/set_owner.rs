@@ -1,8 +1,5 @@
 //! Sets user and group of an open object, given by their names.
 
-use std::os::fd::AsFd;
-use std::rc::Rc;
-
 use nix::errno::Errno;
 use rex_ipc::action::file_system::Chown;
 use rex_ipc::failure::ErrorKind;
@@ -15,8 +12,15 @@ use crate::host::file_system::attributes::{self, Held};
 use crate::host::file_system::unguarded;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for SetOwner {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.any(self.handle)?;
+        ahead.ask::<Chown>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let user = self.user.as_ref().map(|user| user.as_str());
         let act = Act::Owner { user, group: self.group.as_ref().map(|group| group.as_str()) };
@@ -46,8 +50,7 @@ fn change<R: Held>(
     if user.is_none() && group.is_none() {
         return Ok(());
     }
-    let own_fds = Rc::clone(&call.host.own_fds);
-    attributes::set_owner(chown, own_fds.as_fd(), user, group).map_err(|error| change_error(&error))
+    attributes::set_owner(chown, &call.host.tools, user, group).map_err(|error| change_error(&error))
 }
 
 /// A user or group as the record names it.

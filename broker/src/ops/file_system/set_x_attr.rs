@@ -10,8 +10,15 @@ use crate::host::file_system::attributes;
 use crate::host::file_system::object::Labelled;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for SetXAttr {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let file = ahead.file(self.file)?.real;
+        ahead.ask_to_label(&file, self.name.as_str());
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let file = call.host.handles.file(self.file)?;
         let attribute = self.name.as_str().to_owned();

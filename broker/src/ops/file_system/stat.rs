@@ -9,8 +9,15 @@ use crate::gate::error::Error;
 use crate::host::file_system::stat;
 use crate::ops::Perform;
 use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
 
 impl Perform for Stat {
+    fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        let place = ahead.any(self.handle)?;
+        ahead.ask::<StatAction>(&place);
+        Some(())
+    }
+
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Metadata, Error> {
         let stat = match self.handle {
             AnyId::Dir(id) => {

@@ -6,7 +6,6 @@
 //! changes meanwhile stops the copy; what changes after it stays where it is.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -18,13 +17,13 @@ use rex_ipc::file_system::MoveDir;
 use rex_ipc::interface::Needs;
 
 use crate::gate::error::Error;
-use crate::gate::{Allows, Inode, Permit};
+use crate::gate::{Allows, Permit};
 use crate::host::file_system::copy::NotCopied;
 use crate::host::file_system::moves::{self, Hidden};
-use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath, Origin};
-use crate::host::file_system::open::{self, Access};
+use crate::host::file_system::object::{DirAt, DirPath, Directory, FileAt, FilePath};
+use crate::host::file_system::open::{self, Access, Asked};
 use crate::host::file_system::succession::NotLike;
-use crate::host::file_system::tree::{Chain, Item, Step, Tree};
+use crate::host::file_system::tree::{Item, Step, Tree};
 use crate::host::file_system::{remove, walk};
 use crate::ops::call::Call;
 use crate::ops::file_system::move_dir::{Source, Way, not_empty};
@@ -41,41 +40,34 @@ pub(in crate::ops::file_system) fn relocate<'req>(
     way: Way<'req>,
     into: bool,
 ) -> Result<Directory, Error> {
-    if moves::is_mounted(&way.moving, &source.directory)? {
+    if moves::is_mounted(&way.moving)? {
         return Err(source.failed(&Errno::EBUSY.into(), way.place()));
     }
     call.authorize::<Read, _>(Rc::clone(&way.place().parent))?;
     let way = choose(call, source, way, into)?;
-    let onto = replacing::directory(call, &way.create, source.directory.inode)?.onto();
-    // Called by the name that moves, whatever name it was opened by.
-    let named = Rc::new(Directory {
-        fd: source.directory.fd.try_clone()?,
-        name: source.what.path.clone(),
-        inode: source.directory.inode,
-        listing: Default::default(),
-    });
-    let relocation = Relocation { source, named, place: way.place().clone() };
-    let read = call.authorize::<Read, _>(Rc::clone(&relocation.named))?;
-    must::<Delete, _, _>(call, source.what.clone())?;
+    let onto = replacing::directory(call, &way.create, source.0.directory.inode)?.onto();
+    let named = moves::as_named(&way.moving)?;
+    let relocation = Relocation { source, from: named.place.path.clone(), place: way.place().clone() };
+    let read = call.authorize::<Read, _>(Rc::clone(&named.directory))?;
+    must::<Delete, _, _>(call, named.clone())?;
     let plan = relocation.ask_all(call, &read)?;
 
-    let copy = Hidden::begin(&way.create, &mut call.host.temporaries)
-        .map_err(|error| source.failed(&error, way.place()))?;
-    let copied = relocation
-        .copy_all(call, &read, &copy, &plan)
-        .and_then(|()| copy.appear(&way.create, onto).map_err(|error| source.failed(&error, way.place())));
+    let failed = |error: io::Error| source.failed(&error, way.place());
+    let mut copy = Hidden::begin(&way.create, &call.host.tools).map_err(failed)?;
+    let copied =
+        relocation.copy_all(call, &read, &mut copy, &plan).and_then(|()| copy.appear(onto).map_err(failed));
     if let Err(error) = copied {
         // If it cannot be removed now, its name keeps the note that has the next run do it.
-        if let Err(left) = copy.discard(&way.create) {
+        if let Err(left) = copy.discard() {
             tracing::warn!("cannot remove an incomplete copy beside {}: {left}", way.place().path);
         }
         return Err(error);
     }
-    let delete = call.authorize::<Delete, _>(source.what.clone())?;
-    removal::remove(call, &delete, &relocation.named, &plan)?;
-    remove::directory(&delete, source.directory.inode)
-        .map_err(|error| removal::refused(&error, &source.what.path))?;
-    Ok(moves::renamed(&way.open, &copy.directory)?)
+    let delete = call.authorize::<Delete, _>(named)?;
+    removal::remove(call, &delete, &plan)?;
+    remove::directory(&delete, source.0.directory.inode)
+        .map_err(|error| removal::refused(&error, &source.0.place.path))?;
+    Ok(copy.opened(&way.open)?)
 }
 
 /// Looks at what is in the way: nothing, an empty directory, or one with entries, into which the source goes.
@@ -85,20 +77,20 @@ fn choose<'req>(
     way: Way<'req>,
     into: bool,
 ) -> Result<Way<'req>, Error> {
-    let found = moves::occupant(&way.create, |place| (&place.parent, &place.entry))?;
+    let found = moves::occupant(&way.create)?;
     let Some(found) = found else { return Ok(way) };
     if walk::file_type(&found) != SFlag::S_IFDIR {
         let name = way.place().path.file_name().unwrap_or_default();
         let message = format!("Invalid path: Cannot create directory '{name}': file exists");
         return Err(Error::invalid(ErrorKind::InvalidPath, message));
     }
-    let held = walk::entry(&way.open, |place| (&place.parent, &place.entry, &place.path))?;
-    if let Some(reason) = object_refusal(call, None, &held) {
+    let held = walk::entry(&way.open)?;
+    if let Some(reason) = object_refusal(call, &held) {
         return Err(call.refuse::<Open, _>(way.place(), reason));
     }
     let held = Rc::new(held.into_directory());
-    let read = call.authorize::<Read, _>(Rc::clone(&held))?;
-    if Tree::new(&read, &held)?.advance()?.is_none() {
+    let read = call.authorize::<Read, _>(held)?;
+    if Tree::new(&read)?.advance()?.is_none() {
         Ok(way)
     } else if into {
         Err(not_empty(way.place()))
@@ -121,8 +113,8 @@ where
 /// A move by copying.
 struct Relocation<'s> {
     source: &'s Source,
-    /// The source under the name that moves.
-    named: Rc<Directory>,
+    /// The name that moves.
+    from: PathName,
     place: DirAt,
 }
 
@@ -134,7 +126,7 @@ impl Relocation<'_> {
         read: &Permit<'_, Read, Rc<Directory>>,
     ) -> Result<Plan, Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
-        let mut tree = Tree::new(read, &self.named).map_err(failed)?;
+        let mut tree = Tree::new(read).map_err(failed)?;
         let mut plan = Plan::by_content();
         let mut pace = Pace::default();
         while let Some(step) = tree.advance().map_err(failed)? {
@@ -143,8 +135,8 @@ impl Relocation<'_> {
             plan.note(call, &item, tree.depth())?;
             self.ask_for(call, &item)?;
             may_go(call, &item)?;
-            if item.kind == SFlag::S_IFDIR {
-                tree.descend_into(&item);
+            if item.kind() == SFlag::S_IFDIR {
+                tree.descend();
             }
         }
         Ok(plan.complete())
@@ -152,7 +144,7 @@ impl Relocation<'_> {
 
     fn ask_for(&self, call: &mut Call<'_, MoveDir>, item: &Item) -> Result<(), Error> {
         let to = self.new_path(item)?;
-        match item.kind {
+        match item.kind() {
             SFlag::S_IFDIR => {
                 must::<Open, _, _>(call, dir_at(item))?;
                 must::<Read, _, _>(call, dir_at(item))?;
@@ -166,7 +158,7 @@ impl Relocation<'_> {
                 must::<Write, _, _>(call, FilePath(to))
             }
             SFlag::S_IFLNK | SFlag::S_IFSOCK => {
-                if item.kind == SFlag::S_IFLNK {
+                if item.kind() == SFlag::S_IFLNK {
                     must::<Read, _, _>(call, file_at(item))?;
                 } else {
                     must::<Open, _, _>(call, file_at(item))?;
@@ -182,42 +174,36 @@ impl Relocation<'_> {
     /// The path that an entry of the source will have.
     fn new_path(&self, item: &Item) -> Result<PathName, Error> {
         let path = item.path();
-        let rest = path.as_str().strip_prefix(self.named.name.as_str()).ok_or(Errno::EINVAL)?;
+        let rest = path.as_str().strip_prefix(self.from.as_str()).ok_or(Errno::EINVAL)?;
         Ok(PathName::parse(&format!("{}{rest}", self.place.path))?)
     }
 
     /// Copies what is planned; what is not stops it.
-    fn copy_all(
+    fn copy_all<'req>(
         &self,
-        call: &mut Call<'_, MoveDir>,
-        read: &Permit<'_, Read, Rc<Directory>>,
-        copy: &Hidden,
+        call: &mut Call<'req, MoveDir>,
+        read: &Permit<'req, Read, Rc<Directory>>,
+        copy: &mut Hidden<'req>,
         plan: &Plan,
     ) -> Result<(), Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
-        let mut tree = Tree::new(read, &self.named).map_err(failed)?;
-        let mut made = Chain::default();
-        made.push(Rc::clone(&copy.directory));
+        let mut tree = Tree::new(read).map_err(failed)?;
         let mut pace = Pace::default();
         while let Some(step) = tree.advance().map_err(failed)? {
             pace.keep(call)?;
-            let here = made.last().ok_or(Errno::ENOENT)?;
             match step {
                 Step::Entry(item) if !plan.contains(&item) => return Err(failed(Errno::ESTALE.into())),
                 Step::Entry(item) => {
-                    self.copy_entry(call, &item, here)?;
-                    if item.kind == SFlag::S_IFDIR {
-                        tree.descend_into(&item);
+                    self.copy_entry(call, &item, copy.here()?)?;
+                    if item.kind() == SFlag::S_IFDIR {
+                        tree.descend();
                     }
                 }
-                Step::Enter(item) => made.push(Rc::new(copy.enter(&here, &item.entry).map_err(failed)?)),
-                Step::Leave(_, original) => {
-                    moves::finish_directory(read, &original, &here).map_err(|error| self.not_like(error))?;
-                    made.pop().map_err(failed)?;
-                }
+                Step::Enter(item) => copy.enter(&item).map_err(failed)?,
+                Step::Leave(original) => copy.leave(&original).map_err(|error| self.not_like(error))?,
             }
         }
-        moves::finish_directory(read, &self.named, &copy.directory).map_err(|error| self.not_like(error))
+        copy.finish(read).map_err(|error| self.not_like(error))
     }
 
     fn copy_entry(
@@ -227,14 +213,14 @@ impl Relocation<'_> {
         here: Rc<Directory>,
     ) -> Result<(), Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
-        if item.kind == SFlag::S_IFDIR {
+        if item.kind() == SFlag::S_IFDIR {
             call.authorize::<Open, _>(dir_at(item))?;
             call.authorize::<Read, _>(dir_at(item))?;
-            let create = call.authorize::<Create, _>(DirAt::new(here, item.entry.clone()))?;
+            let create = call.authorize::<Create, _>(DirAt::new(here, item.entry().clone()))?;
             return moves::make_directory(&create).map_err(failed);
         }
-        let to = FileAt::new(here, item.entry.clone());
-        match item.kind {
+        let to = FileAt::new(here, item.entry().clone());
+        match item.kind() {
             SFlag::S_IFREG => self.copy_file(call, item, to),
             SFlag::S_IFLNK => {
                 let read = call.authorize::<Read, _>(file_at(item))?;
@@ -257,20 +243,16 @@ impl Relocation<'_> {
     fn copy_file(&self, call: &mut Call<'_, MoveDir>, item: &Item, to: FileAt) -> Result<(), Error> {
         let failed = |error: io::Error| self.source.failed(&error, &self.place);
         let open = call.authorize::<Open, _>(file_at(item))?;
-        let reached =
-            walk::entry(&open, |place| (&place.parent, &place.entry, &place.path)).map_err(failed)?;
-        let inode = walk::inode(&reached.stat);
-        if inode != item.inode || walk::file_type(&reached.stat) != SFlag::S_IFREG {
+        let reached = walk::entry(&open).map_err(failed)?;
+        if reached.inode() != item.inode() || reached.kind() != SFlag::S_IFREG {
             return Err(failed(Errno::ESTALE.into()));
         }
-        if let Some(reason) = object_refusal(call, Some(&item.parent), &reached) {
+        if let Some(reason) = object_refusal(call, &reached) {
             return Err(call.refuse::<Open, _>(open.resource(), reason));
         }
-        let before = reached.stat;
-        let own_fds = Rc::clone(&call.host.own_fds);
-        let origin = origin(open.resource(), inode);
-        let access = Access { read: true, write: false };
-        let file = open::reopen(&open, reached, own_fds.as_fd(), access, origin).map_err(failed)?;
+        let before = *reached.stat();
+        let (access, asked) = (Access { read: true, write: false }, Asked { create: false, follow: false });
+        let file = open::for_use(reached, &call.host.tools, access, asked).map_err(failed)?;
         let read = call.authorize::<Read, _>(Rc::new(file))?;
         call.authorize::<Open, _>(to.clone())?;
         let create = call.authorize::<Create, _>(to.clone())?;
@@ -292,17 +274,6 @@ impl Relocation<'_> {
             NotLike::Owner(error) => change_error(&error),
             NotLike::Attribute(_, error) | NotLike::System(error) => self.source.failed(&error, &self.place),
         }
-    }
-}
-
-/// Where a file of the source stands while it is copied.
-fn origin(place: &FileAt, inode: Inode) -> Origin {
-    Origin {
-        named: place.clone(),
-        named_inode: inode,
-        real: Some(place.clone()),
-        create: false,
-        follow: false,
     }
 }
 

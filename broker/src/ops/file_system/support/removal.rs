@@ -14,10 +14,11 @@ use rex_ipc::action::file_system::Delete;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::interface::Needs;
 
-use crate::gate::error::Error;
+use crate::gate::error::{Error, is};
 use crate::gate::limits::within;
-use crate::gate::{Permit, Resource};
+use crate::gate::{Allows, Inode, Permit};
 use crate::host::file_system::object::{DirAt, Directory, FileAt};
+use crate::host::file_system::places::Walkable;
 use crate::host::file_system::remove;
 use crate::host::file_system::tree::{Item, Step, Tree};
 use crate::ops::call::Call;
@@ -27,39 +28,39 @@ use crate::policy::name::PathName;
 ///
 /// # Errors
 /// The first denial, with the tree as it was. The same for a limit, and for something that is mounted in the tree.
-pub(in crate::ops::file_system) fn empty<O: Needs<Delete>, R: Resource>(
+pub(in crate::ops::file_system) fn empty<O: Needs<Delete>>(
     call: &mut Call<'_, O>,
-    permit: &Permit<'_, Delete, R>,
-    directory: &Rc<Directory>,
+    permit: &Permit<'_, Delete, Rc<Directory>>,
 ) -> Result<(), Error> {
-    let plan = plan(call, permit, directory)?;
-    remove(call, permit, directory, &plan)
+    let plan = plan(call, permit)?;
+    remove(call, permit, &plan)
 }
 
 /// Removes what is planned in the directory of the permit.
-pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Resource>(
+pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Walkable>(
     call: &mut Call<'_, O>,
     permit: &Permit<'_, Delete, R>,
-    directory: &Rc<Directory>,
     plan: &Plan,
 ) -> Result<(), Error> {
-    let failed = |error: io::Error| refused(&error, &directory.name);
-    let mut tree = Tree::new(permit, directory).map_err(failed)?;
+    let name = &permit.resource().directory().name;
+    let failed = |error: io::Error| refused(&error, name);
+    let mut tree = Tree::new(permit).map_err(failed)?;
     let mut pace = Pace::default();
     let mut again = 0;
     while let Some(step) = tree.advance().map_err(failed)? {
         pace.keep(call)?;
         match step {
             Step::Entry(item) if !plan.contains(&item) => {}
-            Step::Entry(item) if item.kind == SFlag::S_IFDIR => tree.descend_into(&item),
+            Step::Entry(item) if item.kind() == SFlag::S_IFDIR => tree.descend(),
             Step::Entry(item) => {
                 let delete = call.authorize::<Delete, _>(file_at(&item))?;
-                gone_is_fine(remove::file(&delete, item.inode)).map_err(failed)?;
+                gone_is_fine(remove::file(&delete, item.inode())).map_err(failed)?;
             }
             Step::Enter(_) => {}
-            Step::Leave(item, _) => {
-                let delete = call.authorize::<Delete, _>(dir_at(&item))?;
-                match gone_is_fine(remove::directory(&delete, item.inode)) {
+            Step::Leave(left) => {
+                let item = left.item();
+                let delete = call.authorize::<Delete, _>(dir_at(item))?;
+                match gone_is_fine(remove::directory(&delete, item.inode())) {
                     Ok(()) => {
                         again = 0;
                         call.moved().directory_is_gone(&item.path());
@@ -67,7 +68,7 @@ pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Resource>(
                     // readdir(3): whether an entry is still listed while others are being removed is not specified.
                     Err(error) if is_not_empty(&error) && again < MAX_LOOKS => {
                         again += 1;
-                        tree.again(&item).map_err(failed)?;
+                        tree.again().map_err(failed)?;
                     }
                     Err(error) => return Err(failed(error)),
                 }
@@ -78,13 +79,13 @@ pub(in crate::ops::file_system) fn remove<O: Needs<Delete>, R: Resource>(
 }
 
 /// Asks for everything in the directory of the permit, and notes what that is.
-fn plan<O: Needs<Delete>, R: Resource>(
+fn plan<O: Needs<Delete>>(
     call: &mut Call<'_, O>,
-    permit: &Permit<'_, Delete, R>,
-    directory: &Rc<Directory>,
+    permit: &Permit<'_, Delete, Rc<Directory>>,
 ) -> Result<Plan, Error> {
-    let failed = |error: io::Error| refused(&error, &directory.name);
-    let mut tree = Tree::new(permit, directory).map_err(failed)?;
+    let name = &permit.resource().name;
+    let failed = |error: io::Error| refused(&error, name);
+    let mut tree = Tree::new(permit).map_err(failed)?;
     let mut plan = Plan::default();
     let mut pace = Pace::default();
     while let Some(step) = tree.advance().map_err(failed)? {
@@ -92,8 +93,8 @@ fn plan<O: Needs<Delete>, R: Resource>(
         let Step::Entry(item) = step else { continue };
         plan.note(call, &item, tree.depth())?;
         may_go(call, &item)?;
-        if item.kind == SFlag::S_IFDIR {
-            tree.descend_into(&item);
+        if item.kind() == SFlag::S_IFDIR {
+            tree.descend();
         }
     }
     Ok(plan.complete())
@@ -104,23 +105,25 @@ pub(in crate::ops::file_system) fn may_go<O: Needs<Delete>>(
     call: &mut Call<'_, O>,
     item: &Item,
 ) -> Result<(), Error> {
-    if item.kind == SFlag::S_IFDIR {
-        let place = dir_at(item);
-        if !call.would_permit::<Delete, _>(&place) {
-            call.authorize::<Delete, _>(place)?;
-        } else if let Some(reason) = call.forbidden().displacing_reason(item.inode) {
-            return Err(call.refuse::<Delete, _>(&place, reason));
-        }
-    } else {
-        let place = file_at(item);
-        if !call.would_permit::<Delete, _>(&place) {
-            call.authorize::<Delete, _>(place)?;
-        } else if let Some(reason) = call.forbidden().displacing_reason(item.inode) {
-            return Err(call.refuse::<Delete, _>(&place, reason));
-        }
+    match item.kind() {
+        SFlag::S_IFDIR => name_may_go(call, dir_at(item), item.inode())?,
+        _ => name_may_go(call, file_at(item), item.inode())?,
     }
-    if item.is_mounted {
+    if item.is_mounted() {
         return Err(refused(&Errno::EBUSY.into(), &item.path()));
+    }
+    Ok(())
+}
+
+fn name_may_go<O: Needs<Delete>, R: Allows<Delete>>(
+    call: &mut Call<'_, O>,
+    name: R,
+    inode: Inode,
+) -> Result<(), Error> {
+    if !call.would_permit::<Delete, _>(&name) {
+        call.authorize::<Delete, _>(name)?;
+    } else if let Some(reason) = call.forbidden().displacing_reason(inode) {
+        return Err(call.refuse::<Delete, _>(&name, reason));
     }
     Ok(())
 }
@@ -156,8 +159,8 @@ impl Plan {
     ) -> Result<(), Error> {
         let number = self.number(item);
         self.seen.push(number);
-        within("max-entries", self.seen.len() as u64, call.limits().max_entries)?;
-        Ok(within("max-depth", depth as u64, call.limits().max_depth)?)
+        within("max-entries", self.seen.len() as u64, call.metered.limits().max_entries)?;
+        Ok(within("max-depth", depth as u64, call.metered.limits().max_depth)?)
     }
 
     /// The plan with everything noted.
@@ -172,9 +175,10 @@ impl Plan {
     }
 
     fn number(&self, item: &Item) -> u64 {
-        let version = if self.by_content && item.kind == SFlag::S_IFREG { Some(item.version) } else { None };
-        let name = item.entry.as_bytes();
-        self.key.hash_one((item.parent.inode, name, item.inode, item.kind.bits(), version))
+        let version =
+            if self.by_content && item.kind() == SFlag::S_IFREG { Some(item.version()) } else { None };
+        let name = item.entry().as_bytes();
+        self.key.hash_one((item.parent().inode, name, item.inode(), item.kind().bits(), version))
     }
 }
 
@@ -190,16 +194,16 @@ impl Pace {
 }
 
 pub(in crate::ops::file_system) fn file_at(item: &Item) -> FileAt {
-    FileAt::new(Rc::clone(&item.parent), item.entry.clone())
+    FileAt::new(Rc::clone(item.parent()), item.entry().clone())
 }
 
 pub(in crate::ops::file_system) fn dir_at(item: &Item) -> DirAt {
-    DirAt::new(Rc::clone(&item.parent), item.entry.clone())
+    DirAt::new(Rc::clone(item.parent()), item.entry().clone())
 }
 
 /// Why a directory could not be removed.
 pub(in crate::ops::file_system) fn refused(error: &io::Error, directory: &PathName) -> Error {
-    if error.raw_os_error() == Some(Errno::ENOENT as i32) {
+    if is(error, Errno::ENOENT) {
         return not_found(directory);
     }
     let (kind, message) = if is_not_empty(error) {
@@ -228,12 +232,12 @@ pub(in crate::ops::file_system) fn not_found(directory: &PathName) -> Error {
 
 /// rmdir(2): "POSIX.1 also allows EEXIST for this condition."
 pub(in crate::ops::file_system) fn is_not_empty(error: &io::Error) -> bool {
-    [Errno::ENOTEMPTY, Errno::EEXIST].into_iter().any(|errno| error.raw_os_error() == Some(errno as i32))
+    [Errno::ENOTEMPTY, Errno::EEXIST].into_iter().any(|errno| is(error, errno))
 }
 
 fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.raw_os_error() == Some(Errno::ENOENT as i32) => Ok(()),
+        Err(error) if is(&error, Errno::ENOENT) => Ok(()),
         result => result,
     }
 }

@@ -27,7 +27,7 @@ where
     O: Needs<Create> + Needs<Write> + Needs<Delete>,
 {
     let place = create.resource();
-    let Some(occupant) = moves::occupant(create, |place| (&place.parent, &place.entry))? else {
+    let Some(occupant) = moves::occupant(create)? else {
         return Ok(Onto::NothingThere);
     };
     if let Some(reason) = call.forbidden().replacing_reason(&occupant) {
@@ -73,7 +73,7 @@ where
     O: Needs<Create> + Needs<Delete>,
 {
     let place = create.resource();
-    let Some(occupant) = moves::occupant(create, |place| (&place.parent, &place.entry))? else {
+    let Some(occupant) = moves::occupant(create)? else {
         return Ok(Found::Nothing);
     };
     if let Some(reason) = call.forbidden().inode_reason(inode(&occupant)) {

@@ -1,0 +1,34 @@
+//! How the context of a question stands in the record.
+
+use serde_json::{Value, json};
+
+use super::question::{Argument, ContextRef};
+
+impl ContextRef<'_> {
+    /// As it stands in the record; nothing when there is none.
+    pub fn to_json(&self) -> Option<Value> {
+        match self {
+            Self::None => None,
+            Self::XAttr { name } => Some(json!({ "xattr": { "name": name } })),
+            Self::Move { path, name, parent_path } => {
+                Some(json!({ "destination": { "path": path, "name": name, "parent_path": parent_path } }))
+            }
+            Self::Execute(execute) => Some(json!({
+                "arguments": execute.arguments.iter().map(Argument::as_json).collect::<Vec<_>>(),
+                "environment": execute.environment.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+                "user": { "username": execute.username, "uid": execute.uid },
+                "group": { "groupname": execute.groupname, "gid": execute.gid },
+                "namespace": execute.target_process_id,
+            })),
+        }
+    }
+}
+
+impl Argument<'_> {
+    fn as_json(&self) -> Value {
+        match self {
+            Self::Bare(word) => json!(word),
+            Self::Pair(key, value) => json!([key, value]),
+        }
+    }
+}
