@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the three frame targets from the golden files: run it in the root after the table has changed."""
+"""Writes the seeds of the three frame targets from the golden files; run in the root, as .ci/regenerate does it.
+
+With --check nothing is written: it fails when a seed is not what it would write."""
 
 import json
 import pathlib
 import struct
+import sys
 
 GOLDEN = pathlib.Path("tests/golden/wire")
 SEEDS = pathlib.Path("fuzz/seeds")
@@ -19,8 +22,11 @@ def data(sample):
     return bytes.fromhex(sample["bytes"])
 
 
+made = {}
+
+
 def write(target, name, content):
-    (SEEDS / target / name).write_bytes(content)
+    made[SEEDS / target / name] = content
 
 
 def datagram(content):
@@ -29,12 +35,6 @@ def datagram(content):
 
 
 def main():
-    for target in ("frame_from_jail", "frame_from_broker", "canonical_round_trip"):
-        (SEEDS / target).mkdir(parents=True, exist_ok=True)
-        for seed in (SEEDS / target).iterdir():
-            if not seed.name.startswith("finding-"):
-                seed.unlink()
-
     frames = {sample["value"]["kind"]: data(sample) for sample in samples("frames")}
     operations = json.loads(pathlib.Path("ipc/protocol.json").read_text(encoding="utf-8"))["operations"]
     places = {}
@@ -77,6 +77,29 @@ def main():
     for kind in ("Hello", "LoadBegin", "LoadChunk", "Reply", "Ack"):
         write("frame_from_broker", f"frame-{kind}", frames[kind])
 
+    return keep(check="--check" in sys.argv[1:])
+
+
+def keep(check):
+    """What was found by fuzzing stays; everything else is what was just made."""
+    there = {
+        seed
+        for target in ("frame_from_jail", "frame_from_broker", "canonical_round_trip")
+        for seed in (SEEDS / target).glob("*")
+        if not seed.name.startswith("finding-")
+    }
+    wrong = (there - made.keys()) | {seed for seed in made if seed not in there or seed.read_bytes() != made[seed]}
+    if check:
+        for seed in sorted(wrong):
+            print(f"{seed} is not what the golden files give: run .ci/regenerate")
+        return 1 if wrong else 0
+    for seed in there - made.keys():
+        seed.unlink()
+    for seed, content in made.items():
+        seed.parent.mkdir(parents=True, exist_ok=True)
+        seed.write_bytes(content)
+    return 0
+
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

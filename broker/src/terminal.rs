@@ -13,7 +13,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     spelled_out(text, |character| is_dangerous(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// Like [`printable`], but the result is one line.
+/// The text in one line: with every control character, and every character that is not seen or reorders the text around
+/// it, spelled out.
 pub fn printable_line(text: &str) -> Cow<'_, str> {
     spelled_out(text, is_dangerous)
 }

@@ -1,6 +1,6 @@
 //! Every command of the README works and says what the README says.
 //!
-//! With `REX_FIRST_STEPS_FULL` set, as in CI, each command is run as it stands, release build and tests included.
+//! With `REX_FIRST_STEPS_FULL` set, as `.ci/full` has it, each command is run as it stands, release build and tests included.
 //! Without it `cargo run --release --` stands for the program that is already built, and what only builds is left out.
 
 mod denial;

@@ -46,7 +46,7 @@ pub trait Sink: Send {
     /// Records what became of a request.
     ///
     /// # Errors
-    /// As [`Sink::before`].
+    /// When the record cannot be written, or would exceed the run's share. The run then has to stop.
     fn after(&mut self, outcome: &Outcome<'_>) -> Result<(), AuditError>;
 
     /// Records the start, a violation, a limit or the end; written before this returns.
@@ -58,7 +58,7 @@ pub trait Sink: Send {
     /// Writes what is buffered, in one write(2). To be called before anything is released to the jail.
     ///
     /// # Errors
-    /// As [`Sink::before`].
+    /// When the record cannot be written, or would exceed the run's share. The run then has to stop.
     fn commit(&mut self) -> Result<(), AuditError>;
 }
 

@@ -146,7 +146,7 @@ impl<'req, O> Gate<'req, O> {
     ///
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
-    /// cannot be recorded.
+    /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
     pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
     where
         O: Needs<A>,
@@ -154,10 +154,12 @@ impl<'req, O> Gate<'req, O> {
         self.grant(resource, None)
     }
 
-    /// The same for an act of which action and resource do not say enough; the record has the rest.
+    /// Asks for `A` on `resource` for an act of which these do not say enough, so that the record has the rest; gives
+    /// the permit with the resource inside.
     ///
     /// # Errors
-    /// As [`Gate::authorize`].
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
     pub fn authorize_act<A: Action, R: Allows<A>>(
         &mut self,
         resource: R,
@@ -172,7 +174,8 @@ impl<'req, O> Gate<'req, O> {
     /// Asks for what Rex does not ask. Its scripts go on where nothing permits it, but not where something forbids it.
     ///
     /// # Errors
-    /// As [`Gate::authorize`].
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
     pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<(), Error>
     where
         O: Needs<A>,

@@ -84,7 +84,7 @@ impl Error {
         Self::Failed { kind, message: error.to_string(), errno: error.raw_os_error() }
     }
 
-    /// The same failure with its reason and the object it is about, where it does not name them yet.
+    /// Gives the message of a failure its reason and the object it is about, where it does not name them yet.
     #[must_use]
     pub fn about(self, object: Option<&str>) -> Self {
         let Some(object) = object else { return self };

@@ -81,7 +81,7 @@ impl Forbidden {
         Ok(())
     }
 
-    /// The same for a path where nothing needs to be: what will come to stand there is closed, too.
+    /// Closes a path, and every path that it leads to through links, whatever stands there now or will.
     ///
     /// # Errors
     /// When the path is relative and there is no working directory.
@@ -95,7 +95,7 @@ impl Forbidden {
     /// Closes all policies in a directory, those that are not there yet included; and the directory stays.
     ///
     /// # Errors
-    /// As [`Forbidden::add_path`].
+    /// When the path is relative and there is no working directory.
     pub fn add_policy_directory(&mut self, path: &Path) -> io::Result<()> {
         let path = ways::absolute(path)?;
         let found = stat(&path).ok().map(|stat| Inode::of(&stat));

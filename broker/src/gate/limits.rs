@@ -144,7 +144,7 @@ pub fn in_words(name: &str, value: u64) -> String {
     }
 }
 
-/// The same with the line of the script, where that is known.
+/// The limit in words, with the line of the script where that is known.
 pub fn in_words_at(name: &str, value: u64, line: u32) -> String {
     let limit = in_words(name, value);
     if line > 0 { format!("{limit} (line {line})") } else { limit }

@@ -144,7 +144,7 @@ pub fn identity(object: BorrowedFd<'_>) -> io::Result<Identity> {
     Ok(identity_in(&statx(object, STATX_INO | STATX_BTIME)?))
 }
 
-/// The same for what has a name in a directory.
+/// What an object is that has this name in a directory; a link is not followed.
 ///
 /// # Errors
 /// Those of statx(2).

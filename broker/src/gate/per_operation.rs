@@ -12,7 +12,7 @@ pub struct PerOperation {
 }
 
 impl PerOperation {
-    /// The same for every operation.
+    /// One number for every operation.
     pub const fn all(usual: u64) -> Self {
         Self { usual, of_row: [usual; ROWS.len()] }
     }

@@ -144,7 +144,7 @@ impl Handles {
     /// The writer behind this number, which stands for nothing from now on.
     ///
     /// # Errors
-    /// As [`Handles::writer`].
+    /// `Violation` when there is none: an honest jail never names what it does not hold.
     pub fn take_writer(&mut self, id: WriterId) -> Result<Writer, Error> {
         let writer = self.writer(id)?;
         self.objects.remove(&id.0);

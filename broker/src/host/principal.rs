@@ -11,7 +11,7 @@ pub fn of(uid: u32) -> String {
     named(uid, unguarded::user_name(uid))
 }
 
-/// The same as Rex has it, where all users without a name are one.
+/// The principal of a user as Rex has it, where all users without a name are one.
 pub fn of_rex(uid: u32) -> String {
     unguarded::user_name(uid).unwrap_or_else(|| REX_NAMELESS.to_owned())
 }

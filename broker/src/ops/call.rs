@@ -138,7 +138,8 @@ impl<'req, O> Call<'req, O> {
     /// Asks for `A` on `resource`; see [`Gate::authorize`].
     ///
     /// # Errors
-    /// As there.
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
     pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
     where
         O: Needs<A>,
@@ -150,7 +151,8 @@ impl<'req, O> Call<'req, O> {
     /// Asks for an act of which action and resource do not say enough; see [`Gate::authorize_act`].
     ///
     /// # Errors
-    /// As there.
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
     pub fn authorize_act<A: Action, R: Allows<A>>(
         &mut self,
         resource: R,
@@ -166,7 +168,8 @@ impl<'req, O> Call<'req, O> {
     /// Asks for what Rex does not ask; see [`Gate::authorize_beyond_rex`].
     ///
     /// # Errors
-    /// As there.
+    /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
+    /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
     pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<(), Error>
     where
         O: Needs<A>,

@@ -121,11 +121,11 @@ pub struct ExecuteContext<'a> {
     pub environment: &'a [(&'a str, &'a str)],
     /// The user it runs as.
     pub username: &'a str,
-    /// The same, as a number.
+    /// The number of that user.
     pub uid: u32,
     /// The group it runs as.
     pub groupname: &'a str,
-    /// The same, as a number.
+    /// The number of that group.
     pub gid: u32,
     /// The process whose namespaces it joins.
     pub target_process_id: Option<u32>,

@@ -33,7 +33,7 @@ pub struct Measured {
     pub cpu_percent: Option<f64>,
     /// Mean resident memory in MiB; nothing when monitoring is off or no sample was taken.
     pub resident_mib: Option<f64>,
-    /// Mean address space in MiB; likewise.
+    /// Mean address space in MiB; nothing when monitoring is off or no sample was taken.
     pub virtual_mib: Option<f64>,
 }
 

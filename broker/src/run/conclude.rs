@@ -255,7 +255,8 @@ impl Beginning {
 const STUCK: &str = "the write does not come back";
 /// How long standard output may stay unread after the deadline.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(800);
-/// The same for the watchdog, which has waited already; together they are less than a second.
+/// How long standard output may stay unread when the watchdog writes, which has waited already: together less than a
+/// second.
 const PATIENCE_OF_RESCUE: Duration = Duration::from_millis(300);
 /// How long the audit log may be held by a write.
 const PATIENCE_WITH_AUDIT: Duration = Duration::from_millis(100);

@@ -60,7 +60,8 @@ pub fn run(
     run_with(options, environment, requirement, image, &|plan| plan)
 }
 
-/// The same with another plan for the jail, for tests, which leave steps out and have steps fail.
+/// Runs a script with another plan for the jail, for tests, which leave steps out and have steps fail; gives the exit
+/// status.
 ///
 /// What is required stays required: no plan has a script sent to a jail that lacks it.
 pub fn run_with(

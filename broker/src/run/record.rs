@@ -82,7 +82,7 @@ impl Kept {
     /// Records what became of the current request.
     ///
     /// # Errors
-    /// As [`Recording::decision`].
+    /// `Audit` when it cannot be recorded, and `Limit` when the run has used its share of the record.
     pub fn record_outcome(&mut self, outcome: &audit::Outcome<'_>) -> Result<(), Error> {
         let mut audit = self.audit.lock();
         audit.request(self.current);
@@ -92,7 +92,8 @@ impl Kept {
     /// Writes out every record so far. Nothing is released before.
     ///
     /// # Errors
-    /// As [`Recording::decision`].
+    /// `Audit` when they cannot be written; `Limit` when the run has used its share of the record; `Output` when the
+    /// caller cannot be told of a denial, and `Interrupted` when the run is to end before that.
     pub fn commit(&mut self) -> Result<(), Error> {
         self.audit.lock().commit()?;
         let told = self.recorder.lock().tell_denials();

@@ -60,6 +60,11 @@ impl<'j> Session<'j> {
     }
 
     /// Waits for the jail to say that it is locked down; gives its own report.
+    ///
+    /// # Errors
+    /// `Fatal` when the jail says that it cannot go on, `JailGone` when it is gone, `Violation` when it breaks the
+    /// protocol or was built for another interface table; else what ends the run meanwhile, such as a signal, the
+    /// deadline or a limit.
     pub fn await_ready(&mut self, waiter: &mut Waiter) -> Result<Vec<u8>, RunEnd> {
         let mut buffer = new_buffer();
         let (header, length) = self.receive(waiter, &mut buffer)?;
@@ -82,6 +87,10 @@ impl<'j> Session<'j> {
     }
 
     /// Sends script and arguments; the last frame is the order to run.
+    ///
+    /// # Errors
+    /// `Internal` when script or arguments do not fit; `JailGone`, `Fatal` or `Violation` when the jail is gone or says
+    /// anything; else what ends the run meanwhile, such as a signal, the deadline or a limit.
     pub fn load(
         &mut self,
         services: &mut Services,

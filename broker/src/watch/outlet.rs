@@ -28,7 +28,7 @@ impl<F: AsFd> Outlet<F> {
     /// as long as `patience`.
     ///
     /// # Errors
-    /// Those of [`Waiter::new`].
+    /// Those of sigprocmask(2) and signalfd(2).
     pub fn new(output: F, deadline: Instant, patience: Duration) -> io::Result<Self> {
         let is_file =
             fstat(&output).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits());

@@ -96,7 +96,7 @@ impl Watched {
         Ok(watched)
     }
 
-    /// The same, but nobody looks; for what has no document to write.
+    /// The state of a run that no thread watches, for what has no document to write.
     ///
     /// # Errors
     /// When there is no descriptor to be had.

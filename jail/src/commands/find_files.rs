@@ -138,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_link_to_a_directory_is_followed_and_paths_are_those_it_leads_to() {
+        let bench = || bench().link("/to", "t");
+
+        assert_eq!(bench().output(r#"find_files("*.txt", "/to")"#), r#"["b.txt"]"#);
+        assert_eq!(bench().output(r#"find_files([glob::p], "*.txt", "/to")"#), r#"["/t/b.txt"]"#);
+        let told = bench().denying("open", "/t").failure(r#"find_files("*", "/to")"#);
+        assert!(told.contains("PermissionDenied") && told.contains("file_system::Dir::/t"), "{told}");
+    }
+
+    #[test]
     fn types_are_chosen_and_paths_are_whole() {
         let bench = bench().link("/t/s/up", "..").fifo("/t/p.log");
 

@@ -73,7 +73,7 @@ struct Answer<'a> {
     errors: &'a [String],
     nearest: Option<&'a Nearest>,
     grant: Option<&'a str>,
-    /// The same about whatever else the resource may be.
+    /// The explanations about whatever else the resource may be.
     also: Vec<Answer<'a>>,
 }
 

@@ -188,7 +188,7 @@ impl Asked {
         })
     }
 
-    /// The same about the other thing that a path without a type may be: a directory.
+    /// This question about the other thing that a path without a type may be: a directory.
     pub fn other(&self) -> Option<Self> {
         self.other_kind.map(|kind| Self { kind, other_kind: None, ..self.clone() })
     }

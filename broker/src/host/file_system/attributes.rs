@@ -37,7 +37,10 @@ impl Held for Rc<Directory> {
     }
 }
 
-/// Sets the permission bits; `EOPNOTSUPP` for a link, which has none.
+/// Sets the permission bits.
+///
+/// # Errors
+/// Those of chmod(2); `EOPNOTSUPP` for a link, which has none.
 pub fn set_mode<R: Held>(permit: &Permit<'_, Chmod, R>, tools: &Tools, bits: u16) -> io::Result<()> {
     set_mode_of(permit.resource().descriptor(), tools, bits)
 }
@@ -45,6 +48,9 @@ pub fn set_mode<R: Held>(permit: &Permit<'_, Chmod, R>, tools: &Tools, bits: u16
 /// Sets user and group, of a link that of the link itself.
 ///
 /// What runs under its owner's name does not run under the new owner's: set-user-ID and set-group-ID are cleared.
+///
+/// # Errors
+/// Those of chown(2); and, when the new owner is set already, those of fstat(2) and chmod(2).
 pub fn set_owner<R: Held>(
     permit: &Permit<'_, Chown, R>,
     tools: &Tools,
@@ -62,6 +68,9 @@ pub fn set_owner<R: Held>(
 }
 
 /// Sets last access and last modification; what is not given stays.
+///
+/// # Errors
+/// Those of utimensat(2); `EINVAL` for a time whose nanoseconds make a second or more.
 pub fn set_times(
     permit: &Permit<'_, Write, Rc<File>>,
     tools: &Tools,
@@ -71,7 +80,10 @@ pub fn set_times(
     set_times_of(permit.resource().fd.as_fd(), tools, time(accessed)?, time(modified)?)
 }
 
-/// The label of an open file, at most 1024 bytes; `ERANGE` for a longer one.
+/// The label of an open file, at most 1024 bytes.
+///
+/// # Errors
+/// Those of fgetxattr(2), among them `ENODATA` when it has none and `ERANGE` for a longer one.
 pub fn label(permit: &Permit<'_, SetXAttr, Labelled<Rc<File>>>) -> io::Result<Vec<u8>> {
     let Labelled { what, attribute } = permit.resource();
     let mut value = vec![0; MAX_LABEL_BYTES];
@@ -81,6 +93,9 @@ pub fn label(permit: &Permit<'_, SetXAttr, Labelled<Rc<File>>>) -> io::Result<Ve
 }
 
 /// Replaces the label of an open file, which has to have one.
+///
+/// # Errors
+/// Those of fsetxattr(2), among them `ENODATA` when it has none.
 pub fn set_label(permit: &Permit<'_, SetXAttr, Labelled<Rc<File>>>, value: &[u8]) -> io::Result<()> {
     let Labelled { what, attribute } = permit.resource();
     fsetxattr(what.fd.as_fd(), &c_string(attribute)?, value, nix::libc::XATTR_REPLACE)

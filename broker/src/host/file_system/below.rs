@@ -39,10 +39,10 @@ impl Walked<'_> {
 
 /// Goes from the open directory towards the permit's file as far as there are directories.
 ///
-/// Each is held as itself: `ELOOP` for a link on the way, `ENOTDIR` for anything else.
+/// Each is held as itself, without following links.
 ///
 /// # Errors
-/// Those of openat2(2).
+/// `ELOOP` for a link on the way, `ENOTDIR` for anything else that is no directory; those of openat2(2).
 pub fn walk<'req, R: Below>(write: &Permit<'req, Write, R>) -> io::Result<Walked<'req>> {
     let new = write.resource();
     let mut held = Rc::clone(new.top());
@@ -64,10 +64,10 @@ pub fn walk<'req, R: Below>(write: &Permit<'req, Write, R>) -> io::Result<Walked
 /// Where the permit's file is to stand when the first link among the directories on its way is followed; nothing when there
 /// is none.
 ///
-/// Nothing behind the link was looked at. `ELOOP` for a link that leads out of the open directory, or nobody knows where.
+/// Nothing behind the link was looked at.
 ///
 /// # Errors
-/// Those of openat2(2).
+/// `ELOOP` for a link that leads out of the open directory, or nobody knows where; those of openat2(2) and readlink(2).
 pub fn led<R: Below>(write: &Permit<'_, Write, R>) -> io::Result<Option<PathName>> {
     let new = write.resource();
     led_from(new.top(), &new.path().parent().levels_below(&new.top().name), new.path())
@@ -76,7 +76,7 @@ pub fn led<R: Below>(write: &Permit<'_, Write, R>) -> io::Result<Option<PathName
 /// Where the permit's directory is to stand when the first link on its way, or under its name, is followed.
 ///
 /// # Errors
-/// As [`led`].
+/// `ELOOP` for a link that leads out of the open directory, or nobody knows where; those of openat2(2) and readlink(2).
 pub fn directory_led(create: &Permit<'_, Create, DirBelow>) -> io::Result<Option<PathName>> {
     let DirBelow { top, path } = create.resource();
     led_from(top, &path.levels_below(&top.name), path)
@@ -138,6 +138,9 @@ pub(super) fn enter(parent: &Directory, level: &PathName) -> io::Result<Director
 }
 
 /// Gives the writer's content a user and a group before it has a name.
+///
+/// # Errors
+/// Those of chown(2).
 pub fn set_owner(
     permit: &Permit<'_, Chown, Rc<NewWriter>>,
     user: Option<u32>,
@@ -147,17 +150,26 @@ pub fn set_owner(
 }
 
 /// Gives the writer's content this mode, with whatever bits it has.
+///
+/// # Errors
+/// Those of fchmod(2).
 pub fn set_mode(permit: &Permit<'_, Chmod, Rc<NewWriter>>, bits: u16) -> io::Result<()> {
     Ok(fchmod(permit.resource().content.borrow().file()?, Mode::from_bits_truncate(bits.into()))?)
 }
 
 /// Gives the writer's content the mode of any new file, of which nothing is left that is not among these bits.
+///
+/// # Errors
+/// Those of fchmod(2).
 pub fn set_usual_mode(permit: &Permit<'_, Write, Rc<NewWriter>>, among: u16) -> io::Result<()> {
     let content = permit.resource().content.borrow();
     Ok(fchmod(content.file()?, Mode::from_bits_truncate(content.usual_mode & u32::from(among)))?)
 }
 
 /// Says when the writer's content was last modified.
+///
+/// # Errors
+/// Those of futimens(3); `EINVAL` for a time whose nanoseconds make a second or more.
 pub fn set_modified(permit: &Permit<'_, Write, Rc<NewWriter>>, modified: Instant) -> io::Result<()> {
     let modified = time(Some(NewTime::At(modified)))?;
     let content = permit.resource().content.borrow();

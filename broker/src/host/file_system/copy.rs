@@ -31,6 +31,9 @@ pub enum NotCopied {
 }
 
 /// What the destination is like before the copy.
+///
+/// # Errors
+/// Those of fstat(2).
 pub fn describe(write: &Permit<'_, Write, Rc<File>>) -> io::Result<FileStat> {
     Ok(fstat(&write.resource().fd)?)
 }

@@ -32,6 +32,9 @@ impl<E: Into<io::Error>> From<E> for NotReplaced {
 }
 
 /// Makes a link at a name that is free.
+///
+/// # Errors
+/// Those of symlink(2), among them `EEXIST` when the name is taken.
 pub fn create(permit: &Permit<'_, Create, FileAt>, target: &CStr) -> io::Result<()> {
     let FileAt { parent, entry, .. } = permit.resource();
     Ok(symlinkat(target, &parent.fd, entry.as_c_str())?)
@@ -43,7 +46,8 @@ pub fn create(permit: &Permit<'_, Create, FileAt>, target: &CStr) -> io::Result<
 /// name, which was permitted.
 ///
 /// # Errors
-/// `EISDIR` when it is a directory, which stays.
+/// `Closed` for what no script may replace; `System` with `EISDIR` for a directory, which stays, and with those of
+/// fstatat(2), symlink(2) and rename(2).
 pub fn replace(
     create: &Permit<'_, Create, FileAt>,
     delete: &Permit<'_, Delete, FileAt>,

@@ -29,6 +29,9 @@ pub struct RawEntry<'a> {
 
 /// Gives the entries of a directory one by one, from the first or from where the last page ended, until `take`
 /// refuses one; that one comes again in the next page. Says whether the listing has ended.
+///
+/// # Errors
+/// Those of openat2(2), lseek(2) and getdents64(2); `InvalidData` for a record that is cut short.
 pub fn entries(
     permit: &Permit<'_, Read, Rc<Directory>>,
     restart: bool,

@@ -1,5 +1,7 @@
 //! The system calls that operations make on files of the host: each takes the permit for its own act.
 //!
+//! The type of the permit names the policy action: `Permit<'_, Chmod, R>` is the proof of `file_system::chmod` on `R`.
+//!
 //! What they act on is inside the permit, or inside what another of them has made of one: an object that was reached,
 //! content that was staged, a way that was gone. Such a value is as good as a permit, and like it can neither be made
 //! elsewhere nor outlive its request. The few calls that need no permit live in [`unguarded`], each with the reason.

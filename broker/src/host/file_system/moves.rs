@@ -157,11 +157,17 @@ pub fn is_mounted(moving: &Permit<'_, Move, Moving<NamedDir>>) -> io::Result<boo
 }
 
 /// What a file that is to be copied is like.
+///
+/// # Errors
+/// Those of fstat(2).
 pub fn describe(permit: &Permit<'_, Read, Rc<File>>) -> io::Result<FileStat> {
     Ok(fstat(&permit.resource().fd)?)
 }
 
 /// Whether a file is still as it was when its copy began.
+///
+/// # Errors
+/// Those of fstat(2).
 pub fn is_unchanged(permit: &Permit<'_, Read, Rc<File>>, before: &FileStat) -> io::Result<bool> {
     let now = fstat(&permit.resource().fd)?;
     let version = |stat: &FileStat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
@@ -288,7 +294,8 @@ impl<'req> Hidden<'req> {
         Ok(self.here.pop()?)
     }
 
-    /// The same for the whole, of which the original is that of the permit.
+    /// Gives the whole, when everything is in it, owner, attributes, mode and times of the directory of the permit,
+    /// which is its original.
     ///
     /// # Errors
     /// What cannot be kept.
@@ -299,7 +306,8 @@ impl<'req> Hidden<'req> {
     /// Puts everything on disk, and then in its place.
     ///
     /// # Errors
-    /// Those of syncfs(2), and as [`directory`].
+    /// Those of syncfs(2) and rename(2), among them `ENOTEMPTY` or `EEXIST` when a directory with entries, or what was
+    /// not asked for, has the place; `ENOENT` also when something else has the name where it was filled.
     pub fn appear(&self, onto: Onto) -> io::Result<()> {
         let DirAt { parent, entry, .. } = &self.place;
         syncfs(for_use(&self.directory)?)?;
@@ -331,12 +339,19 @@ impl<'req> Hidden<'req> {
 }
 
 /// Makes a directory in a hidden one, closed to everybody else until it is complete.
+///
+/// # Errors
+/// Those of mkdir(2), among them `EEXIST` when the name is taken.
 pub fn make_directory(permit: &Permit<'_, Create, DirAt>) -> io::Result<()> {
     let DirAt { parent, entry, .. } = permit.resource();
     Ok(mkdirat(&parent.fd, entry.as_c_str(), Mode::S_IRWXU)?)
 }
 
 /// Copies an open file into a hidden directory, with owner, attributes, mode and times.
+///
+/// # Errors
+/// `Read` when the original cannot be read; `Write` when the copy cannot be made, or cannot have all that the original
+/// has; `Stopped` when `step` says so.
 pub fn copy_file(
     read: &Permit<'_, Read, Rc<File>>,
     create: &Permit<'_, Create, FileAt>,
@@ -361,6 +376,10 @@ pub fn copy_file(
 }
 
 /// Makes a link in a hidden directory that points where the original points, with its owner and times.
+///
+/// # Errors
+/// Those of fstatat(2), readlink(2) and symlink(2); and, when the link is made already, those of chown(2) and
+/// utimensat(2).
 pub fn copy_link(read: &Permit<'_, Read, FileAt>, create: &Permit<'_, Create, FileAt>) -> io::Result<()> {
     let original = read.resource();
     let FileAt { parent, entry, .. } = create.resource();
@@ -372,6 +391,10 @@ pub fn copy_link(read: &Permit<'_, Read, FileAt>, create: &Permit<'_, Create, Fi
 }
 
 /// Makes a socket in a hidden directory, with mode, owner and times of the original. Nobody listens at it.
+///
+/// # Errors
+/// `ESTALE` when the original is no socket; those of fstatat(2) and mknod(2); and, when the socket is made already,
+/// those of chown(2) and utimensat(2).
 pub fn copy_socket(open: &Permit<'_, Open, FileAt>, create: &Permit<'_, Create, FileAt>) -> io::Result<()> {
     let original = open.resource();
     let FileAt { parent, entry, .. } = create.resource();

@@ -82,7 +82,8 @@ impl File {
         self.replaced_by.get().unwrap_or(self.inode)
     }
 
-    /// The same for the name by which it was opened, at which a link may stand.
+    /// What an act by the name that it was opened by has to find there: the link, when one was followed; else the file,
+    /// or what this run has put in its place.
     pub fn at_named(&self) -> Inode {
         if self.origin.named_inode == self.inode { self.at_real_name() } else { self.origin.named_inode }
     }

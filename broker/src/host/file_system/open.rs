@@ -56,7 +56,7 @@ pub fn for_use(reached: Reached<'_>, tools: &Tools, access: Access, asked: Asked
     reopen(object, tools, access, origin(named, named_inode, real, asked))
 }
 
-/// The same object open once more, with the same rights.
+/// Opens a regular file that is held, once more and with the rights of `access`; `EINVAL` for anything else.
 pub(super) fn reopen(object: Object, tools: &Tools, access: Access, origin: Origin) -> io::Result<File> {
     if walk::file_type(&object.stat) != SFlag::S_IFREG {
         return Err(Errno::EINVAL.into());

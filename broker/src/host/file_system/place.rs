@@ -63,7 +63,8 @@ impl From<Errno> for NotPlaced {
 /// has lost its name, so that nothing which came to stand there meanwhile is lost.
 ///
 /// # Errors
-/// `InTheWay` for what may not be replaced.
+/// `InTheWay` for what may not be replaced; `System` with `ENOENT` when the directory of a link's target could not be
+/// held, with `EBUSY` when others keep changing what has the name, and with what the file system says.
 pub fn put<R: Placed>(
     staged: &Staged<'_, R>,
     tools: &Tools,
@@ -73,10 +74,14 @@ pub fn put<R: Placed>(
     take_name(&staged.content().borrow(), (parent, entry), tools, may_replace)
 }
 
-/// Gives the content of the permit's writer its name in the last directory of the way there, as [`put`] does.
+/// Gives the content of the permit's writer its name in the last directory of the way there; what has the name is
+/// replaced if `may_replace` says so.
+///
+/// On disk when this returns, as with [`put`].
 ///
 /// # Errors
-/// As [`put`].
+/// `InTheWay` for what may not be replaced; `System` with `EINVAL` when the way leads elsewhere, with `EBUSY` when
+/// others keep changing what has the name, and with what the file system says.
 pub fn put_new<'req>(
     write: &Permit<'req, Write, Rc<NewWriter>>,
     way: &Way<'req>,
@@ -94,7 +99,8 @@ pub fn put_new<'req>(
 /// its place, or to nothing.
 ///
 /// # Errors
-/// As [`put`].
+/// `InTheWay` when something else has the name; `System` with `ENOENT` when the directory of a link's target could not
+/// be held, with `EBUSY` when others keep changing what has the name, and with what the file system says.
 pub fn succeed(new: &impl Replacement, tools: &Tools) -> Result<FileStat, NotPlaced> {
     let file = new.replaced();
     let FileAt { parent, entry, .. } = file.placed()?;

@@ -10,6 +10,9 @@ use crate::gate::Permit;
 use crate::host::file_system::object::{File, FileAt};
 
 /// Reads at most `space.len()` bytes at `offset_bytes`; gives the count and whether the file ends there.
+///
+/// # Errors
+/// Those of pread(2).
 pub fn at(
     permit: &Permit<'_, Read, Rc<File>>,
     offset_bytes: u64,
@@ -18,7 +21,11 @@ pub fn at(
     fill(permit.resource(), offset_bytes, space)
 }
 
-/// The same for content that will be redacted before it is released.
+/// Reads at most `space.len()` bytes at `offset_bytes` that will be redacted before they are released; gives the count
+/// and whether the file ends there.
+///
+/// # Errors
+/// Those of pread(2).
 pub fn at_for_redaction(
     permit: &Permit<'_, RedactedRead, Rc<File>>,
     offset_bytes: u64,
@@ -28,6 +35,9 @@ pub fn at_for_redaction(
 }
 
 /// The last `most_bytes` of a file, or less, and where they begin; nothing for a file that says it has no size.
+///
+/// # Errors
+/// Those of fstat(2) and pread(2).
 pub fn end(permit: &Permit<'_, Read, Rc<File>>, most_bytes: usize) -> io::Result<Option<(u64, Vec<u8>)>> {
     let file = permit.resource();
     let size = u64::try_from(nix::sys::stat::fstat(&file.fd)?.st_size).unwrap_or(0);
@@ -42,6 +52,9 @@ pub fn end(permit: &Permit<'_, Read, Rc<File>>, most_bytes: usize) -> io::Result
 }
 
 /// Where a link points.
+///
+/// # Errors
+/// Those of readlink(2), among them `EINVAL` when it is no link.
 pub fn link(permit: &Permit<'_, Read, FileAt>) -> io::Result<std::path::PathBuf> {
     let place = permit.resource();
     Ok(nix::fcntl::readlinkat(&place.parent.fd, place.entry.as_c_str())?.into())

@@ -63,7 +63,8 @@ impl Placed for Rc<File> {
 enum Store {
     /// Small content that goes into a file that is there.
     Memory(Vec<u8>),
-    /// The same when it has grown. The file has no name and can get none.
+    /// Content that goes into a file that is there, and is too large for memory. This file has no name and can get
+    /// none.
     Scratch(OwnedFd),
     /// A file that will take a name.
     File(OwnedFd, Option<TemporaryName>),

@@ -13,16 +13,25 @@ use crate::gate::Permit;
 use crate::host::file_system::object::{Directory, File, FileAt};
 
 /// The attributes of an open directory.
+///
+/// # Errors
+/// Those of fstat(2).
 pub fn directory(permit: &Permit<'_, Stat, Rc<Directory>>) -> io::Result<FileStat> {
     Ok(fstat(&permit.resource().fd)?)
 }
 
 /// The attributes of an open file or link.
+///
+/// # Errors
+/// Those of fstat(2).
 pub fn file(permit: &Permit<'_, Stat, Rc<File>>) -> io::Result<FileStat> {
     Ok(fstat(&permit.resource().fd)?)
 }
 
 /// The attributes of an entry, which is not opened and, if it is a link, not followed.
+///
+/// # Errors
+/// Those of fstatat(2), among them `ENOENT` when it is gone.
 pub fn entry(permit: &Permit<'_, Stat, FileAt>) -> io::Result<FileStat> {
     let place = permit.resource();
     walk::stat_entry(place.parent.fd.as_fd(), &place.entry)

@@ -85,7 +85,12 @@ pub fn close_like_source(staged: &Staged<'_, Rc<File>>, source: &Source, umask: 
     Ok(fchmod(new, Mode::from_bits_truncate(bits))?)
 }
 
-/// The same for the file of the permit, which gets the content itself.
+/// Makes the file of the permit, which gets the content itself, as readable as the file it is copied from, and no more:
+/// that file's mode, without the bits that the broker's umask takes from whatever it makes, and without any access
+/// list.
+///
+/// # Errors
+/// Those of fremovexattr(2), fstat(2) and fchmod(2).
 pub fn set_mode(permit: &Permit<'_, Write, Rc<File>>, source: &Source, umask: u32) -> io::Result<()> {
     let file = permit.resource().fd.as_fd();
     drop_access_list(file)?;
@@ -103,6 +108,9 @@ pub struct Source {
 }
 
 /// What the file of the permit is like, as the source of a copy.
+///
+/// # Errors
+/// Those of fstat(2), and of fgetxattr(2) when there is an access list that cannot be read.
 pub fn source_of(read: &Permit<'_, Read, Rc<File>>) -> io::Result<Source> {
     let file = read.resource().fd.as_fd();
     let stat = fstat(file)?;

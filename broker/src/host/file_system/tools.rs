@@ -50,7 +50,7 @@ impl Tools {
         self.own_fds.as_fd()
     }
 
-    /// As [`Temporaries::name_in`].
+    /// A new temporary name in a directory; see [`Temporaries::name_in`].
     pub(super) fn name_in(&self, parent: &Rc<Directory>) -> io::Result<TemporaryName> {
         self.temporaries.borrow_mut().name_in(parent)
     }

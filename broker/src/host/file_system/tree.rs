@@ -34,7 +34,8 @@ pub struct Tree<'req, A> {
     bound: Bound<'req, A>,
 }
 
-/// The same without a permit, for what the broker itself has made.
+/// The walk of a [`Tree`] without its permit; by itself it goes through what the broker has made, and sees whether a
+/// directory is empty.
 #[derive(Debug)]
 struct Walk {
     chain: Chain,
@@ -154,7 +155,7 @@ impl<'req, A: Action> Tree<'req, A> {
     /// Looks once more at the directory that was just left.
     ///
     /// # Errors
-    /// As [`Tree::advance`].
+    /// Those of openat2(2), among them `EXDEV` when something is mounted on it. That it is gone is no failure.
     pub fn again(&mut self) -> io::Result<()> {
         let (Some(parent), Some((entry, inode))) = (self.walk.chain.last(), self.walk.last.take()) else {
             return Ok(());

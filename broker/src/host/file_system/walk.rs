@@ -176,7 +176,7 @@ pub fn directory<'req, R: AtPath>(
 /// Opens the directory that the permit's own is in, to make that there.
 ///
 /// # Errors
-/// As [`directory`].
+/// Those of openat2(2), among them `ELOOP` for a link anywhere in its path.
 pub fn parent_directory<'req>(
     permit: &Permit<'req, Open, DirPath>,
     tools: &Tools,
@@ -206,10 +206,8 @@ pub fn directory_below<'req>(permit: &Permit<'req, Open, DirBelow>) -> io::Resul
 /// Opens the last directory that exists on the way to the permit's own, and names those that are missing behind it,
 /// the first one first.
 ///
-/// A link anywhere in its path is refused with `ELOOP`.
-///
 /// # Errors
-/// As [`directory`].
+/// Those of openat2(2), among them `ELOOP` for a link anywhere in its path. What is missing is no failure.
 pub fn last_existing<'req>(
     permit: &Permit<'req, Open, DirPath>,
     tools: &Tools,
@@ -258,10 +256,10 @@ pub fn follow<'req, P: AtPath, R: Resource>(
     go(place.path(), place.from(), place.as_file(), tools, ask)
 }
 
-/// Goes to what the permit's directory is in, in the same way, and stops before its last component.
+/// Goes to the directory that the permit's own is in, asking for the whole path anew at every link on the way.
 ///
 /// # Errors
-/// As [`follow`].
+/// Those of openat2(2), and of `ask`.
 pub fn follow_to_parent<'req, R: Resource>(
     permit: &Permit<'req, Open, DirPath>,
     tools: &Tools,

@@ -28,7 +28,7 @@ pub type Step<'a> = &'a mut dyn FnMut(u64) -> Result<(), Error>;
 /// it was at most a megabyte; a kill of the broker can leave part of each.
 ///
 /// # Errors
-/// Those of pwrite(2).
+/// Those of fallocate(2), pwrite(2), ftruncate(2) and fsync(2), and of reading what is staged.
 pub fn overwrite(new: &impl Replacement) -> Result<(), Error> {
     let (file, staged) = (new.replaced(), &*new.content().borrow());
     let fd = file.fd.as_fd();
@@ -120,7 +120,7 @@ impl Before {
 /// the file is cut back, unless somebody else has appended to it.
 ///
 /// # Errors
-/// Those of write(2), and of `step`.
+/// Those of write(2), fcntl(2) and fsync(2), of reading what is staged, and of `step`.
 pub fn append(permit: &Permit<'_, Write, Rc<FileWriter>>, step: Step<'_>) -> Result<(), Error> {
     let staged = permit.resource().content.borrow();
     let fd = permit.resource().file.fd.as_fd();
@@ -197,6 +197,10 @@ fn append_all(
 }
 
 /// Cuts or extends a file; what is added is zeros without space of its own.
+///
+/// # Errors
+/// `EFBIG` when no file can be so long; those of ftruncate(2), and of fchmod(2) where a set-user-ID or set-group-ID bit
+/// has to go.
 pub fn truncate(permit: &Permit<'_, Write, Rc<File>>, size_bytes: u64) -> io::Result<()> {
     let fd = &permit.resource().fd;
     let size = offset(size_bytes)?;
@@ -204,7 +208,10 @@ pub fn truncate(permit: &Permit<'_, Write, Rc<File>>, size_bytes: u64) -> io::Re
     Ok(ftruncate(fd, size)?)
 }
 
-/// How much a file of at least `length_bytes` would have more than this one has; `EFBIG` when no file can be so long.
+/// How much a file of at least `length_bytes` would have more than this one has.
+///
+/// # Errors
+/// Those of fstat(2); `EFBIG` when no file can be so long.
 pub fn missing(permit: &Permit<'_, Write, Rc<File>>, length_bytes: u64) -> io::Result<u64> {
     offset(length_bytes)?;
     let size = fstat(&permit.resource().fd)?.st_size;
@@ -212,6 +219,9 @@ pub fn missing(permit: &Permit<'_, Write, Rc<File>>, length_bytes: u64) -> io::R
 }
 
 /// Takes space for the first `length_bytes` of a file, which grows when it is shorter.
+///
+/// # Errors
+/// `System` with those of fallocate(2), and with `EFBIG` when no file can be so long; `Stopped` when `step` says so.
 pub fn allocate(
     permit: &Permit<'_, Write, Rc<File>>,
     length_bytes: u64,

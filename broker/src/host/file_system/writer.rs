@@ -67,7 +67,7 @@ pub fn begin(write: &Permit<'_, Write, Rc<File>>, how: WriteHow, tools: &Tools) 
 /// Begins to collect for the new file of the permit, in the last directory on its way that is there.
 ///
 /// # Errors
-/// Those of [`below::walk`], and of open(2).
+/// `ELOOP` for a link on the way, `ENOTDIR` for anything else that is no directory; those of openat2(2) and open(2).
 pub fn begin_new(write: &Permit<'_, Write, FileBelow>, tools: &Tools) -> io::Result<NewWriter> {
     let walked = below::walk(write)?;
     let content = Content::beside(&walked.held, tools)?;

@@ -29,7 +29,7 @@ impl Place {
         Self { path, is_dir: false, inode: None, as_spelled: false }
     }
 
-    /// The same, once a link may have been followed.
+    /// This place, once a link on the way to it may have been followed.
     pub(in crate::ops) fn followed(self, follow: bool) -> Self {
         Self { as_spelled: self.as_spelled || follow, ..self }
     }

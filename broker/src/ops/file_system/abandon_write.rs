@@ -1,4 +1,7 @@
 //! Drops new content that is not to be put in its place.
+//!
+//! # Policy
+//! None: it takes back what was asked for before.
 
 use rex_ipc::file_system::AbandonWrite;
 

@@ -1,4 +1,7 @@
 //! Takes space for an open file from its start.
+//!
+//! # Policy
+//! `file_system::write` on the file.
 
 use std::rc::Rc;
 

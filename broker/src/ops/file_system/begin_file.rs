@@ -1,4 +1,8 @@
 //! Begins to collect a new file for a place below an open directory, as archives have it.
+//!
+//! # Policy
+//! `file_system::create` and `file_system::write` on the file, and `file_system::create` on every directory between it
+//! and the open one; all of them again for the place that a link on the way leads to.
 
 use std::rc::Rc;
 

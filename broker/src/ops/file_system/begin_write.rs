@@ -1,4 +1,7 @@
 //! Begins to collect new content for an open file; nothing of it is seen before it is complete.
+//!
+//! # Policy
+//! `file_system::write` on the file.
 
 use std::rc::Rc;
 

@@ -1,4 +1,7 @@
 //! Gives one open file the content of another; it does not pass through the jail.
+//!
+//! # Policy
+//! `file_system::read` on the source and `file_system::write` on the destination.
 
 use std::io;
 use std::rc::Rc;

@@ -1,4 +1,7 @@
 //! Makes a symbolic link, and replaces what has its name when asked to.
+//!
+//! # Policy
+//! `file_system::create` on the link; `file_system::delete` as well when it may replace what has its name.
 
 use std::ffi::CString;
 use std::rc::Rc;

@@ -1,4 +1,7 @@
 //! Removes an open directory, and what is in it when asked to.
+//!
+//! # Policy
+//! `file_system::delete` on the directory, and when it is to be emptied on everything in it.
 
 use std::rc::Rc;
 

@@ -1,4 +1,7 @@
 //! Removes the name by which a file was opened.
+//!
+//! # Policy
+//! `file_system::delete` on the file, by the name under which it was opened.
 
 use nix::errno::Errno;
 use rex_ipc::action::file_system::Delete;

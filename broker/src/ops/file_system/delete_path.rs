@@ -4,6 +4,11 @@
 //! directory may be met if `open` on its parent and on itself is permitted, a directory if `open` on it is. Only then
 //! is the type looked at. A link is never removed and never led the removal to a directory somewhere else, unless a
 //! slash at the end says that the directory is meant.
+//!
+//! # Policy
+//! `file_system::open` on the directory that the path is in and on the path as a file, or on the path as a directory,
+//! and on each place that a link on the way leads to; `file_system::delete` on what is there, and on everything in it
+//! when that is to be removed.
 
 use std::rc::Rc;
 

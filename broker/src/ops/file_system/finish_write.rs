@@ -1,4 +1,9 @@
 //! Puts new content in its place: a name, the inode that is there, or its end.
+//!
+//! # Policy
+//! `file_system::write` on the file. For a new one also `file_system::create` on each directory that is missing on its
+//! way, `file_system::chown` for an owner, `file_system::chmod` for a mode, which is left out where that is denied, and
+//! `file_system::delete` on what has its name; for the last, a script of Rex needs only that nothing forbids it.
 
 use std::rc::Rc;
 

@@ -1,4 +1,8 @@
 //! Entries of an open directory with what each says of itself, a page at a time.
+//!
+//! # Policy
+//! `file_system::read` on the directory. An entry is described when `file_system::open` and `file_system::stat` on it
+//! are permitted, one that cannot be opened when `file_system::stat` is.
 
 use std::rc::Rc;
 

@@ -1,4 +1,7 @@
 //! Entries of an open directory, a page at a time.
+//!
+//! # Policy
+//! `file_system::read` on the directory.
 
 use rex_ipc::action::file_system::Read;
 use rex_ipc::bounded::{List, Text};

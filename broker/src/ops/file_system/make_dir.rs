@@ -1,4 +1,9 @@
 //! Makes a directory below an open one, with those that lead to it.
+//!
+//! # Policy
+//! `file_system::create` on the new directory and on each level between it and the open one, whether or not it is
+//! there. With attributes also `file_system::open` on it, `file_system::chown` for an owner, and `file_system::chmod`
+//! for a mode, which is left out where that is denied. The levels are asked about again where a link on the way leads.
 
 use std::rc::Rc;
 

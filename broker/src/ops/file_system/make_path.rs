@@ -3,6 +3,10 @@
 //! Rex looks for what exists before it asks. Here a level of the path is looked at only when `open` on it is permitted;
 //! what the levels below it are is found out after `create` was permitted for each of them. For a script that may open
 //! no level of the path the answer is the same whatever exists.
+//!
+//! # Policy
+//! `file_system::open` on the deepest directory on the way that exists and may be opened, and `file_system::create` on
+//! each level behind it; `file_system::open` again wherever a link leads, and on a level that turns out to exist.
 
 use std::rc::Rc;
 

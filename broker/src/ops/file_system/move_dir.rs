@@ -1,4 +1,12 @@
 //! Moves a directory to a name in an open directory, or into the directory that has this name, and opens it there.
+//!
+//! # Policy
+//! `file_system::move` on the directory with its destination as context, `file_system::create` and `file_system::open`
+//! on the destination; on an empty directory that has the name `file_system::delete`, of which a script of Rex needs
+//! only that nothing forbids it. Between file systems also `file_system::read` on the directory it goes to and on one
+//! that has the name; as each type needs them, `file_system::open`, `file_system::read` and `file_system::delete` on
+//! what moves, and on what is made `file_system::create`, `file_system::open`, `file_system::write` and, for a link or
+//! a socket, `file_system::chown`.
 
 use std::io;
 use std::rc::Rc;
@@ -140,7 +148,8 @@ impl Source {
         }
     }
 
-    /// The same for the place inside the directory with entries that was found, under the name it has now.
+    /// Asks for all that a rename into the directory with entries needs that was found at the place, under the name
+    /// that the moving one has now.
     pub(super) fn ask_inside<'req>(
         &self,
         call: &mut Call<'req, MoveDir>,

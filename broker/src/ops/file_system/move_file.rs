@@ -1,6 +1,13 @@
 //! Moves a file to a name in an open directory, and opens it there.
 //!
 //! Everything is asked, and the new handle is opened, before anything moves: a call that fails has moved nothing.
+//!
+//! # Policy
+//! `file_system::move` on the file with its destination as context, `file_system::create` and `file_system::open` on
+//! the destination, and `file_system::open` on the file itself when a link to it moves. Between file systems also
+//! `file_system::read` and `file_system::delete` on the file, `file_system::write` on the destination, and
+//! `file_system::stat` on the file when everything is to be kept. On what has the new name `file_system::write` and
+//! `file_system::delete`, of which a script of Rex needs only that nothing forbids them.
 
 use std::io;
 use std::rc::Rc;
@@ -94,7 +101,7 @@ impl Perform for MoveFile {
     }
 }
 
-/// The same file open once more, as it will be known at its new place.
+/// The file that moves, open once more, as it will be known at its new place.
 fn reopened(
     call: &mut Call<'_, MoveFile>,
     open: &Permit<'_, Open, FileAt>,

@@ -1,4 +1,8 @@
 //! Opens a directory, by path or by its name in an open one, and makes it when asked to.
+//!
+//! # Policy
+//! `file_system::open` on the directory, and on each place that a link leads to; `file_system::create` on it as well
+//! when it may be made, and on each missing level above it.
 
 use std::rc::Rc;
 

@@ -1,4 +1,8 @@
 //! Opens a regular file in an open directory, and makes it when asked to.
+//!
+//! # Policy
+//! `file_system::open` on the file, and on each place that a link leads to; `file_system::create` as well when it may
+//! be made.
 
 use std::rc::Rc;
 
@@ -165,7 +169,7 @@ impl Opening<'_> {
         Mode::from_bits_truncate(self.0.permissions.map_or(default, |bits| bits.bits().into()))
     }
 
-    /// The same for a failure on the way.
+    /// A failure on the way under the name that Rex has for it; a denial stays what it is.
     fn renamed(&self, error: Error) -> Error {
         match error {
             Error::Failed { errno: Some(errno), .. } => self.system(&Errno::from_raw(errno).into()),

@@ -1,4 +1,7 @@
 //! Opens a link as itself, to describe it.
+//!
+//! # Policy
+//! `file_system::open` on the link.
 
 use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::Open;

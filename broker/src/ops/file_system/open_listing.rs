@@ -3,6 +3,10 @@
 //! Rex looks at the path first and asks afterwards. Here both answers are known before anything is touched: the
 //! directory may be listed if `open` on it is permitted, the link may be seen if `open` on its parent and on itself
 //! are. Only then is the type looked at, and the questions that belong to it are asked for the record.
+//!
+//! # Policy
+//! `file_system::open` on the path as a directory, and on each place that a link leads to; for a link that is listed
+//! itself, `file_system::open` on the directory it is in and on the link.
 
 use std::rc::Rc;
 

@@ -1,4 +1,8 @@
 //! Opens a regular file that is about to get content, and makes it once everything that follows is permitted.
+//!
+//! # Policy
+//! `file_system::open`, `file_system::create` and `file_system::write` on the file; `file_system::read` on the file
+//! that its content is to come from, when there is one.
 
 use rex_ipc::action::file_system::{Create, Open, Read, Write};
 use rex_ipc::file_system::{OpenFile, OpenTarget, Opened};

@@ -1,4 +1,7 @@
 //! Part of an open file: the whole content where it may be read, else the redacted one where that may be.
+//!
+//! # Policy
+//! `file_system::read` on the file, or else `file_system::redacted_read`.
 
 use std::rc::Rc;
 

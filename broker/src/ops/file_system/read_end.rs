@@ -1,4 +1,7 @@
 //! The end of an open file, without what stands before it.
+//!
+//! # Policy
+//! `file_system::read` on the file.
 
 use std::rc::Rc;
 

@@ -1,4 +1,7 @@
 //! Where a link points; the link is not followed.
+//!
+//! # Policy
+//! `file_system::read` on the link.
 
 use rex_ipc::action::file_system::Read;
 use rex_ipc::file_system::{LinkTarget, ReadLink};

@@ -1,4 +1,7 @@
 //! Sets the permission bits of an open object.
+//!
+//! # Policy
+//! `file_system::chmod` on the object.
 
 use rex_ipc::action::file_system::Chmod;
 use rex_ipc::file_system::SetMode;

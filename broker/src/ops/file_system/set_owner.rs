@@ -1,4 +1,7 @@
 //! Sets user and group of an open object, given by their names.
+//!
+//! # Policy
+//! `file_system::chown` on the object.
 
 use nix::errno::Errno;
 use rex_ipc::action::file_system::Chown;

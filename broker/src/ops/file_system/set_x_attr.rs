@@ -1,4 +1,7 @@
 //! Sets parts of an open file's SELinux label, and keeps the others.
+//!
+//! # Policy
+//! `file_system::set_x_attr` on the file, with the attribute's name as context.
 
 use rex_ipc::action::file_system::SetXAttr as SetXAttrAction;
 use rex_ipc::failure::ErrorKind;

@@ -1,4 +1,7 @@
 //! Describes an open object.
+//!
+//! # Policy
+//! `file_system::stat` on the object.
 
 use rex_ipc::action::file_system::Stat as StatAction;
 use rex_ipc::file_system::{Metadata, Stat};

@@ -1,4 +1,7 @@
 //! Describes an entry that cannot be opened: a FIFO, a socket, a device.
+//!
+//! # Policy
+//! `file_system::stat` on the entry.
 
 use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::Stat as StatAction;

@@ -1,4 +1,7 @@
 //! Cuts or extends an open file.
+//!
+//! # Policy
+//! `file_system::write` on the file.
 
 use rex_ipc::action::file_system::Write;
 use rex_ipc::failure::ErrorKind;

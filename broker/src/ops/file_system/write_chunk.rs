@@ -1,4 +1,7 @@
 //! Adds to new content that is being collected.
+//!
+//! # Policy
+//! `file_system::write` on the file.
 
 use rex_ipc::action::file_system::Write;
 use rex_ipc::file_system::WriteChunk;

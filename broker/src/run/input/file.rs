@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, limit_bytes: usize, deadline: Instant) -> io::Re
     read_opened(file, &metadata, limit_bytes, deadline)
 }
 
-/// The same of a file that is open, and does not wait.
+/// The text of a file that is open and does not wait.
 pub(super) fn read_opened(
     mut file: File,
     metadata: &Metadata,

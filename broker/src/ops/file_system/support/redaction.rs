@@ -22,6 +22,11 @@ use crate::ops::call::Call;
 ///
 /// `otherwise` is why the whole content may not be read; it is what the script learns when the redacted one may not
 /// be read either.
+///
+/// # Errors
+/// `otherwise` when the redacted content may not be read either, or the file is not open for reading; those of the gate
+/// but a denial; `UnsupportedOperationError` for the dictionary itself; `Limit` for too much content; `IoError` for
+/// what the system says, and for content that is not UTF-8 when a script of Rex is run.
 pub fn read<O>(
     call: &mut Call<'_, O>,
     file: &Rc<File>,

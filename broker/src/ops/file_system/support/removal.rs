@@ -27,7 +27,8 @@ use crate::policy::name::PathName;
 /// Removes everything in the directory of the permit.
 ///
 /// # Errors
-/// The first denial, with the tree as it was. The same for a limit, and for something that is mounted in the tree.
+/// The first denial, a limit, or something that is mounted in the tree: each with the tree as it was. Later failures of
+/// the system leave what is not removed yet.
 pub(in crate::ops::file_system) fn empty<O: Needs<Delete>>(
     call: &mut Call<'_, O>,
     permit: &Permit<'_, Delete, Rc<Directory>>,
