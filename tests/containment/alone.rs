@@ -1,9 +1,9 @@
 //! Where two layers hold the same, each of them alone: one that is gone must not hide behind the other.
 
 use std::fs::{self, File};
-use std::os::fd::AsRawFd;
+use std::os::fd::RawFd;
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, fcntl};
 use rex_outside::{Layer, State, verify};
 use rex_tests::jailed::{Jailed, full_plan};
 
@@ -14,19 +14,27 @@ const KEPT_AND_CLOSED: u8 = 1;
 const NOTHING_KEPT: u8 = 2;
 
 /// A descriptor of this process that every program which is started from it inherits.
-struct Inherited(File);
+struct Inherited(RawFd);
 
 impl Inherited {
+    /// Its number is far from those that the start of a jail uses for itself.
     fn new() -> Self {
         let file = File::open("/dev/null").unwrap();
-        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        Self(file)
+        Self(fcntl(&file, FcntlArg::F_DUPFD(FAR)).unwrap())
     }
 
-    fn number(&self) -> i32 {
-        self.0.as_raw_fd()
+    fn number(&self) -> RawFd {
+        self.0
     }
 }
+
+impl Drop for Inherited {
+    fn drop(&mut self) {
+        nix::unistd::close(self.0).unwrap();
+    }
+}
+
+const FAR: RawFd = 700;
 
 /// The descriptors of a jail that is ready, as root sees them.
 fn open_in(jailed: &mut Jailed) -> Vec<i32> {
