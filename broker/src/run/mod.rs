@@ -117,7 +117,9 @@ fn watch(beginning: &Beginning) -> Result<(Waiter, Watched), NotStarted> {
     let watched = Watched::start(beginning.deadline(), grace(&beginning.options), |abandoned| {
         rescued.rescue(abandoned)
     })
-    .map_err(|error| failed("start the watchdog", error))?;
+    .map_err(|error| {
+        not_established(&format!("cannot start the watchdog: {}", inherited::why_no_thread(&error)))
+    })?;
     waiter.tell(watched.clone());
     waiter.set_deadline(Some(beginning.deadline()));
     Ok((waiter, watched))

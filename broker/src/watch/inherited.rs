@@ -2,7 +2,7 @@
 
 use std::io;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 use crate::gate::limits::Limits;
@@ -16,6 +16,20 @@ struct Need {
 
 /// The timers and the limits whose signal ends a process that does not heed it. A run heeds them, as it does SIGTERM.
 pub const TIMERS: [Signal; 4] = [Signal::SIGALRM, Signal::SIGVTALRM, Signal::SIGPROF, Signal::SIGXCPU];
+
+/// Why there is no further thread, in words that name the caller's limit where that is the reason.
+///
+/// pthread_create(3): EAGAIN where the soft limit RLIMIT_NPROC was reached, which counts the user's processes and threads.
+pub fn why_no_thread(error: &io::Error) -> String {
+    match getrlimit(Resource::RLIMIT_NPROC) {
+        Ok((soft, _)) if error.kind() == io::ErrorKind::WouldBlock && soft != RLIM_INFINITY => {
+            format!(
+                "{error}; the caller has left RLIMIT_NPROC of {soft} to this user's processes and threads"
+            )
+        }
+        _ => error.to_string(),
+    }
+}
 
 /// Raises what can be raised, as far as the hard limits go, of what is needed before anything is known of a run. To be
 /// called first.
@@ -61,7 +75,7 @@ pub fn take_over() -> io::Result<()> {
     // wait(2): where SIGCHLD is ignored, nobody learns how a child has ended.
     rex_outside::kernel::heed_children()?;
     let (soft, hard) = getrlimit(Resource::RLIMIT_CPU)?;
-    if hard != nix::libc::RLIM_INFINITY && hard > 1 && soft >= hard {
+    if hard != RLIM_INFINITY && hard > 1 && soft >= hard {
         setrlimit(Resource::RLIMIT_CPU, hard - 1, hard)?;
     }
     Ok(())
