@@ -76,16 +76,39 @@ pub struct OpenFile {
     pub dir: DirId,
     /// Its name there.
     pub name: NameText,
-    /// Open for reading.
-    pub read: bool,
-    /// Open for writing.
-    pub write: bool,
-    /// Make it when it is missing; an existing file is opened unchanged.
-    pub create: bool,
-    /// Mode of a new file, within 0o777 and less the broker's umask.
-    pub permissions: Option<Permissions>,
+    /// What for.
+    pub mode: OpenMode,
     /// Whether a link at this name is followed.
     pub follow: bool,
+}
+
+/// What a file is opened for.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Reading.
+    Read,
+    /// Writing.
+    Write(IfMissing),
+    /// Reading and writing.
+    ReadWrite(IfMissing),
+    /// Nothing, but `open` and `create` are asked as if; it fails as open(2) with `O_CREAT` does for what is not written.
+    AskOnly,
+}
+
+/// What is done when the file is missing.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// Nothing: opening it fails.
+    Fail,
+    /// It is made, with these permissions less the broker's umask. An existing file is opened unchanged.
+    Make(Option<Permissions>),
+}
+
+impl OpenMode {
+    /// Whether the question `create` is asked.
+    pub const fn asks_create(self) -> bool {
+        matches!(self, Self::AskOnly | Self::Write(IfMissing::Make(_)) | Self::ReadWrite(IfMissing::Make(_)))
+    }
 }
 
 /// Opens a regular file that is about to get content, for writing and not through a link; makes it when it is missing.

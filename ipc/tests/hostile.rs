@@ -168,7 +168,7 @@ fn whole_frames() -> Vec<Vec<u8>> {
     };
     let calls: [&[u8]; 3] = [
         b"\x01\0\0\0\0\x01\0",
-        b"\x02\x05\0\0\0\x01\x01\x07\0\x04/tmp\0\0\x02\x01\x08\x07\x01x\x01\0\0\0\0",
+        b"\x02\x05\0\0\0\x01\x01\x07\0\x04/tmp\0\0\x02\x01\x08\x07\x01x\0\0",
         b"\x01\0\0\0\0\x06\0\x01m\x00\x01\x01\x01k\x01v",
     ];
     let arguments = Arguments { values: vec![("a".into(), Argument::List(vec![Argument::Integer(-3)]))] };

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{
-    Chunk, ChunkLength, CreateDir, DirPlace, NameText, OpenDir, OpenFile, PathText, ReadChunk,
+    Chunk, ChunkLength, CreateDir, DirPlace, IfMissing, NameText, OpenDir, OpenFile, OpenMode, PathText,
+    ReadChunk,
 };
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::limits::MAX_PATH_TEXT_BYTES;
@@ -74,9 +75,10 @@ impl ByteStream {
         let session = Session::of(context);
         let line = value::line(context);
         let (parent, name) = split(path, "file path")?;
+        let mode = if write { OpenMode::ReadWrite(IfMissing::Fail) } else { OpenMode::Read };
         let attempt = |follow| {
             let (dir, file) = (session.new_dir(), session.new_file());
-            let open = OpenFile { write, follow, ..open_for_reading(file, dir, name.clone()) };
+            let open = OpenFile { mode, follow, ..open_for_reading(file, dir, name.clone()) };
             let read = ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted };
             let (_, _, chunk) = session.perform(line, &(open_parent(dir, parent.clone()), open, read))?;
             Ok((dir, file, chunk))
@@ -407,7 +409,7 @@ pub fn open_parent(id: DirId, path: PathText) -> OpenDir {
 
 /// Opens a file for reading, not through a link.
 pub fn open_for_reading(id: FileId, dir: DirId, name: NameText) -> OpenFile {
-    OpenFile { id, dir, name, read: true, write: false, create: false, permissions: None, follow: false }
+    OpenFile { id, dir, name, mode: OpenMode::Read, follow: false }
 }
 
 /// Tries to open a file as itself, and where a link stands in its place, through the link; as in Rex only the former.

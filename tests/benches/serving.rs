@@ -26,7 +26,7 @@ use rex_ipc::batch::CallWriter;
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{Arguments, Ready};
-use rex_ipc::file_system::{ChunkLength, Close, CreateDir, DirPlace, OpenDir, OpenFile, ReadChunk};
+use rex_ipc::file_system::{ChunkLength, Close, CreateDir, DirPlace, OpenDir, OpenFile, OpenMode, ReadChunk};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::FINGERPRINT;
@@ -73,10 +73,7 @@ pub(crate) fn write_cat(writer: &mut CallWriter<'_>, dir: u32, parent: &str, nam
         id: file,
         dir: id,
         name: Text::new(name).expect("the name is short"),
-        read: true,
-        write: false,
-        create: false,
-        permissions: None,
+        mode: OpenMode::Read,
         follow: false,
     };
     let read = ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted: true };

@@ -5,7 +5,9 @@ use std::process::Command;
 use rex_broker::run::session::{RunEnd, Session};
 use rex_ipc::bounded::List;
 use rex_ipc::control::{Arguments, Outcome, Purpose, ScriptEnd};
-use rex_ipc::file_system::{Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, ReadChunk, Stat};
+use rex_ipc::file_system::{
+    Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenMode, ReadChunk, Stat,
+};
 use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -274,10 +276,7 @@ fn open_file(id: u32, dir: u32) -> Request {
         id: FileId(id),
         dir: DirId(dir),
         name: rex_ipc::bounded::Text::new("uptime").unwrap(),
-        read: true,
-        write: false,
-        create: false,
-        permissions: None,
+        mode: OpenMode::Read,
         follow: false,
     })
 }

@@ -12,7 +12,7 @@ use rex_ipc::batch::{ReplyReader, ReplyWriter};
 use rex_ipc::bounded::Text;
 use rex_ipc::file_system::{
     Chunk, ChunkLength, Close, CreateDir, DirPlace, EntryPage, ListEntries, Metadata, OpenDir, OpenFile,
-    Opened, ReadChunk, Stat,
+    OpenMode, Opened, ReadChunk, Stat,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -191,10 +191,7 @@ impl<'a> Racer<'a> {
             id: file,
             dir,
             name: Text::new("file").unwrap(),
-            read: true,
-            write: false,
-            create: false,
-            permissions: None,
+            mode: OpenMode::Read,
             follow,
         }))?;
         let metadata: Metadata = self.perform(Request::Stat(Stat { handle: AnyId::File(file) }))?;

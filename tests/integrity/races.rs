@@ -440,17 +440,8 @@ impl<'a> Racer<'a> {
 
     fn open_file(&mut self, dir: DirId, name: &str, follow: bool, create: bool) -> Result<FileId, Error> {
         let id = FileId(self.number());
-        let permissions = None;
-        self.perform(OpenFile {
-            id,
-            dir,
-            name: text(name),
-            read: true,
-            write: true,
-            create,
-            permissions,
-            follow,
-        })?;
+        let mode = OpenMode::ReadWrite(if create { IfMissing::Make(None) } else { IfMissing::Fail });
+        self.perform(OpenFile { id, dir, name: text(name), mode, follow })?;
         Ok(id)
     }
 

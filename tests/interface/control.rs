@@ -5,7 +5,9 @@ use rex_ipc::bounded::{Bytes, List, Text};
 use rex_ipc::codec;
 use rex_ipc::control::*;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
-use rex_ipc::file_system::{Chunk, ChunkLength, CreateDir, DirPlace, OpenDir, OpenFile, Opened, ReadChunk};
+use rex_ipc::file_system::{
+    Chunk, ChunkLength, CreateDir, DirPlace, OpenDir, OpenFile, OpenMode, Opened, ReadChunk,
+};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -118,16 +120,7 @@ fn cat() -> Vec<Request> {
             follow: false,
             create: CreateDir::No,
         }),
-        Request::OpenFile(OpenFile {
-            id: file,
-            dir,
-            name: text("x"),
-            read: true,
-            write: false,
-            create: false,
-            permissions: None,
-            follow: false,
-        }),
+        Request::OpenFile(OpenFile { id: file, dir, name: text("x"), mode: OpenMode::Read, follow: false }),
         Request::ReadChunk(ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted: false }),
         Request::Close(rex_ipc::file_system::Close { handle: AnyId::File(file) }),
         Request::Close(rex_ipc::file_system::Close { handle: AnyId::Dir(dir) }),

@@ -145,17 +145,17 @@ impl Sampled for OpenDir {
 
 impl Sampled for OpenFile {
     fn requests() -> Vec<Self> {
-        let open = |write: bool, permissions: Option<u16>| OpenFile {
-            id: FileId(8),
-            dir: DirId(7),
-            name: text("messages"),
-            read: !write,
-            write,
-            create: write,
-            permissions: permissions.map(|bits| Permissions::new(bits).unwrap()),
-            follow: false,
-        };
-        vec![open(false, None), open(true, Some(0o640)), open(true, Some(0))]
+        let open =
+            |mode, follow| OpenFile { id: FileId(8), dir: DirId(7), name: text("messages"), mode, follow };
+        let make = |bits| IfMissing::Make(Some(Permissions::new(bits).unwrap()));
+        vec![
+            open(OpenMode::Read, false),
+            open(OpenMode::Write(IfMissing::Fail), true),
+            open(OpenMode::Write(make(0o640)), false),
+            open(OpenMode::ReadWrite(IfMissing::Make(None)), false),
+            open(OpenMode::ReadWrite(make(0)), false),
+            open(OpenMode::AskOnly, true),
+        ]
     }
 
     fn replies() -> Vec<Opened> {

@@ -6,7 +6,7 @@ use rex_ipc::action::ActionId;
 use rex_ipc::failure::{ErrorKind, FailureClass};
 use rex_ipc::file_system::{
     ChunkLength, Close, CreateDir, DirPlace, ListDetails, ListEntries, MakePath, OpenDir, OpenFile, OpenLink,
-    ReadChunk, ReadEnd, ReadLink, Stat, StatEntry,
+    OpenMode, ReadChunk, ReadEnd, ReadLink, Stat, StatEntry,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -21,17 +21,8 @@ fn open_dir(id: u32, path: &str) -> Request {
 }
 
 fn open_file(id: u32, dir: u32, name: &str) -> Request {
-    OpenFile {
-        id: FileId(id),
-        dir: DirId(dir),
-        name: name_text(name),
-        read: true,
-        write: false,
-        create: false,
-        permissions: None,
-        follow: false,
-    }
-    .into()
+    OpenFile { id: FileId(id), dir: DirId(dir), name: name_text(name), mode: OpenMode::Read, follow: false }
+        .into()
 }
 
 fn read(file: u32) -> Request {

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 use rex_broker::gate::forbidden;
 use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile, OpenLink, OpenListing, ReadLink, StatEntry};
 use rex_ipc::handle::{DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, name_text, open_mode, path_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 /// Whether the last decision was a denial for a reason of the broker's own.
@@ -56,13 +56,14 @@ fn the_files_of_the_run_cannot_be_opened_for_writing_or_made() {
 
     for name in ["own", "hard"] {
         for (follow, create) in [(false, false), (true, false), (false, true), (true, true)] {
-            let request = OpenFile { write: true, create, follow, ..session.opening_file(root, name) };
+            let request =
+                OpenFile { mode: open_mode(true, true, create), follow, ..session.opening_file(root, name) };
             assert!(session.send(request).unwrap_err().is_denial(), "{name}");
         }
     }
     // Its place stays closed when it is gone, so that nobody can put a log of their own there.
     std::fs::remove_file(&own).unwrap();
-    let request = OpenFile { write: true, create: true, ..session.opening_file(root, "own") };
+    let request = OpenFile { mode: MAKE, ..session.opening_file(root, "own") };
     assert!(session.send(request).unwrap_err().is_denial());
     assert!(!own.exists());
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use rex_ipc::file_system::{Copy, DeletePath, MakeDir, MoveFile, OpenFile, OpenTarget, Permissions, SetMode};
 use rex_ipc::handle::{AnyId, FileId};
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, READ_WRITE, Refused, Session, name_text, path_text};
 use rex_tests::tree::is_root;
 
 use crate::file_system::writing::open;
@@ -38,7 +38,7 @@ fn failures(session: &mut Session) -> Vec<(Refused, String, &'static str)> {
     let delete = DeletePath { path: path_text(&full), recursive: false };
     failed(session.send(delete).unwrap_err(), full, "Directory not empty");
     let below = session.open_dir(&session.text("full")).unwrap();
-    let opening = OpenFile { write: true, ..session.opening_file(below, "x") };
+    let opening = OpenFile { mode: READ_WRITE, ..session.opening_file(below, "x") };
     let to = opening.id;
     session.send(opening).unwrap();
     let copy = Copy { from: file, to, force: false, preserve: false };

@@ -16,7 +16,7 @@ use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_tests::malformed::Numbers;
-use rex_tests::session::Session;
+use rex_tests::session::{Session, open_mode};
 
 /// Some of everything is denied, so that requests end at each of their questions.
 const POLICY: &str = r#"
@@ -162,10 +162,7 @@ fn any_request(session: &Session, open: &mut Open, numbers: &mut Numbers) -> Req
         id: FileId(number),
         dir,
         name: name.clone(),
-        read: one || !two,
-        write: two,
-        create: two && three,
-        permissions: None,
+        mode: open_mode(one || !two, two, two && three),
         follow: one,
     };
     let needs_file = matches!(kind, 8..=22);

@@ -16,7 +16,7 @@ use rex_ipc::failure::{Failure, FailureClass};
 use rex_ipc::file_system::*;
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, READ_WRITE, Session, name_text, path_text};
 use rex_tests::tree::{Tree, as_ordinary_user, is_root, with_mounts};
 
 /// What can be done to something that has a name in a directory.
@@ -145,7 +145,7 @@ fn call(session: &mut Session, requests: Vec<Request>) -> Result<(), Failure> {
 }
 
 fn open(session: &mut Session, requests: &mut Vec<Request>, dir: DirId, name: &str) -> FileId {
-    let opening = OpenFile { write: true, ..session.opening_file(dir, name) };
+    let opening = OpenFile { mode: READ_WRITE, ..session.opening_file(dir, name) };
     let id = opening.id;
     requests.push(opening.into());
     id
@@ -402,7 +402,7 @@ fn deep(session: &mut Session) {
         session.close(AnyId::Dir(dir));
         dir = next;
     }
-    let opening = OpenFile { write: true, create: true, ..session.opening_file(dir, "file") };
+    let opening = OpenFile { mode: MAKE, ..session.opening_file(dir, "file") };
     session.send(opening).unwrap();
 }
 

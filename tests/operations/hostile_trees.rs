@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, OpenFile, ReadLink, Stat};
 use rex_ipc::handle::{AnyId, DirId};
-use rex_tests::session::{ALLOW_ALL, Session, descriptor, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, descriptor, name_text, path_text};
 use rex_tests::tree::{Tree, as_ordinary_user, is_root, with_mounts};
 
 #[test]
@@ -44,7 +44,7 @@ fn a_tree_deeper_than_the_longest_path_is_walked_by_handles() {
     }
 
     assert!(session.services.host.handles.dir(dir).unwrap().name.as_str().len() > 6_000);
-    let request = OpenFile { write: true, create: true, ..session.opening_file(dir, "deep") };
+    let request = OpenFile { mode: MAKE, ..session.opening_file(dir, "deep") };
     session.send(request).unwrap();
     assert_eq!(session.list(dir).unwrap().len(), 1);
     let target = format!("deep-{}", "t".repeat(100));
@@ -122,7 +122,7 @@ fn a_directory_that_was_renamed_stays_the_same_directory() {
     let file = session.open_file(dir, "file").unwrap();
     assert_eq!(session.read(file, 0, 10).unwrap().bytes.as_slice(), b"held");
     assert_eq!(session.list(dir).unwrap().len(), 2);
-    let request = OpenFile { write: true, create: true, ..session.opening_file(dir, "new") };
+    let request = OpenFile { mode: MAKE, ..session.opening_file(dir, "new") };
     session.send(request).unwrap();
     assert!(session.path("moved/new").exists());
     let request = OpenDir { create: CreateDir::Leaf, ..session.opening_entry(dir, "made") };
@@ -225,8 +225,7 @@ fn an_exchange_in_a_loop_wins_nothing() {
                 let request = OpenDir { follow, ..session.opening_dir(parent) };
                 let dir = request.id;
                 if session.send(request).is_ok() {
-                    let request =
-                        OpenFile { write: true, create: true, follow, ..session.opening_file(dir, "new") };
+                    let request = OpenFile { mode: MAKE, follow, ..session.opening_file(dir, "new") };
                     let file = request.id;
                     if session.send(request).is_ok() {
                         session.close(AnyId::File(file));
@@ -259,7 +258,7 @@ fn what_appears_where_a_file_is_made_is_not_opened_unseen() {
             }
         });
         for _ in 0..1_500 {
-            let request = OpenFile { write: true, create: true, ..session.opening_file(root, "new") };
+            let request = OpenFile { mode: MAKE, ..session.opening_file(root, "new") };
             let file = request.id;
             if session.send(request).is_ok() {
                 let opened =
@@ -343,7 +342,7 @@ fn a_thing_that_vanishes_while_it_is_held_does_no_harm() {
     assert_eq!(session.send(Stat { handle: AnyId::File(file) }).unwrap().links, 0);
     assert!(session.list(dir).is_ok_and(|entries| entries.is_empty()) || session.list(dir).is_err());
     assert_eq!(session.open_file(dir, "file").unwrap_err().errno(), Some(2));
-    let request = OpenFile { write: true, create: true, ..session.opening_file(dir, "new") };
+    let request = OpenFile { mode: MAKE, ..session.opening_file(dir, "new") };
     assert_eq!(session.send(request).unwrap_err().errno(), Some(2));
 }
 

@@ -12,7 +12,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{ALLOW_ALL, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 const HOWS: [WriteHow; 3] = [WriteHow::Append, WriteHow::InPlace, WriteHow::Replace { keep_owner: true }];
@@ -165,11 +165,11 @@ fn a_jail_that_is_gone_leaves_no_empty_file() {
 fn a_file_that_a_failing_call_has_made_goes_and_one_of_an_earlier_call_stays() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let root = session.root();
-    let opening = OpenFile { write: true, create: true, ..session.opening_file(root, "asked for") };
+    let opening = OpenFile { mode: MAKE, ..session.opening_file(root, "asked for") };
     let early = opening.id;
     session.send(opening).unwrap();
     let before = session.tree.picture();
-    let opening = OpenFile { write: true, create: true, ..session.opening_file(root, "new") };
+    let opening = OpenFile { mode: MAKE, ..session.opening_file(root, "new") };
     let writer = WriterId(session.number());
     let requests = vec![
         opening.into(),

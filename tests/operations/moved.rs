@@ -4,7 +4,7 @@ use std::fs;
 
 use rex_ipc::file_system::{MoveDir, MoveFile, WriteHow};
 use rex_ipc::handle::{AnyId, DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, READ_WRITE, Refused, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 use crate::file_system::writing::write;
@@ -19,7 +19,7 @@ fn move_file(session: &mut Session, from: &str, to: &str) -> Result<(), Refused>
     let (to, new) = parts(to);
     let from = open_dir(session, from)?;
     let mut opening = session.opening_file(from, name);
-    opening.write = true;
+    opening.mode = READ_WRITE;
     let file = opening.id;
     session.send(opening)?;
     let (to, id) = (open_dir(session, to)?, FileId(session.number()));
@@ -110,7 +110,7 @@ fn attempts(session: &mut Session, directory: &str) -> Vec<(&'static str, Option
         Err(refused) => return vec![("open", Some(refused))],
     };
     let mut opening = session.opening_file(dir, "key");
-    opening.write = true;
+    opening.mode = READ_WRITE;
     let file = opening.id;
     if let Err(refused) = session.send(opening) {
         return vec![("open", Some(refused))];
@@ -122,7 +122,7 @@ fn attempts(session: &mut Session, directory: &str) -> Vec<(&'static str, Option
     let chmod = rex_ipc::file_system::SetMode { handle: AnyId::File(file), permissions: bits };
     attempts.push(("chmod", session.send(chmod).err()));
     let mut new = session.opening_file(dir, "new");
-    (new.write, new.create) = (true, true);
+    new.mode = MAKE;
     attempts.push(("create", session.send(new).err()));
     attempts.push(("delete", session.send(rex_ipc::file_system::DeleteFile { file, force: false }).err()));
     attempts

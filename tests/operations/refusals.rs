@@ -16,7 +16,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, name_text, path_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 use crate::denials::fingerprint;
@@ -185,7 +185,7 @@ const ROWS: &[Row] = &[
     }),
     row("open_file, to be written", |s| {
         let place = place(s);
-        vec![OpenFile { write: true, create: true, ..s.opening_file(place, "thing") }.into()]
+        vec![OpenFile { mode: MAKE, ..s.opening_file(place, "thing") }.into()]
     }),
     row("open_target", |s| {
         let dir = place(s);

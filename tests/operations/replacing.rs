@@ -4,7 +4,7 @@ use std::fs;
 
 use rex_ipc::file_system::{MoveDir, MoveFile};
 use rex_ipc::handle::{DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, READ_WRITE, Refused, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 use crate::file_system::writing;
@@ -30,7 +30,7 @@ fn replace(session: &mut Session, way: Way, to: &str) -> Result<(), Refused> {
         }
         Way::File => {
             let mut opening = session.opening_file(root, "new");
-            opening.write = true;
+            opening.mode = READ_WRITE;
             let file = opening.id;
             session.send(opening)?;
             let id = FileId(session.number());
@@ -132,7 +132,7 @@ fn a_free_name_and_the_file_itself_need_neither() {
     let to = session.text("to");
     let to = session.open_dir(&to).unwrap();
     let mut opening = session.opening_file(to, "old");
-    opening.write = true;
+    opening.mode = READ_WRITE;
     let file = opening.id;
     session.send(opening).unwrap();
     let id = FileId(session.number());

@@ -9,7 +9,7 @@ use rex_ipc::file_system::{
     MoveDir, MoveFile, OpenDir, OpenFile, WriteChunk,
 };
 use rex_ipc::handle::{DirId, FileId, WriterId};
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Refused, Session, name_text, path_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 /// An act on something in the tree, by its name there.
@@ -94,7 +94,7 @@ fn write_new(session: &mut Session, name: &str) -> Result<(), Refused> {
 fn make_file(session: &mut Session, name: &str) -> Result<(), Refused> {
     let (parent, name) = split(name);
     let dir = open(session, parent);
-    let request = OpenFile { write: true, create: true, ..session.opening_file(dir, name) };
+    let request = OpenFile { mode: MAKE, ..session.opening_file(dir, name) };
     session.send(request).map(drop)
 }
 

@@ -8,12 +8,12 @@ use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{
     Allocate, Attributes, BeginFile, BeginWrite, ChunkLength, Copy, CreateDir, CreateLink, DeleteDir,
     DeleteFile, DirPlace, FinishWrite, ListEntries, MakeDir, MoveDir, MoveFile, NewTime, OpenDir, OpenFile,
-    OpenListing, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner, SetTimes, SetXAttr, Stat,
-    Truncate, WriteChunk, WriteHow,
+    OpenListing, OpenMode, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner, SetTimes,
+    SetXAttr, Stat, Truncate, WriteChunk, WriteHow,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::Session;
+use rex_tests::session::{MAKE, READ_WRITE, Session};
 use serde_json::Value;
 
 /// A run whose denials are explained.
@@ -39,10 +39,7 @@ fn open_file(id: u32, dir: u32, name: &str) -> OpenFile {
         id: FileId(id),
         dir: DirId(dir),
         name: Text::new(name.to_owned()).unwrap(),
-        read: true,
-        write: false,
-        create: false,
-        permissions: None,
+        mode: OpenMode::Read,
         follow: false,
     }
 }
@@ -117,7 +114,7 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
     let name = |name: &str| Text::new(name.to_owned()).unwrap();
     let path = |path: &str| Text::new(path.to_owned()).unwrap();
     let top = || open_dir(1, root, false);
-    let writable = || Request::from(OpenFile { write: true, ..open_file(2, 1, "a") });
+    let writable = || Request::from(OpenFile { mode: READ_WRITE, ..open_file(2, 1, "a") });
     let piece =
         || Request::from(WriteChunk { writer: WriterId(3), bytes: Bytes::new(b"new".to_vec()).unwrap() });
     let finish = |attributes| Request::from(FinishWrite { writer: WriterId(3), reopen: None, attributes });
@@ -367,7 +364,7 @@ fn creating_asks_for_both() {
     let root = session.text("");
     let place = DirPlace::Path(Text::new(format!("{root}/new")).unwrap());
     let create = OpenDir { id: DirId(1), at: place, follow: false, create: CreateDir::All };
-    let file = OpenFile { create: true, write: true, ..open_file(2, 1, "b") };
+    let file = OpenFile { mode: MAKE, ..open_file(2, 1, "b") };
 
     session.batch(vec![create.into(), file.into(), Stat { handle: AnyId::File(FileId(2)) }.into()]).unwrap();
 

@@ -22,8 +22,8 @@ use rex_ipc::bounded::Text;
 use rex_ipc::control::Arguments;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::{
-    Chunk, ChunkLength, Close, CreateDir, DirPlace, Entry, ListEntries, NameText, OpenDir, OpenFile,
-    PathText, ReadChunk,
+    Chunk, ChunkLength, Close, CreateDir, DirPlace, Entry, IfMissing, ListEntries, NameText, OpenDir,
+    OpenFile, OpenMode, PathText, ReadChunk,
 };
 use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId};
@@ -261,10 +261,7 @@ impl Session {
             id: FileId(self.number()),
             dir,
             name: name_text(name),
-            read: true,
-            write: false,
-            create: false,
-            permissions: None,
+            mode: OpenMode::Read,
             follow: false,
         }
     }
@@ -370,6 +367,29 @@ impl Session {
 /// A path on the wire.
 pub fn path_text(path: &str) -> PathText {
     Text::new(path).expect("the path fits")
+}
+
+/// For reading and writing, if it is there.
+pub const READ_WRITE: OpenMode = OpenMode::ReadWrite(IfMissing::Fail);
+
+/// For writing, if it is there.
+pub const WRITE: OpenMode = OpenMode::Write(IfMissing::Fail);
+
+/// For reading and writing; made when it is missing.
+pub const MAKE: OpenMode = OpenMode::ReadWrite(IfMissing::Make(None));
+
+/// For writing; made when it is missing.
+pub const MAKE_AND_WRITE: OpenMode = OpenMode::Write(IfMissing::Make(None));
+
+/// What the three options of scripts come to.
+pub fn open_mode(read: bool, write: bool, create: bool) -> OpenMode {
+    let if_missing = if create { IfMissing::Make(None) } else { IfMissing::Fail };
+    match (read, write) {
+        (true, true) => OpenMode::ReadWrite(if_missing),
+        (false, true) => OpenMode::Write(if_missing),
+        (_, false) if create => OpenMode::AskOnly,
+        (_, false) => OpenMode::Read,
+    }
 }
 
 /// A name on the wire.

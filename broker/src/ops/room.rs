@@ -1,7 +1,7 @@
 //! How much of a reply's frame the answer to a request may take, known before anything is done for it.
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile};
+use rex_ipc::file_system::{CreateDir, OpenDir};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{MAX_IDENTITY_BYTES, MAX_NAME_TEXT_BYTES, MAX_PATH_TEXT_BYTES, MAX_REPLY_BYTES};
 
@@ -18,7 +18,7 @@ pub fn needed_by(request: &Request) -> usize {
         Request::ListDetails(_) => MAX_NAME_TEXT_BYTES + METADATA_BYTES,
         // What makes nothing may find out afterwards that its answer has no room: nothing is left behind of it.
         Request::OpenDir(OpenDir { create: CreateDir::No | CreateDir::AskOnly, .. }) => 0,
-        Request::OpenFile(OpenFile { create: false, .. }) => 0,
+        Request::OpenFile(open) if !open.mode.asks_create() => 0,
         // The real path, which is known only when links have been followed.
         Request::OpenDir(_)
         | Request::OpenFile(_)

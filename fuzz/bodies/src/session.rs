@@ -27,8 +27,8 @@ use rex_ipc::batch::ReplyWriter;
 use rex_ipc::bounded::Text;
 use rex_ipc::control::RequestNumber;
 use rex_ipc::file_system::{
-    ChunkLength, Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenLink, OpenListing,
-    Permissions, ReadChunk, ReadLink, Stat, StatEntry,
+    ChunkLength, Close, CreateDir, DirPlace, IfMissing, ListEntries, OpenDir, OpenFile, OpenLink,
+    OpenListing, OpenMode, Permissions, ReadChunk, ReadLink, Stat, StatEntry,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::{ROWS, Request};
@@ -204,6 +204,16 @@ impl World {
         let old = |choices: &mut Choices<'_>, next: u32| 1 + choices.below(next as usize + 1) as u32;
         let dir = |choices: &mut Choices<'_>, next: u32| DirId(old(choices, next));
         let file = |choices: &mut Choices<'_>, next: u32| FileId(old(choices, next));
+        let mode = |choices: &mut Choices<'_>| {
+            let permissions = choices.coin().then_some(Permissions::new(0o600)).flatten();
+            let if_missing = if choices.coin() { IfMissing::Make(permissions) } else { IfMissing::Fail };
+            match choices.below(4) {
+                0 => OpenMode::Read,
+                1 => OpenMode::Write(if_missing),
+                2 => OpenMode::ReadWrite(if_missing),
+                _ => OpenMode::AskOnly,
+            }
+        };
         let name = |choices: &mut Choices<'_>| Text::cut(choices.one(NAMES));
         match kind % 24 {
             0 | 1 => OpenDir {
@@ -224,10 +234,7 @@ impl World {
                 dir: dir(choices, *next),
                 id: FileId(new(next)),
                 name: name(choices),
-                read: choices.coin(),
-                write: choices.coin(),
-                create: choices.coin(),
-                permissions: choices.coin().then_some(Permissions::new(0o600)).flatten(),
+                mode: mode(choices),
                 follow: choices.coin(),
             }
             .into(),
@@ -282,7 +289,10 @@ impl World {
 fn changes_host(request: &Request) -> bool {
     let opens_without_making = match request {
         Request::OpenDir(open) => open.create == CreateDir::No,
-        Request::OpenFile(open) => !open.create,
+        Request::OpenFile(open) => !matches!(
+            open.mode,
+            OpenMode::Write(IfMissing::Make(_)) | OpenMode::ReadWrite(IfMissing::Make(_))
+        ),
         _ => false,
     };
     let reads = matches!(

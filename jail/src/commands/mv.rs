@@ -1,6 +1,6 @@
 //! Moves a regular file to another name.
 
-use rex_ipc::file_system::{MoveFile, OpenFile};
+use rex_ipc::file_system::{IfMissing, MoveFile, OpenFile, OpenMode};
 use rhai::{Array, NativeCallContext};
 
 use crate::error::Fallible;
@@ -46,7 +46,10 @@ fn move_file(context: &NativeCallContext, flags: &[MvFlag], source: &str, destin
     let (to_parent, moved) = (session.new_dir(), session.new_file());
     let requests = (
         open_unlinked(from_parent, from_dir),
-        OpenFile { write: true, ..open_for_reading(file, from_parent, from_name) },
+        OpenFile {
+            mode: OpenMode::ReadWrite(IfMissing::Fail),
+            ..open_for_reading(file, from_parent, from_name)
+        },
         open_unlinked(to_parent, to_dir),
         MoveFile { file, to: to_parent, name: to_name, id: moved, backup: options.backup },
     );

@@ -1,6 +1,6 @@
 //! Makes an empty file, or sets the times of one that is there.
 
-use rex_ipc::file_system::{NewTime, OpenFile, SetTimes};
+use rex_ipc::file_system::{IfMissing, NewTime, OpenFile, OpenMode, SetTimes};
 use rhai::NativeCallContext;
 
 use crate::error::Fallible;
@@ -23,7 +23,7 @@ pub fn touch(context: NativeCallContext, path: &str) -> Fallible<()> {
     let now = Some(NewTime::Now);
     let requests = (
         open_unlinked(dir, parent),
-        OpenFile { read: false, write: true, create: true, ..open_for_reading(file, dir, name) },
+        OpenFile { mode: OpenMode::Write(IfMissing::Make(None)), ..open_for_reading(file, dir, name) },
         SetTimes { file, accessed: now, modified: now },
     );
     match session.perform(value::line(&context), &requests) {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{self as wire, NameText, OpenFile, Opened, Stat};
+use rex_ipc::file_system::{self as wire, IfMissing, NameText, OpenFile, OpenMode, Opened, Stat};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rhai::{Array, Dynamic, INT, ImmutableString, Map, NativeCallContext};
 
@@ -326,16 +326,15 @@ fn open_request(id: FileId, dir: DirId, name: NameText, options: &OpenFileOption
             "Invalid arguments: Invalid open file options: at least one of read, write or create flags must be true",
         ));
     }
-    Ok(OpenFile {
-        id,
-        dir,
-        name,
-        read: options.read,
-        write: options.write,
-        create: options.create,
-        permissions: options.mode(),
-        follow: options.follow_symlinks,
-    })
+    let if_missing = if options.create { IfMissing::Make(options.mode()) } else { IfMissing::Fail };
+    let mode = match (options.read, options.write) {
+        (true, true) => OpenMode::ReadWrite(if_missing),
+        (false, true) => OpenMode::Write(if_missing),
+        // Both are asked, and then it fails: spec, 6, "read+create without write -> `IoError` EINVAL".
+        (_, false) if options.create => OpenMode::AskOnly,
+        (_, false) => OpenMode::Read,
+    };
+    Ok(OpenFile { id, dir, name, mode, follow: options.follow_symlinks })
 }
 
 #[cfg(test)]

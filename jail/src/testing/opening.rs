@@ -38,19 +38,24 @@ impl World {
     pub(super) fn open_file(&mut self, open: &OpenFile) -> Result<(), Failure> {
         let path = self.in_dir(open.dir.0, open.name.as_str());
         self.check("open", "File", &path)?;
-        if open.create {
+        if open.mode.asks_create() {
             self.check("create", "File", &path)?;
         }
         let real = if open.follow { self.follow(&path) } else { path.clone() };
         if real != path {
             self.check("open", "File", &real)?;
         }
-        if open.create && !self.nodes.contains_key(&real) {
+        let (readable, writable) = match open.mode {
+            OpenMode::Read => (true, false),
+            OpenMode::Write(_) => (false, true),
+            OpenMode::ReadWrite(_) => (true, true),
+            OpenMode::AskOnly => return Err(system(22, "Invalid argument (os error 22)")),
+        };
+        if open.mode.asks_create() && !self.nodes.contains_key(&real) {
             self.nodes.insert(real.clone(), Node::File(Vec::new()));
         }
         match self.nodes.get(&real) {
             Some(Node::File(_)) => {
-                let (readable, writable) = (open.read, open.write);
                 self.opens(open.id.0, Handle { named: path, readable, writable, ..handle(real) });
                 Ok(())
             }
@@ -58,7 +63,7 @@ impl World {
                 ErrorKind::FileError,
                 &format!("File error: file is a symbolic link but follow_symlinks is not enabled: {path}"),
             )),
-            Some(Node::Dir) if open.write => Err(system(21, "Is a directory (os error 21)")),
+            Some(Node::Dir) if writable => Err(system(21, "Is a directory (os error 21)")),
             Some(_) => Err(invalid(ErrorKind::ValidationError, "Validation error: argument is not a file")),
             None => Err(missing()),
         }
@@ -77,10 +82,7 @@ impl World {
             id: open.id,
             dir: open.dir,
             name: open.name.clone(),
-            read: false,
-            write: true,
-            create: true,
-            permissions: None,
+            mode: OpenMode::Write(IfMissing::Make(None)),
             follow: false,
         })
     }

@@ -10,7 +10,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{Session, name_text, path_text};
+use rex_tests::session::{MAKE, READ_WRITE, Session, name_text, path_text};
 use rex_tests::tree::{Tree, is_root};
 
 /// One request under one policy.
@@ -203,7 +203,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         moved_file(s, opening, "", "moved")
     }),
     plain("move_file, opened to be made", |s| {
-        let opening = OpenFile { create: true, write: true, ..request(s, "", "f") };
+        let opening = OpenFile { mode: MAKE, ..request(s, "", "f") };
         moved_file(s, opening, "", "moved")
     }),
     mounted("move_file, to another file system", |s| {
@@ -367,7 +367,7 @@ fn file(session: &mut Session, parent: &str, name: &str) -> FileId {
 
 /// A file at the top that is open for writing.
 fn writable(session: &mut Session, name: &str) -> FileId {
-    let opening = OpenFile { write: true, ..request(session, "", name) };
+    let opening = OpenFile { mode: READ_WRITE, ..request(session, "", name) };
     let id = opening.id;
     session.send(opening).unwrap();
     id
@@ -390,8 +390,7 @@ fn opening(session: &mut Session, name: &str, change: fn(&mut OpenFile)) -> Requ
 }
 
 fn make(request: &mut OpenFile) {
-    request.write = true;
-    request.create = true;
+    request.mode = MAKE;
 }
 
 fn target(session: &mut Session, name: &str, from: Option<FileId>) -> Request {

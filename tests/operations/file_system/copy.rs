@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Copy, OpenFile};
-use rex_tests::session::{ALLOW_ALL, Session};
+use rex_tests::session::{ALLOW_ALL, READ_WRITE, Session};
 use rex_tests::tree::{ORDINARY_USER, is_root, with_mounts};
 
 use super::writing::{copy, looks, names, open, open_as, open_through, write};
@@ -260,7 +260,7 @@ fn other_file_systems_and_mount_points_get_content_too() {
         let from = open(&mut session, "a");
         let text = session.text("mnt");
         let mnt = session.open_dir(&text).unwrap();
-        let request = OpenFile { write: true, ..session.opening_file(mnt, "b") };
+        let request = OpenFile { mode: READ_WRITE, ..session.opening_file(mnt, "b") };
         let to = request.id;
         session.send(request).unwrap();
         let at_mount = open(&mut session, "mount_point");
@@ -284,7 +284,7 @@ fn a_setting_can_be_a_destination() {
     session.tree.file("a", &value);
     let from = open(&mut session, "a");
     let dir = session.open_dir("/proc/sys/kernel").unwrap();
-    let request = OpenFile { write: true, ..session.opening_file(dir, "hostname") };
+    let request = OpenFile { mode: READ_WRITE, ..session.opening_file(dir, "hostname") };
     let to = request.id;
     if session.send(request).is_err() {
         rex_tests::skip::skipped("/proc/sys cannot be written here");

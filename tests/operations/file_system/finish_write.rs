@@ -8,7 +8,7 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Attributes, FinishWrite, Permissions, WriteHow};
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{ALLOW_ALL, Session};
+use rex_tests::session::{ALLOW_ALL, READ_WRITE, Session, WRITE};
 use rex_tests::tree::{
     ORDINARY_USER, Tree, access_list, as_ordinary_user, attribute, is_root, set_attribute, with_mounts,
 };
@@ -269,8 +269,7 @@ fn an_owner_who_cannot_be_kept_takes_the_set_id_bits_along() {
         let root = session.root();
         let dir = session.opening_entry(root, "open");
         let dir = session.send(dir.clone()).map(|_| dir.id).unwrap();
-        let request =
-            rex_ipc::file_system::OpenFile { read: false, write: true, ..session.opening_file(dir, "a") };
+        let request = rex_ipc::file_system::OpenFile { mode: WRITE, ..session.opening_file(dir, "a") };
         let file = request.id;
         session.send(request).unwrap();
 
@@ -397,7 +396,8 @@ fn a_full_disk_changes_nothing() {
             let mut session = session;
             let text = session.text("small");
             let dir = session.open_dir(&text).unwrap();
-            let request = rex_ipc::file_system::OpenFile { write: true, ..session.opening_file(dir, "a") };
+            let request =
+                rex_ipc::file_system::OpenFile { mode: READ_WRITE, ..session.opening_file(dir, "a") };
             let file = request.id;
             session.send(request).unwrap();
 
@@ -421,7 +421,8 @@ fn where_nothing_new_can_be_made_the_failure_says_so() {
     }
     let mut session = Session::with_policy(ALLOW_ALL);
     let dir = session.open_dir("/proc/sys/kernel").unwrap();
-    let request = rex_ipc::file_system::OpenFile { write: true, ..session.opening_file(dir, "hostname") };
+    let request =
+        rex_ipc::file_system::OpenFile { mode: READ_WRITE, ..session.opening_file(dir, "hostname") };
     let file = request.id;
     if session.send(request).is_err() {
         rex_tests::skip::skipped("/proc/sys cannot be written here");

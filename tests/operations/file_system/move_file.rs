@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{MoveFile, OpenFile, OpenLink, Opened};
 use rex_ipc::handle::{DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, READ_WRITE, Refused, Session, name_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 fn open(session: &mut Session, name: &str, change: impl FnOnce(&mut OpenFile)) -> FileId {
@@ -111,8 +111,7 @@ fn a_file_opened_to_be_made_asks_for_that_again() {
     let mut session = Session::with_policy(ALLOW_ALL);
     session.tree.file("a", "");
     let file = open(&mut session, "a", |request| {
-        request.write = true;
-        request.create = true;
+        request.mode = MAKE;
     });
     let root = session.root();
 
@@ -226,7 +225,7 @@ fn across<T: Send>(policy: &str, test: impl FnOnce(&mut Session, FileId, DirId) 
             fs::FileTimes::new().set_modified(old).set_accessed(old + std::time::Duration::from_secs(9));
         fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
         let mut session = Session::on_tree(tree, policy, |_| {});
-        let file = open(&mut session, "a", |request| request.write = true);
+        let file = open(&mut session, "a", |request| request.mode = READ_WRITE);
         let to = session.text("other");
         let to = session.open_dir(&to).unwrap();
         test(&mut session, file, to)

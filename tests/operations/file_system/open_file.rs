@@ -7,9 +7,9 @@ use nix::sys::stat::SFlag;
 use rex_broker::run::session::RunEnd;
 use rex_ipc::action::ActionId;
 use rex_ipc::failure::{ErrorKind, FailureClass};
-use rex_ipc::file_system::{OpenFile, Permissions};
+use rex_ipc::file_system::{IfMissing, OpenFile, OpenMode, Permissions};
 use rex_ipc::handle::{DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, Session, descriptor};
+use rex_tests::session::{ALLOW_ALL, MAKE_AND_WRITE, READ_WRITE, Session, descriptor, open_mode};
 use rex_tests::tree::is_root;
 
 use super::without_name;
@@ -78,7 +78,7 @@ fn a_link_is_refused_without_follow() {
     let root = session.root();
 
     for write in [false, true] {
-        let request = OpenFile { write, create: write, ..session.opening_file(root, "link") };
+        let request = OpenFile { mode: open_mode(true, write, write), ..session.opening_file(root, "link") };
         let failure = session.send(request).unwrap_err().failure();
         let link = session.text("link");
         assert_eq!(failure.kind, ErrorKind::FileError);
@@ -141,7 +141,7 @@ fn a_directory_is_not_a_file() {
         assert_eq!(failure.message.as_str(), named);
 
         // "A directory opened for writing fails earlier with `IoError` `Is a directory (os error 21)`."
-        let writing = OpenFile { follow, write: true, ..session.opening_file(root, name) };
+        let writing = OpenFile { follow, mode: READ_WRITE, ..session.opening_file(root, name) };
         assert_eq!(session.send(writing).unwrap_err().errno(), Some(21));
     }
 }
@@ -168,7 +168,11 @@ fn what_could_block_or_be_triggered_is_never_opened() {
             [(name.to_owned(), false), (name.to_owned(), true), (format!("to-{name}"), true)]
         {
             for (read, write, create) in [(true, false, false), (false, true, false), (true, true, true)] {
-                let request = OpenFile { read, write, create, follow, ..session.opening_file(root, &name) };
+                let request = OpenFile {
+                    mode: open_mode(read, write, create),
+                    follow,
+                    ..session.opening_file(root, &name)
+                };
                 let begun = Instant::now();
                 let failure = session.send(request).unwrap_err().failure();
                 assert_eq!(failure.kind, ErrorKind::ValidationError, "{name}: {failure:?}");
@@ -241,7 +245,7 @@ fn what_a_name_spells_is_asked_for_before_it_is_refused() {
 }
 
 fn making(session: &mut Session, dir: DirId, name: &str) -> OpenFile {
-    OpenFile { read: false, write: true, create: true, ..session.opening_file(dir, name) }
+    OpenFile { mode: MAKE_AND_WRITE, ..session.opening_file(dir, name) }
 }
 
 // spec, 4.3: "if `create`: check `create File`"; mode 0666 & ~umask.
@@ -270,8 +274,8 @@ fn a_new_file_has_the_mode_that_was_asked_for_less_the_umask() {
         let name = format!("new{bits:o}");
         for follow in [false, true] {
             let name = format!("{name}-{follow}");
-            let permissions = Permissions::new(bits);
-            let request = OpenFile { permissions, follow, ..making(&mut session, root, &name) };
+            let with_bits = OpenMode::Write(IfMissing::Make(Permissions::new(bits)));
+            let request = OpenFile { mode: with_bits, follow, ..making(&mut session, root, &name) };
             session.send(request).unwrap();
             assert_eq!(mode(&session, &name), u32::from(bits) & !umask(), "{name}");
         }
@@ -324,8 +328,8 @@ fn what_exists_is_opened_unchanged() {
     let before = session.tree.picture();
     let root = session.root();
 
-    let permissions = Permissions::new(0o777);
-    let request = OpenFile { read: true, permissions, ..making(&mut session, root, "there") };
+    let mode = OpenMode::ReadWrite(IfMissing::Make(Permissions::new(0o777)));
+    let request = OpenFile { mode, ..making(&mut session, root, "there") };
     let id = request.id;
     session.send(request).unwrap();
 
@@ -338,12 +342,18 @@ fn what_exists_is_opened_unchanged() {
 fn a_file_is_made_only_to_be_written() {
     let mut session = Session::with_policy(ALLOW_ALL);
     let root = session.root();
+    session.tree.file("there", "");
     let before = session.tree.picture();
+    session.records.clear();
 
-    let request = OpenFile { read: true, write: false, ..making(&mut session, root, "new") };
-    let refused = session.send(request).unwrap_err();
+    for (name, follow) in [("new", false), ("new", true), ("there", false)] {
+        let request = OpenFile { mode: OpenMode::AskOnly, follow, ..session.opening_file(root, name) };
+        let refused = session.send(request).unwrap_err();
 
-    assert_eq!((refused.kind(), refused.errno()), (Some(ErrorKind::IoError), Some(22)));
+        assert_eq!((refused.kind(), refused.errno()), (Some(ErrorKind::IoError), Some(22)), "{name}");
+        let asked = [format!("permit open File ~/{name}"), format!("permit create File ~/{name}")];
+        assert_eq!(session.questions(), asked);
+    }
     assert_eq!(session.tree.picture(), before);
 }
 
@@ -426,7 +436,7 @@ fn a_descriptor_is_opened_as_asked_and_closed_on_exec() {
     let root = session.root();
 
     for (read, write) in [(true, false), (false, true), (true, true)] {
-        let request = OpenFile { read, write, ..session.opening_file(root, "file") };
+        let request = OpenFile { mode: open_mode(read, write, false), ..session.opening_file(root, "file") };
         let id = request.id;
         session.send(request).unwrap();
         let file = session.services.host.handles.file(id).unwrap();

@@ -7,7 +7,7 @@ use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{MAX_CHUNK_BYTES, MAX_REPLY_BYTES};
 use rex_tests::peer::Reply;
-use rex_tests::session::{ALLOW_ALL, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, Session, WRITE, name_text};
 
 fn opened(session: &mut Session, name: &str) -> FileId {
     let root = session.root();
@@ -197,7 +197,7 @@ fn a_file_opened_for_writing_cannot_be_read() {
     let mut session = Session::with_policy(ALLOW_ALL);
     session.tree.file("a", "content");
     let root = session.root();
-    let request = OpenFile { read: false, write: true, ..session.opening_file(root, "a") };
+    let request = OpenFile { mode: WRITE, ..session.opening_file(root, "a") };
     let file = request.id;
     session.send(request).unwrap();
 

@@ -3,7 +3,7 @@
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{ChunkLength, EndChunk, OpenFile, ReadEnd};
 use rex_ipc::handle::FileId;
-use rex_tests::session::{ALLOW_ALL, Refused, Session};
+use rex_tests::session::{ALLOW_ALL, Refused, Session, WRITE};
 
 fn end(session: &mut Session, file: FileId, bytes: u32) -> Result<EndChunk, Refused> {
     session.send(ReadEnd { file, length: ChunkLength::new(bytes).unwrap() })
@@ -72,7 +72,7 @@ fn a_handle_that_was_not_opened_for_reading_gives_nothing() {
     let mut session = Session::with_policy(ALLOW_ALL);
     session.tree.file("f", "x");
     let root = session.root();
-    let opening = OpenFile { read: false, write: true, ..session.opening_file(root, "f") };
+    let opening = OpenFile { mode: WRITE, ..session.opening_file(root, "f") };
     let file = opening.id;
     session.send(opening).unwrap();
 

@@ -10,7 +10,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{DirId, FileId, WriterId};
 use rex_ipc::limits::MAX_CHUNK_BYTES;
-use rex_tests::session::{Refused, Session, path_text};
+use rex_tests::session::{READ_WRITE, Refused, Session, open_mode, path_text};
 
 /// How a script writes by default.
 pub(crate) const REPLACE: WriteHow = WriteHow::Replace { keep_owner: true };
@@ -23,7 +23,7 @@ pub(crate) fn open(session: &mut Session, name: &str) -> FileId {
 /// Opens a file of the tree.
 pub(crate) fn open_as(session: &mut Session, name: &str, read: bool, write: bool) -> FileId {
     let root = session.root();
-    let request = OpenFile { read, write, ..session.opening_file(root, name) };
+    let request = OpenFile { mode: open_mode(read, write, false), ..session.opening_file(root, name) };
     let id = request.id;
     session.send(request).expect("the tree's files can be opened");
     session.records.clear();
@@ -33,7 +33,7 @@ pub(crate) fn open_as(session: &mut Session, name: &str, read: bool, write: bool
 /// Opens the file that a link of the tree leads to.
 pub(crate) fn open_through(session: &mut Session, name: &str) -> FileId {
     let root = session.root();
-    let request = OpenFile { write: true, follow: true, ..session.opening_file(root, name) };
+    let request = OpenFile { mode: READ_WRITE, follow: true, ..session.opening_file(root, name) };
     let id = request.id;
     session.send(request).expect("the tree's links can be followed");
     session.records.clear();

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag};
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{OpenFile, Opened};
+use rex_ipc::file_system::{IfMissing, OpenFile, OpenMode, Opened, Permissions};
 use rex_ipc::interface::Needs;
 
 use super::{ask_through, entry_name, not_a_file, object_refusal, opened, refused_link, spelled};
@@ -29,7 +29,7 @@ impl Perform for OpenFile {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
         let named = ahead.file_at(self.dir, &self.name)?;
         ahead.ask::<Open>(&named);
-        if self.create {
+        if self.mode.asks_create() {
             ahead.ask::<Create>(&named);
         }
         let real = named.clone().followed(self.follow);
@@ -57,25 +57,45 @@ where
     let Some(entry) = EntryName::parse(request.name.as_str()) else {
         // Asked about first: what is wrong with the name is said only to who may know of the place.
         call.authorize::<Open, _>(FilePath(spelled.clone()))?;
-        if request.create {
+        if request.mode.asks_create() {
             call.authorize::<Create, _>(FilePath(spelled))?;
         }
         return Err(entry_name(request.name.as_str()).err().unwrap_or_else(not_a_file));
     };
     let place = FileAt::new(parent, entry);
     let open = call.authorize::<Open, _>(place.clone())?;
-    let create = if request.create { Some(call.authorize::<Create, _>(place.clone())?) } else { None };
+    let create =
+        if request.mode.asks_create() { Some(call.authorize::<Create, _>(place.clone())?) } else { None };
     ask_more(call, &place)?;
-    let file = Opening(request).open(call, &open, create.as_ref())?;
+    let file = Opening::of(request)?.open(call, &open, create.as_ref())?;
     let opened = opened(&file.name, open.resource().path.as_str())?;
     call.host.handles.keep_file(request.id, file);
     Ok(opened)
 }
 
 /// What was asked for, while it is carried out.
-struct Opening<'r>(&'r OpenFile);
+struct Opening {
+    access: Access,
+    /// The permissions of a new file, where one may be made.
+    make: Option<Option<Permissions>>,
+    follow: bool,
+}
 
-impl Opening<'_> {
+impl Opening {
+    fn of(request: &OpenFile) -> Result<Self, Error> {
+        let (read, write, if_missing) = match request.mode {
+            OpenMode::Read => (true, false, IfMissing::Fail),
+            OpenMode::Write(if_missing) => (false, true, if_missing),
+            OpenMode::ReadWrite(if_missing) => (true, true, if_missing),
+            OpenMode::AskOnly => return Err(Errno::EINVAL.into()),
+        };
+        let make = match if_missing {
+            IfMissing::Fail => None,
+            IfMissing::Make(permissions) => Some(permissions),
+        };
+        Ok(Self { access: Access { read, write }, make, follow: request.follow })
+    }
+
     fn open<'req, O>(
         &self,
         call: &mut Call<'req, O>,
@@ -85,9 +105,6 @@ impl Opening<'_> {
     where
         O: Needs<Open> + Needs<Create>,
     {
-        if self.0.create && !self.0.write {
-            return Err(Errno::EINVAL.into());
-        }
         // A file may appear or vanish between two looks; after a few rounds that is somebody's doing.
         for _ in 0..8 {
             match walk::entry(open) {
@@ -99,7 +116,7 @@ impl Opening<'_> {
                 Err(error) => return Err(self.system(&error)),
             }
             let Some(create) = create else { break };
-            match open::create_file(create, self.access(), self.mode(), self.asked()) {
+            match open::create_file(create, self.access, self.mode(), self.asked()) {
                 Err(error) if is(&error, Errno::EEXIST) => {}
                 result => return result.map_err(|error| self.system(&error)),
             }
@@ -115,14 +132,14 @@ impl Opening<'_> {
     ) -> Result<File, Error> {
         match reached.kind() {
             SFlag::S_IFREG => {}
-            SFlag::S_IFDIR if self.0.write => return Err(self.system(&Errno::EISDIR.into())),
+            SFlag::S_IFDIR if self.access.write => return Err(self.system(&Errno::EISDIR.into())),
             SFlag::S_IFLNK => return Err(refused_link(reached.name())),
             _ => return Err(not_a_file()),
         }
         if let Some(reason) = object_refusal(call, &reached) {
             return Err(call.refuse::<Open, _>(&FilePath(reached.name().clone()), reason));
         }
-        open::for_use(reached, &call.host.tools, self.access(), self.asked())
+        open::for_use(reached, &call.host.tools, self.access, self.asked())
             .map_err(|error| self.system(&error))
     }
 
@@ -136,7 +153,7 @@ impl Opening<'_> {
     where
         O: Needs<Open> + Needs<Create>,
     {
-        if !self.0.follow {
+        if !self.follow {
             return Err(refused_link(link.name()));
         }
         let tools = Rc::clone(&call.host.tools);
@@ -147,9 +164,9 @@ impl Opening<'_> {
             // Without a permit somebody has replaced the link by what it led to, and the first one counts.
             Found::Object(reached) => self.open_object(call, reached),
             // `create` is asked for the place where it will be.
-            Found::Missing(missing) if led.permit.is_some() && self.0.create => {
+            Found::Missing(missing) if led.permit.is_some() && self.make.is_some() => {
                 let create = call.authorize::<Create, _>(missing.place().clone())?;
-                open::create_target(&create, &missing, self.access(), self.mode(), self.asked())
+                open::create_target(&create, &missing, self.access, self.mode(), self.asked())
                     .map_err(|error| self.system(&error))
             }
             Found::Missing(_) => Err(self.system(&Errno::ENOENT.into())),
@@ -157,16 +174,12 @@ impl Opening<'_> {
     }
 
     fn asked(&self) -> Asked {
-        Asked { create: self.0.create, follow: self.0.follow }
-    }
-
-    fn access(&self) -> Access {
-        Access { read: self.0.read, write: self.0.write }
+        Asked { create: self.make.is_some(), follow: self.follow }
     }
 
     fn mode(&self) -> Mode {
-        let default = if self.0.follow { 0o644 } else { 0o666 };
-        Mode::from_bits_truncate(self.0.permissions.map_or(default, |bits| bits.bits().into()))
+        let default = if self.follow { 0o644 } else { 0o666 };
+        Mode::from_bits_truncate(self.make.flatten().map_or(default, |bits| bits.bits().into()))
     }
 
     /// A failure on the way under the name that Rex has for it; a denial stays what it is.
@@ -179,6 +192,6 @@ impl Opening<'_> {
 
     /// Rex names failures of the system after another library when links are followed; scripts may compare it.
     fn system(&self, error: &std::io::Error) -> Error {
-        Error::system_as(if self.0.follow { ErrorKind::RustixError } else { ErrorKind::IoError }, error)
+        Error::system_as(if self.follow { ErrorKind::RustixError } else { ErrorKind::IoError }, error)
     }
 }

@@ -5,7 +5,7 @@
 //! that its content is to come from, when there is one.
 
 use rex_ipc::action::file_system::{Create, Open, Read, Write};
-use rex_ipc::file_system::{OpenFile, OpenTarget, Opened};
+use rex_ipc::file_system::{IfMissing, OpenFile, OpenMode, OpenTarget, Opened};
 
 use super::open_file;
 use crate::gate::error::Error;
@@ -34,10 +34,7 @@ impl Perform for OpenTarget {
             id: self.id,
             dir: self.dir,
             name: self.name,
-            read: false,
-            write: true,
-            create: true,
-            permissions: None,
+            mode: OpenMode::Write(IfMissing::Make(None)),
             follow: false,
         };
         let opened = open_file::open(call, &request, |call, place| {
