@@ -52,7 +52,10 @@ macro_rules! number {
 pub(crate) use number;
 
 /// A UTF-8 text of at most `MAX` bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    serde::Serialize, serde::Deserialize, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
+#[serde(try_from = "String")]
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> Text<MAX> {
@@ -64,11 +67,7 @@ impl<const MAX: usize> Text<MAX> {
 
     /// The text, cut at the last character boundary that fits.
     pub fn cut(text: &str) -> Self {
-        let mut end = text.len().min(MAX);
-        while !text.is_char_boundary(end) {
-            end = end.saturating_sub(1);
-        }
-        Self(text.get(..end).unwrap_or_default().into())
+        Self(text.get(..text.floor_char_boundary(MAX)).unwrap_or_default().into())
     }
 
     /// The text itself.
@@ -88,39 +87,11 @@ impl<const MAX: usize> fmt::Display for Text<MAX> {
     }
 }
 
-impl<const MAX: usize> Serialize for Text<MAX> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
+impl<const MAX: usize> TryFrom<String> for Text<MAX> {
+    type Error = &'static str;
 
-impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bound<const MAX: usize>;
-
-        impl<const MAX: usize> Visitor<'_> for Bound<MAX> {
-            type Value = Text<MAX>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(out, "a text of at most {MAX} bytes")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                if text.len() > MAX {
-                    return Err(E::invalid_length(text.len(), &self));
-                }
-                Ok(Text(text.into()))
-            }
-
-            fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-                if text.len() > MAX {
-                    return Err(E::invalid_length(text.len(), &self));
-                }
-                Ok(Text(text))
-            }
-        }
-
-        deserializer.deserialize_string(Bound)
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(text).ok_or("a text longer than its type")
     }
 }
 
@@ -162,18 +133,8 @@ impl<'de, const MAX: usize> Deserialize<'de> for Bytes<MAX> {
                 write!(out, "at most {MAX} bytes")
             }
 
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                if bytes.len() > MAX {
-                    return Err(E::invalid_length(bytes.len(), &self));
-                }
-                Ok(Bytes(bytes.into()))
-            }
-
             fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
-                if bytes.len() > MAX {
-                    return Err(E::invalid_length(bytes.len(), &self));
-                }
-                Ok(Bytes(bytes))
+                Bytes::new(bytes).ok_or_else(|| E::custom("more bytes than its type has"))
             }
         }
 
@@ -230,11 +191,6 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MA
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-                if let Some(count) = sequence.size_hint()
-                    && count > MAX
-                {
-                    return Err(de::Error::invalid_length(count, &self));
-                }
                 // The count is the sender's claim: memory is taken as values arrive, each of which costs at least
                 // one byte of the frame, and never ahead of them.
                 let mut values = Vec::new();

@@ -4,6 +4,7 @@
 
 mod change;
 mod content;
+mod naming;
 
 use alloc::string::String;
 
@@ -15,12 +16,10 @@ use crate::limits::{MAX_CHUNK_BYTES, MAX_NAME_TEXT_BYTES, MAX_PAGE_ENTRIES, MAX_
 
 pub use change::*;
 pub use content::*;
+pub use naming::*;
 
 /// A path as the script gave it.
 pub type PathText = Text<MAX_PATH_TEXT_BYTES>;
-
-/// One component of a path as the script gave it; the broker refuses what is no single component.
-pub type NameText = Text<MAX_PATH_TEXT_BYTES>;
 
 /// Opens a directory, or makes and opens it.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -41,7 +40,7 @@ pub enum DirPlace {
     /// At an absolute path.
     Path(PathText),
     /// In a directory that is open, under this name.
-    Entry(DirId, NameText),
+    Entry(DirId, Spelled),
     /// Somewhere below a directory that is open, at this relative path, in which no link is followed.
     Below(DirId, PathText),
 }
@@ -75,7 +74,7 @@ pub struct OpenFile {
     /// The directory it is in.
     pub dir: DirId,
     /// Its name there.
-    pub name: NameText,
+    pub name: Spelled,
     /// What for.
     pub mode: OpenMode,
     /// Whether a link at this name is followed.
@@ -121,7 +120,7 @@ pub struct OpenTarget {
     /// The directory it is in.
     pub dir: DirId,
     /// Its name there.
-    pub name: NameText,
+    pub name: Spelled,
     /// The open file whose content it will get, if it gets that of a file.
     pub from: Option<FileId>,
 }
@@ -139,7 +138,7 @@ pub struct OpenLink {
     /// The directory it is in.
     pub dir: DirId,
     /// Its name there.
-    pub name: NameText,
+    pub name: Spelled,
 }
 
 /// Reads part of an open file.

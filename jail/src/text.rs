@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{
-    Chunk, ChunkLength, CreateDir, DirPlace, IfMissing, NameText, OpenDir, OpenFile, OpenMode, PathText,
-    ReadChunk,
+    Chunk, ChunkLength, CreateDir, DirPlace, IfMissing, OpenDir, OpenFile, OpenMode, PathText, ReadChunk,
+    Spelled,
 };
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::limits::MAX_PATH_TEXT_BYTES;
@@ -367,12 +367,12 @@ impl TextArray {
 ///
 /// # Errors
 /// `InvalidArguments`, `Invalid <what>: <path>` for a path without a last component.
-pub fn split(path: &str, what: &str) -> Fallible<(PathText, NameText)> {
+pub fn split(path: &str, what: &str) -> Fallible<(PathText, Spelled)> {
     let parts = Path::new(path);
     let name = parts.file_name().and_then(|name| name.to_str());
     let parent = parts.parent().and_then(|parent| parent.to_str());
     match (parent, name) {
-        (Some(parent), Some(name)) => Ok((value::path(parent)?, value::name(name)?)),
+        (Some(parent), Some(name)) => Ok((value::path(parent)?, value::spelled(name)?)),
         _ => Err(io_error(ErrorKind::InvalidArguments, format!("Invalid arguments: Invalid {what}: {path}"))),
     }
 }
@@ -384,7 +384,7 @@ pub fn split(path: &str, what: &str) -> Fallible<(PathText, NameText)> {
 pub fn split_two(source: &str, destination: &str) -> Fallible<TwoPaths> {
     let two = (split(source, "source path")?, split(destination, "destination path")?);
     let length =
-        |(parent, name): &(PathText, NameText)| parent.as_str().len().saturating_add(name.as_str().len());
+        |(parent, name): &(PathText, Spelled)| parent.as_str().len().saturating_add(name.as_str().len());
     if length(&two.0).saturating_add(length(&two.1)) > MOST_TEXT_BYTES {
         return Err(io_error(ErrorKind::IoError, "File name too long (os error 36)"));
     }
@@ -392,7 +392,7 @@ pub fn split_two(source: &str, destination: &str) -> Fallible<TwoPaths> {
 }
 
 /// The directories and names of two paths.
-type TwoPaths = ((PathText, NameText), (PathText, NameText));
+type TwoPaths = ((PathText, Spelled), (PathText, Spelled));
 
 /// Texts of requests in one frame; the rest of it is for their other fields, and for closes.
 const MOST_TEXT_BYTES: usize = 3 * MAX_PATH_TEXT_BYTES;
@@ -408,7 +408,7 @@ pub fn open_parent(id: DirId, path: PathText) -> OpenDir {
 }
 
 /// Opens a file for reading, not through a link.
-pub fn open_for_reading(id: FileId, dir: DirId, name: NameText) -> OpenFile {
+pub fn open_for_reading(id: FileId, dir: DirId, name: Spelled) -> OpenFile {
     OpenFile { id, dir, name, mode: OpenMode::Read, follow: false }
 }
 

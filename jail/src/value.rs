@@ -1,9 +1,8 @@
 //! The only place where wire values and script values become each other.
 
-use rex_ipc::bounded::Text;
 use rex_ipc::control::Argument;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{NameText, PathText};
+use rex_ipc::file_system::{NameText, PathText, Spelled};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, Map, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, too_large};
@@ -20,19 +19,34 @@ pub fn line(context: &NativeCallContext) -> u32 {
 /// # Errors
 /// `IoError` with the system's text for ENAMETOOLONG: no file system has a path that long.
 pub fn path(text: &str) -> Fallible<PathText> {
-    wire_text(text)
+    PathText::new(text).ok_or_else(|| io_error(ErrorKind::IoError, "File name too long (os error 36)"))
 }
 
-/// A name for the wire.
+/// A name for the wire, whatever it spells: the broker asks about it before it refuses it.
 ///
 /// # Errors
 /// As [`path`].
-pub fn name(text: &str) -> Fallible<NameText> {
-    wire_text(text)
+pub fn spelled(text: &str) -> Fallible<Spelled> {
+    Ok(path(text)?.into())
 }
 
-fn wire_text<const MAX: usize>(text: &str) -> Fallible<Text<MAX>> {
-    Text::new(text).ok_or_else(|| io_error(ErrorKind::IoError, "File name too long (os error 36)"))
+/// A name of an entry for the wire.
+///
+/// # Errors
+/// As [`path`]; for what is no name those that the broker has for what it is asked about: `InvalidPath`,
+/// `ValidationError` for `.`, and `IoError` with the system's text for nothing and for a slash at the end.
+pub fn name(text: &str) -> Fallible<NameText> {
+    path(text)?.try_into().map_err(|_| {
+        let is_name = |text: &str| PathText::new(text).is_some_and(|text| NameText::try_from(text).is_ok());
+        match text {
+            "" => io_error(ErrorKind::IoError, "No such file or directory (os error 2)"),
+            "." => io_error(ErrorKind::ValidationError, "Validation error: argument is not a file"),
+            _ if text.strip_suffix('/').is_some_and(is_name) => {
+                io_error(ErrorKind::IoError, "Not a directory (os error 20)")
+            }
+            _ => io_error(ErrorKind::InvalidPath, "Invalid path: file path must contain only a filename"),
+        }
+    })
 }
 
 /// A number of the wire as a script integer; what is larger than any script integer becomes the largest one.

@@ -26,7 +26,9 @@ use rex_ipc::batch::CallWriter;
 use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::codec;
 use rex_ipc::control::{Arguments, Ready};
-use rex_ipc::file_system::{ChunkLength, Close, CreateDir, DirPlace, OpenDir, OpenFile, OpenMode, ReadChunk};
+use rex_ipc::file_system::{
+    ChunkLength, Close, CreateDir, DirPlace, OpenDir, OpenFile, OpenMode, ReadChunk, Spelled,
+};
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::FINGERPRINT;
@@ -72,7 +74,7 @@ pub(crate) fn write_cat(writer: &mut CallWriter<'_>, dir: u32, parent: &str, nam
     let open_file = OpenFile {
         id: file,
         dir: id,
-        name: Text::new(name).expect("the name is short"),
+        name: Spelled::from(Text::new(name).expect("the name is short")),
         mode: OpenMode::Read,
         follow: false,
     };

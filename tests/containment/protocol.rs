@@ -6,7 +6,7 @@ use rex_broker::run::session::{RunEnd, Session};
 use rex_ipc::bounded::List;
 use rex_ipc::control::{Arguments, Outcome, Purpose, ScriptEnd};
 use rex_ipc::file_system::{
-    Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenMode, ReadChunk, Stat,
+    Close, CreateDir, DirPlace, ListEntries, OpenDir, OpenFile, OpenMode, ReadChunk, Spelled, Stat,
 };
 use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId};
@@ -275,7 +275,7 @@ fn open_file(id: u32, dir: u32) -> Request {
     Request::OpenFile(OpenFile {
         id: FileId(id),
         dir: DirId(dir),
-        name: rex_ipc::bounded::Text::new("uptime").unwrap(),
+        name: Spelled::from(rex_ipc::bounded::Text::new("uptime").unwrap()),
         mode: OpenMode::Read,
         follow: false,
     })

@@ -12,7 +12,7 @@ use rex_ipc::batch::{ReplyReader, ReplyWriter};
 use rex_ipc::bounded::Text;
 use rex_ipc::file_system::{
     Chunk, ChunkLength, Close, CreateDir, DirPlace, EntryPage, ListEntries, Metadata, OpenDir, OpenFile,
-    OpenMode, Opened, ReadChunk, Stat,
+    OpenMode, Opened, ReadChunk, Spelled, Stat,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Request;
@@ -190,7 +190,7 @@ impl<'a> Racer<'a> {
         self.perform::<Opened>(Request::OpenFile(OpenFile {
             id: file,
             dir,
-            name: Text::new("file").unwrap(),
+            name: Spelled::from(Text::new("file").unwrap()),
             mode: OpenMode::Read,
             follow,
         }))?;

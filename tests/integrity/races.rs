@@ -371,15 +371,21 @@ impl<'a> Racer<'a> {
                 let file = self.open_file(dir, "file", follow, false)?;
                 let to = self.open_dir(&self.scene.tree.text("open/spare"), false)?;
                 let id = FileId(self.number());
-                self.perform(MoveFile { file, to, name: text("moved"), id, backup: false })?;
+                self.perform(MoveFile { file, to, name: Spelled::from(text("moved")), id, backup: false })?;
             }
             Act::MoveDir => {
                 let open = self.open_dir(&self.scene.tree.text("open"), false)?;
                 let id = DirId(self.number());
-                self.perform(MoveDir { from: open, dir, to: open, name: text("moved-directory"), id })?;
+                self.perform(MoveDir {
+                    from: open,
+                    dir,
+                    to: open,
+                    name: Spelled::from(text("moved-directory")),
+                    id,
+                })?;
                 // Back again, so that the next round finds it.
                 let back = DirId(self.number());
-                let name = text(name.rsplit('/').next().unwrap_or_default());
+                let name = Spelled::from(text(name.rsplit('/').next().unwrap_or_default()));
                 self.perform(MoveDir { from: open, dir: id, to: open, name, id: back })?;
             }
             Act::DeleteFile => {
@@ -397,7 +403,12 @@ impl<'a> Racer<'a> {
             }
             Act::CreateLink => {
                 let target = text(&self.scene.tree.text("closed/file"));
-                self.perform(CreateLink { dir, name: text("made-link"), target, force: true })?;
+                self.perform(CreateLink {
+                    dir,
+                    name: Spelled::from(text("made-link")),
+                    target,
+                    force: true,
+                })?;
             }
             Act::SetMode => {
                 let handle = AnyId::File(self.open_file(dir, "file", follow, false)?);
@@ -441,7 +452,7 @@ impl<'a> Racer<'a> {
     fn open_file(&mut self, dir: DirId, name: &str, follow: bool, create: bool) -> Result<FileId, Error> {
         let id = FileId(self.number());
         let mode = OpenMode::ReadWrite(if create { IfMissing::Make(None) } else { IfMissing::Fail });
-        self.perform(OpenFile { id, dir, name: text(name), mode, follow })?;
+        self.perform(OpenFile { id, dir, name: Spelled::from(text(name)), mode, follow })?;
         Ok(id)
     }
 

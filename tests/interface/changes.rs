@@ -59,8 +59,8 @@ done! {
     ];
     MakePath => vec![MakePath { path: text("/srv/new/newer") }];
     CreateLink => vec![
-        CreateLink { dir: DirId(7), name: text("current"), target: text("../releases/7"), force: false },
-        CreateLink { dir: DirId(7), name: text("current"), target: text("/srv"), force: true },
+        CreateLink { dir: DirId(7), name: Spelled::from(text("current")), target: text("../releases/7"), force: false },
+        CreateLink { dir: DirId(7), name: Spelled::from(text("current")), target: text("/srv"), force: true },
     ];
     SetMode => {
         let permissions = Permissions::new(0o640).unwrap();
@@ -128,7 +128,13 @@ impl Sampled for MoveFile {
     fn requests() -> Vec<Self> {
         let name = || text("messages.1");
         [false, true]
-            .map(|backup| MoveFile { file: FileId(8), to: DirId(7), name: name(), id: FileId(13), backup })
+            .map(|backup| MoveFile {
+                file: FileId(8),
+                to: DirId(7),
+                name: Spelled::from(name()),
+                id: FileId(13),
+                backup,
+            })
             .into()
     }
 
@@ -140,7 +146,7 @@ impl Sampled for MoveFile {
 impl Sampled for MoveDir {
     fn requests() -> Vec<Self> {
         let (from, dir, to, id) = (DirId(5), DirId(6), DirId(7), DirId(13));
-        vec![MoveDir { from, dir, to, name: text("archive"), id }]
+        vec![MoveDir { from, dir, to, name: Spelled::from(text("archive")), id }]
     }
 
     fn replies() -> Vec<Opened> {

@@ -6,7 +6,7 @@ use rex_ipc::codec;
 use rex_ipc::control::*;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::{
-    Chunk, ChunkLength, CreateDir, DirPlace, OpenDir, OpenFile, OpenMode, Opened, ReadChunk,
+    Chunk, ChunkLength, CreateDir, DirPlace, OpenDir, OpenFile, OpenMode, Opened, ReadChunk, Spelled,
 };
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::handle::{AnyId, DirId, FileId};
@@ -120,7 +120,13 @@ fn cat() -> Vec<Request> {
             follow: false,
             create: CreateDir::No,
         }),
-        Request::OpenFile(OpenFile { id: file, dir, name: text("x"), mode: OpenMode::Read, follow: false }),
+        Request::OpenFile(OpenFile {
+            id: file,
+            dir,
+            name: Spelled::from(text("x")),
+            mode: OpenMode::Read,
+            follow: false,
+        }),
         Request::ReadChunk(ReadChunk { file, offset_bytes: 0, length: ChunkLength::MAX, redacted: false }),
         Request::Close(rex_ipc::file_system::Close { handle: AnyId::File(file) }),
         Request::Close(rex_ipc::file_system::Close { handle: AnyId::Dir(dir) }),

@@ -4,7 +4,7 @@ use rex_ipc::batch::Call;
 use rex_ipc::codec;
 use rex_ipc::control::{Arguments, LoadBegin, Outcome, OutputBegin};
 use rex_ipc::failure::Failure;
-use rex_ipc::file_system::{Chunk, EntryPage, OpenDir, OpenFile, ReadChunk};
+use rex_ipc::file_system::{Chunk, EntryPage, OpenDir, OpenFile, ReadChunk, ReadLink, StatEntry};
 use rex_ipc::frame::Header;
 use rex_ipc::runtime::{Log, RandomBytes, Sleep};
 use serde_json::{Value, json};
@@ -54,6 +54,13 @@ const REFUSED: &[(&str, &str, &[u8])] = &[
     ("sleep of 60,001 milliseconds", "Sleep", &[251, 0x61, 0xea]),
     ("4,097 random bytes", "RandomBytes", &[251, 1, 16]),
     ("permissions beyond 0o777", "OpenFile", &[8, 7, 1, b'x', 1, 1, 1, 251, 0, 2, 0]),
+    ("empty name", "ReadLink", &[7, 0]),
+    ("name `.`", "ReadLink", &[7, 1, b'.']),
+    ("name `..`", "StatEntry", &[7, 2, b'.', b'.']),
+    ("name with a slash", "ReadLink", &[7, 3, b'a', b'/', b'b']),
+    ("name with a zero byte", "StatEntry", &[7, 2, b'a', 0]),
+    ("name with an escaped slash", "ReadLink", &[7, 4, 0xf4, 0x8f, 0xbc, 0xaf]),
+    ("escaped name `.`", "StatEntry", &[7, 4, 0xf4, 0x8f, 0xbc, 0xae]),
     ("open mode without a number", "OpenFile", &[8, 7, 1, b'x', 4, 0]),
     ("error number of 65,536", "Failure", &[2, 252, 0, 0, 1, 0, 0, 0]),
     ("error kind without a number", "Failure", &[0, 25, 0]),
@@ -93,6 +100,8 @@ fn is_refused(type_name: &str, bytes: &[u8]) -> bool {
         "Outcome" => codec::decode_exactly::<Outcome>(bytes).is_err(),
         "OpenDir" => codec::decode_exactly::<OpenDir>(bytes).is_err(),
         "OpenFile" => codec::decode_exactly::<OpenFile>(bytes).is_err(),
+        "ReadLink" => codec::decode_exactly::<ReadLink>(bytes).is_err(),
+        "StatEntry" => codec::decode_exactly::<StatEntry>(bytes).is_err(),
         "EntryPage" => codec::decode_exactly::<EntryPage>(bytes).is_err(),
         "ReadChunk" => codec::decode_exactly::<ReadChunk>(bytes).is_err(),
         "Sleep" => codec::decode_exactly::<Sleep>(bytes).is_err(),

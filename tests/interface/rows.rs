@@ -131,10 +131,14 @@ impl Sampled for OpenDir {
         vec![
             open(DirPlace::Path(text("/var/log")), false, CreateDir::No),
             open(DirPlace::Path(text("/srv/new")), false, CreateDir::Leaf),
-            open(DirPlace::Entry(DirId(6), text("sub")), true, CreateDir::All),
+            open(DirPlace::Entry(DirId(6), Spelled::from(text("sub"))), true, CreateDir::All),
             open(DirPlace::Below(DirId(6), text("a/b")), false, CreateDir::No),
             // A name with a byte that is not UTF-8 travels as the character U+10FFFF.
-            open(DirPlace::Entry(DirId(6), text(&rex_ipc::name::to_text(b"\xff"))), true, CreateDir::AskOnly),
+            open(
+                DirPlace::Entry(DirId(6), Spelled::from(text(&rex_ipc::name::to_text(b"\xff")))),
+                true,
+                CreateDir::AskOnly,
+            ),
         ]
     }
 
@@ -145,8 +149,13 @@ impl Sampled for OpenDir {
 
 impl Sampled for OpenFile {
     fn requests() -> Vec<Self> {
-        let open =
-            |mode, follow| OpenFile { id: FileId(8), dir: DirId(7), name: text("messages"), mode, follow };
+        let open = |mode, follow| OpenFile {
+            id: FileId(8),
+            dir: DirId(7),
+            name: Spelled::from(text("messages")),
+            mode,
+            follow,
+        };
         let make = |bits| IfMissing::Make(Some(Permissions::new(bits).unwrap()));
         vec![
             open(OpenMode::Read, false),
@@ -165,7 +174,8 @@ impl Sampled for OpenFile {
 
 impl Sampled for OpenTarget {
     fn requests() -> Vec<Self> {
-        let open = |from| OpenTarget { id: FileId(9), dir: DirId(7), name: text("copy"), from };
+        let open =
+            |from| OpenTarget { id: FileId(9), dir: DirId(7), name: Spelled::from(text("copy")), from };
         vec![open(None), open(Some(FileId(8)))]
     }
 
@@ -236,7 +246,7 @@ impl Sampled for ListEntries {
 
 impl Sampled for OpenLink {
     fn requests() -> Vec<Self> {
-        vec![OpenLink { id: FileId(10), dir: DirId(9), name: text("bin") }]
+        vec![OpenLink { id: FileId(10), dir: DirId(9), name: Spelled::from(text("bin")) }]
     }
 
     fn replies() -> Vec<()> {
@@ -246,7 +256,7 @@ impl Sampled for OpenLink {
 
 impl Sampled for ReadLink {
     fn requests() -> Vec<Self> {
-        vec![ReadLink { dir: DirId(9), name: text("bin") }]
+        vec![ReadLink { dir: DirId(9), name: NameText::try_from(text("bin")).unwrap() }]
     }
 
     fn replies() -> Vec<LinkTarget> {
@@ -266,7 +276,7 @@ impl Sampled for Stat {
 
 impl Sampled for StatEntry {
     fn requests() -> Vec<Self> {
-        vec![StatEntry { dir: DirId(7), name: text("fifo") }]
+        vec![StatEntry { dir: DirId(7), name: NameText::try_from(text("fifo")).unwrap() }]
     }
 
     fn replies() -> Vec<Metadata> {

@@ -1,11 +1,13 @@
 //! What does a type look like on the wire? Found by running its own decoder against a recording source of values.
 //!
 //! The recorder hands out values and writes down what was asked for. It runs a type again until each variant of each
-//! enum was seen; a bound is read from what the decoder says it expects, and a range of integers is found by trying.
+//! enum was seen; ranges of integers and what texts may be are found by trying, and other bounds are read from what the decoder
+//! says it expects.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use rex_ipc::limits::MAX_FRAME_BYTES;
 use serde::de::value::U32Deserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer,
@@ -40,11 +42,12 @@ pub(crate) fn trace<T: DeserializeOwned>(types: &mut Types) -> String {
         let mut run = Run::plan(&mut tape, Vec::new());
         T::deserialize(Recorder { run: &mut run, out: &mut String::new() })
             .unwrap_or_else(|error| panic!("no sample of {} was found: {error}", std::any::type_name::<T>()));
-        let (choices, asked) = (run.choices, run.asked);
+        let (choices, asked, texts) = (run.choices, run.asked, run.next_text);
+        let texts = (0..texts).map(|at| kind_of_text::<T>(&tape, &choices, at)).collect();
         let ranges =
             asked.iter().enumerate().map(|(at, width)| range::<T>(&tape, &choices, at, *width)).collect();
 
-        let mut run = Run::replay(&mut tape, choices, ranges);
+        let mut run = Run::replay(&mut tape, choices, ranges, texts);
         let mut out = String::new();
         T::deserialize(Recorder { run: &mut run, out: &mut out }).expect("the same values decode again");
         if tape.enums.values().all(|variants| variants.iter().all(Option::is_some)) {
@@ -86,7 +89,7 @@ impl Width {
 fn range<T: DeserializeOwned>(tape: &Tape, choices: &[usize], at: usize, width: Width) -> String {
     let accepted = |value: i128| {
         let mut tape = tape.clone();
-        let mut run = Run::replay(&mut tape, choices.to_vec(), Vec::new());
+        let mut run = Run::replay(&mut tape, choices.to_vec(), Vec::new(), Vec::new());
         run.override_at = Some((at, value));
         T::deserialize(Recorder { run: &mut run, out: &mut String::new() }).is_ok()
     };
@@ -106,6 +109,41 @@ fn range<T: DeserializeOwned>(tape: &Tape, choices: &[usize], at: usize, width: 
         format!("{}[{least}..{most}]", width.name())
     }
 }
+
+/// What a text is and how many bytes it may have, found by trying: a `name` where nothing is taken that names no entry, a
+/// `text` where all of that is.
+fn kind_of_text<T: DeserializeOwned>(tape: &Tape, choices: &[usize], at: usize) -> String {
+    let accepted = |text: &str| {
+        let mut tape = tape.clone();
+        let mut run = Run::replay(&mut tape, choices.to_vec(), Vec::new(), Vec::new());
+        run.text_at = Some((at, text.into()));
+        T::deserialize(Recorder { run: &mut run, out: &mut String::new() }).is_ok()
+    };
+    let kind = match NO_NAMES.iter().filter(|text| accepted(text)).count() {
+        0 => "name",
+        count if count == NO_NAMES.len() => "text",
+        _ => panic!("{} has a text of a third kind", std::any::type_name::<T>()),
+    };
+    let of_length = |bytes: usize| accepted(&TEXT.repeat(bytes));
+    if of_length(UNBOUNDED_BYTES) {
+        return kind.into();
+    }
+    let (mut most, mut too_long) = (TEXT.len(), UNBOUNDED_BYTES);
+    while too_long - most > 1 {
+        let middle = most.midpoint(too_long);
+        if of_length(middle) { most = middle } else { too_long = middle }
+    }
+    format!("{kind}[..{most}]")
+}
+
+/// A text of this length is bounded only by what it travels in.
+const UNBOUNDED_BYTES: usize = 2 * MAX_FRAME_BYTES;
+
+/// Not empty, neither `.` nor `..`, without a slash or a zero byte, escaped or not: docs/wire.md, section 6.
+const NO_NAMES: &[&str] = &["", ".", "..", "a/b", "/", "a\0", "\u{10FF2F}", "\u{10FF2E}", "\u{10FF00}"];
+
+/// The text that is handed out.
+const TEXT: &str = "a";
 
 /// The integer that is handed out; every bounded integer of the boundary includes it.
 const SAMPLE: i128 = 1;
@@ -156,6 +194,11 @@ struct Run<'a> {
     asked: Vec<Width>,
     ranges: Vec<String>,
     override_at: Option<(usize, i128)>,
+    /// What each text that was asked for is: any, or one that names an entry.
+    texts: Vec<String>,
+    next_text: usize,
+    /// A text that is handed out in the place of the usual one.
+    text_at: Option<(usize, String)>,
 }
 
 impl<'a> Run<'a> {
@@ -169,11 +212,14 @@ impl<'a> Run<'a> {
             asked: Vec::new(),
             ranges: Vec::new(),
             override_at: None,
+            texts: Vec::new(),
+            next_text: 0,
+            text_at: None,
         }
     }
 
-    fn replay(tape: &'a mut Tape, choices: Vec<usize>, ranges: Vec<String>) -> Self {
-        Self { replaying: true, ranges, ..Self::plan(tape, choices) }
+    fn replay(tape: &'a mut Tape, choices: Vec<usize>, ranges: Vec<String>, texts: Vec<String>) -> Self {
+        Self { replaying: true, ranges, texts, ..Self::plan(tape, choices) }
     }
 
     fn integer(&mut self, width: Width) -> (i128, String) {
@@ -207,7 +253,7 @@ struct Recorder<'r, 'a> {
     out: &'r mut String,
 }
 
-/// The number in what a decoder says it expects, such as "a text of at most 64 bytes".
+/// The number in what a decoder says it expects, such as "at most 64 values".
 fn bound(expected: &dyn Expected) -> String {
     let words = expected.to_string();
     let number = words.split_once("at most ").and_then(|(_, rest)| rest.split(' ').next());
@@ -270,8 +316,11 @@ impl<'de> Deserializer<'de> for Recorder<'_, '_> {
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
-        *self.out = format!("text{}", bound(&visitor));
-        visitor.visit_string(String::new())
+        let at = self.run.next_text;
+        self.run.next_text += 1;
+        *self.out = self.run.texts.get(at).map_or("text", String::as_str).into();
+        let tried = self.run.text_at.as_ref().filter(|(index, _)| *index == at);
+        visitor.visit_string(tried.map_or(TEXT, |(_, text)| text).into())
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {

@@ -13,7 +13,7 @@ use rex_ipc::interface::Request;
 use rex_ipc::limits::MAX_BATCH;
 use rex_ipc::runtime::{Now, RandomBytes, RandomCount};
 use rex_tests::peer::Reply;
-use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, Session, entry_text, name_text, path_text};
 use rex_tests::tree::Tree;
 
 fn open_dir(id: u32, path: &str) -> Request {
@@ -298,7 +298,7 @@ fn no_request_behind_a_full_chunk_ends_the_run() {
         read(8),
         ReadEnd { file, length }.into(),
         Stat { handle: AnyId::Dir(dir) }.into(),
-        StatEntry { dir, name: name_text("large") }.into(),
+        StatEntry { dir, name: entry_text("large") }.into(),
         ListEntries { dir, restart: true }.into(),
         ListDetails { dir, restart: true }.into(),
         open_dir(9, &root),
@@ -345,7 +345,7 @@ fn a_link_behind_a_full_chunk_is_refused_before_it_is_read() {
             open_dir(7, &root),
             open_file(8, 7, "large"),
             read(8),
-            ReadLink { dir: DirId(7), name: name_text("link") }.into(),
+            ReadLink { dir: DirId(7), name: entry_text("link") }.into(),
         ])
         .unwrap();
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 use rex_broker::gate::forbidden;
 use rex_ipc::file_system::{CreateDir, OpenDir, OpenFile, OpenLink, OpenListing, ReadLink, StatEntry};
 use rex_ipc::handle::{DirId, FileId};
-use rex_tests::session::{ALLOW_ALL, MAKE, Session, name_text, open_mode, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, entry_text, name_text, open_mode, path_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 /// Whether the last decision was a denial for a reason of the broker's own.
@@ -159,9 +159,9 @@ fn no_operation_reaches_the_broker_through_a_handle_on_proc() {
         let id = FileId(session.number());
         let request = OpenLink { id, dir: proc, name: name_text(name) };
         assert!(session.send(request).unwrap_err().is_denial(), "{name}");
-        let request = ReadLink { dir: proc, name: name_text(name) };
+        let request = ReadLink { dir: proc, name: entry_text(name) };
         assert!(session.send(request).unwrap_err().is_denial(), "{name}");
-        let request = StatEntry { dir: proc, name: name_text(name) };
+        let request = StatEntry { dir: proc, name: entry_text(name) };
         assert!(session.send(request).unwrap_err().is_denial(), "{name}");
     }
     for path in [

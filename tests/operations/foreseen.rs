@@ -16,7 +16,7 @@ use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_tests::malformed::Numbers;
-use rex_tests::session::{Session, open_mode};
+use rex_tests::session::{Session, name_text, open_mode};
 
 /// Some of everything is denied, so that requests end at each of their questions.
 const POLICY: &str = r#"
@@ -144,7 +144,7 @@ fn any_request(session: &Session, open: &mut Open, numbers: &mut Numbers) -> Req
     open.writers.retain(|id| handles.writer(*id).is_ok());
     let mut coin = || numbers.below(2) == 0;
     let (one, two, three) = (coin(), coin(), coin());
-    let name: NameText = Text::new(pick(NAMES, numbers)).unwrap();
+    let name = name_text(pick(NAMES, numbers));
     let path: PathText = Text::new(pick(PATHS, numbers)).unwrap();
     let whole: PathText = Text::new(session.text(pick(NAMES, numbers))).unwrap();
     let root = || OpenDir {
@@ -221,7 +221,7 @@ fn without_file(
     number: u32,
     dir: DirId,
     to: DirId,
-    name: NameText,
+    name: Spelled,
     path: PathText,
     whole: PathText,
     (one, two, three): (bool, bool, bool),
@@ -265,20 +265,14 @@ fn without_file(
         (27, _) => MakePath { path: whole }.into(),
         (28, _) => DeletePath { path: whole, recursive: one }.into(),
         (29, _) => ListEntries { dir, restart: true }.into(),
-        (30, _) => {
-            if one {
-                ListDetails { dir, restart: true }.into()
-            } else {
-                StatEntry { dir, name }.into()
-            }
-        }
-        (31, _) => {
-            if one {
-                ReadLink { dir, name }.into()
-            } else {
-                Stat { handle: AnyId::Dir(dir) }.into()
-            }
-        }
+        (30, _) => match name {
+            Spelled::Entry(name) if !one => StatEntry { dir, name }.into(),
+            _ => ListDetails { dir, restart: true }.into(),
+        },
+        (31, _) => match name {
+            Spelled::Entry(name) if one => ReadLink { dir, name }.into(),
+            _ => Stat { handle: AnyId::Dir(dir) }.into(),
+        },
         (32, _) => {
             open.dirs.push(DirId(number));
             if one {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, OpenFile, ReadLink, Stat};
 use rex_ipc::handle::{AnyId, DirId};
-use rex_tests::session::{ALLOW_ALL, MAKE, Session, descriptor, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, descriptor, entry_text, path_text};
 use rex_tests::tree::{Tree, as_ordinary_user, is_root, with_mounts};
 
 #[test]
@@ -52,7 +52,7 @@ fn a_tree_deeper_than_the_longest_path_is_walked_by_handles() {
     nix::unistd::symlinkat(target.as_str(), held.in_place().fd, "link").unwrap();
     nix::unistd::symlinkat("deep", held.in_place().fd, "to-deep").unwrap();
     drop(held);
-    let read = session.send(ReadLink { dir, name: name_text("link") }).unwrap();
+    let read = session.send(ReadLink { dir, name: entry_text("link") }).unwrap();
     assert_eq!(read.target.as_str(), target);
     let request = OpenFile { follow: true, ..session.opening_file(dir, "to-deep") };
     session.send(request).unwrap();

@@ -8,7 +8,7 @@ use nix::unistd::gettid;
 use rex_ipc::file_system::Details;
 use rex_ipc::file_system::{CreateDir, DirPlace, ListDetails, OpenDir, OpenFile, OpenListing, ReadLink};
 use rex_ipc::handle::DirId;
-use rex_tests::session::{ALLOW_ALL, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, Session, entry_text, path_text};
 use rex_tests::tree::{Tree, is_root, mount_new, with_mounts};
 
 /// A process that is not of the run.
@@ -204,7 +204,7 @@ fn no_other_place_of_a_proc_shows_a_process_of_the_run() {
                 for name in ["self", "thread-self"] {
                     let refused = session.cat(&format!("{place}/{name}/environ")).unwrap_err();
                     assert!(refused.is_denial(), "{place}/{name}");
-                    let refused = session.send(ReadLink { dir: proc, name: name_text(name) }).unwrap_err();
+                    let refused = session.send(ReadLink { dir: proc, name: entry_text(name) }).unwrap_err();
                     assert!(refused.is_denial(), "{place}/{name}");
                 }
                 shows_others(&mut session, &place, other.pid());

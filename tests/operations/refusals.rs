@@ -16,7 +16,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{ALLOW_ALL, MAKE, Session, name_text, path_text};
+use rex_tests::session::{ALLOW_ALL, MAKE, Session, entry_text, name_text, path_text};
 use rex_tests::tree::{Tree, is_root, with_mounts};
 
 use crate::denials::fingerprint;
@@ -197,8 +197,8 @@ const ROWS: &[Row] = &[
     }),
     row("open_listing", |s| listing(s, THING)),
     row("open_listing, with a slash", |s| listing(s, "place/thing/")),
-    row("read_link", |s| vec![ReadLink { dir: place(s), name: name_text("thing") }.into()]),
-    row("stat_entry", |s| vec![StatEntry { dir: place(s), name: name_text("thing") }.into()]),
+    row("read_link", |s| vec![ReadLink { dir: place(s), name: entry_text("thing") }.into()]),
+    row("stat_entry", |s| vec![StatEntry { dir: place(s), name: entry_text("thing") }.into()]),
     row("list_details", |s| vec![ListDetails { dir: place(s), restart: true }.into()]),
     row("make_dir, below it", |s| {
         vec![

@@ -142,6 +142,17 @@ class Notation:
         return (name, inner, low, high)
 
 
+# Section 6: names of files.
+def name_bytes(text):
+    escaped = lambda character: 0x10FF00 <= ord(character) <= 0x10FFFF
+    return b"".join(bytes([ord(c) - 0x10FF00]) if escaped(c) else c.encode("utf-8") for c in text)
+
+
+def is_name(text):
+    name = name_bytes(text)
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+
+
 UNSIGNED = {"u16": 16, "u32": 32, "u64": 64}
 
 
@@ -201,7 +212,7 @@ class Wire:
             if kind == "bool":
                 return flag == 1
             return self.read(inner, reader) if flag else None
-        if kind in ("text", "bytes", "list"):
+        if kind in ("text", "name", "bytes", "list"):
             count = read_integer(reader)
             if high is not None and count > high:
                 raise Refused("longer than its type")
@@ -213,9 +224,12 @@ class Wire:
             if kind == "bytes":
                 return list(data)
             try:
-                return data.decode("utf-8")
+                text = data.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise Refused("text is not UTF-8") from error
+            if kind == "name" and not is_name(text):
+                raise Refused("not the name of an entry")
+            return text
         return self.read(self.types[kind], reader)
 
     def write(self, shape, value):
@@ -242,7 +256,7 @@ class Wire:
             return bytes([value])
         if kind == "option":
             return b"\0" if value is None else b"\1" + self.write(inner, value)
-        if kind == "text":
+        if kind in ("text", "name"):
             data = value.encode("utf-8")
             return write_integer(len(data)) + data
         if kind == "bytes":

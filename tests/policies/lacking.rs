@@ -7,9 +7,9 @@ use rex_ipc::bounded::{Bytes, Text};
 use rex_ipc::failure::FailureClass;
 use rex_ipc::file_system::{
     Allocate, Attributes, BeginFile, BeginWrite, ChunkLength, Copy, CreateDir, CreateLink, DeleteDir,
-    DeleteFile, DirPlace, FinishWrite, ListEntries, MakeDir, MoveDir, MoveFile, NewTime, OpenDir, OpenFile,
-    OpenListing, OpenMode, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner, SetTimes,
-    SetXAttr, Stat, Truncate, WriteChunk, WriteHow,
+    DeleteFile, DirPlace, FinishWrite, ListEntries, MakeDir, MoveDir, MoveFile, NameText, NewTime, OpenDir,
+    OpenFile, OpenListing, OpenMode, OpenTarget, Permissions, ReadChunk, ReadLink, SetMode, SetOwner,
+    SetTimes, SetXAttr, Spelled, Stat, Truncate, WriteChunk, WriteHow,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
@@ -38,7 +38,7 @@ fn open_file(id: u32, dir: u32, name: &str) -> OpenFile {
     OpenFile {
         id: FileId(id),
         dir: DirId(dir),
-        name: Text::new(name.to_owned()).unwrap(),
+        name: Spelled::from(Text::new(name.to_owned()).unwrap()),
         mode: OpenMode::Read,
         follow: false,
     }
@@ -122,11 +122,12 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
     let begin = BeginWrite { id: WriterId(3), file: FileId(2), how: WriteHow::Replace { keep_owner: false } };
     let (file, dir) = (AnyId::File(FileId(2)), AnyId::Dir(DirId(2)));
     let entry = || {
-        let at = DirPlace::Entry(DirId(1), name("d"));
+        let at = DirPlace::Entry(DirId(1), Spelled::from(name("d")));
         Request::from(OpenDir { id: DirId(2), at, follow: false, create: CreateDir::No })
     };
-    let target = OpenTarget { id: FileId(3), dir: DirId(1), name: name("copy"), from: Some(FileId(2)) };
-    let link = CreateLink { dir: DirId(1), name: name("l"), target: path("a"), force: true };
+    let target =
+        OpenTarget { id: FileId(3), dir: DirId(1), name: Spelled::from(name("copy")), from: Some(FileId(2)) };
+    let link = CreateLink { dir: DirId(1), name: Spelled::from(name("l")), target: path("a"), force: true };
     let owner = SetOwner { handle: file, user: Some(Text::new("0".to_owned()).unwrap()), group: None };
     let xattr = SetXAttr {
         file: FileId(2),
@@ -190,8 +191,14 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
             vec![
                 top(),
                 open_file(2, 1, "a").into(),
-                MoveFile { file: FileId(2), to: DirId(1), name: name("b"), id: FileId(3), backup: false }
-                    .into(),
+                MoveFile {
+                    file: FileId(2),
+                    to: DirId(1),
+                    name: Spelled::from(name("b")),
+                    id: FileId(3),
+                    backup: false,
+                }
+                .into(),
             ],
         ),
         (
@@ -199,7 +206,14 @@ fn calls(root: &str) -> Vec<(&'static str, Vec<Request>)> {
             vec![
                 top(),
                 entry(),
-                MoveDir { from: DirId(1), dir: DirId(2), to: DirId(1), name: name("e"), id: DirId(3) }.into(),
+                MoveDir {
+                    from: DirId(1),
+                    dir: DirId(2),
+                    to: DirId(1),
+                    name: Spelled::from(name("e")),
+                    id: DirId(3),
+                }
+                .into(),
             ],
         ),
         (
@@ -386,7 +400,8 @@ fn a_listing_and_a_link_are_named_too() {
     let mut session = session("");
     let root = session.text("");
     let listing = OpenListing { id: DirId(1), path: Text::new(root.clone()).unwrap() };
-    let link = ReadLink { dir: DirId(1), name: Text::new("l".to_owned()).unwrap() };
+    let link =
+        ReadLink { dir: DirId(1), name: NameText::try_from(Text::new("l".to_owned()).unwrap()).unwrap() };
 
     session
         .batch(vec![listing.into(), ListEntries { dir: DirId(1), restart: true }.into(), link.into()])

@@ -23,7 +23,7 @@ use rex_ipc::control::Arguments;
 use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::{
     Chunk, ChunkLength, Close, CreateDir, DirPlace, Entry, IfMissing, ListEntries, NameText, OpenDir,
-    OpenFile, OpenMode, PathText, ReadChunk,
+    OpenFile, OpenMode, PathText, ReadChunk, Spelled,
 };
 use rex_ipc::frame::Kind;
 use rex_ipc::handle::{AnyId, DirId, FileId};
@@ -392,9 +392,14 @@ pub fn open_mode(read: bool, write: bool, create: bool) -> OpenMode {
     }
 }
 
-/// A name on the wire.
-pub fn name_text(name: &str) -> NameText {
-    Text::new(name).expect("the name fits")
+/// What a script gives as a name, on the wire.
+pub fn name_text(name: &str) -> Spelled {
+    path_text(name).into()
+}
+
+/// The name of an entry on the wire.
+pub fn entry_text(name: &str) -> NameText {
+    path_text(name).try_into().expect("it is a name")
 }
 
 fn recorder(limits: &Limits, compat: bool) -> Recorder {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
+use rex_ipc::file_system::NameText;
 use rex_ipc::name;
 
 /// An absolute, lexically normalized path, in the text form of [`rex_ipc::name`].
@@ -201,6 +202,11 @@ impl EntryName {
     /// The component in the text form of [`rex_ipc::name`], or nothing when it is no single component.
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_bytes(if text.is_ascii() { text.as_bytes().to_vec() } else { name::to_bytes(text) })
+    }
+
+    /// The component that crossed the boundary as one.
+    pub fn of(name: &NameText) -> Self {
+        Self(CString::new(name::to_bytes(name.as_str())).expect("a name has no zero byte"))
     }
 
     /// The component in bytes, or nothing when it is no single component.

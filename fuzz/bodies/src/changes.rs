@@ -11,7 +11,7 @@ use crate::session::{Choices, Ids, NAMES};
 pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choices<'_>) -> String) -> Request {
     match kind {
         0 => BeginWrite { file: FileId(ids.old()), id: WriterId(ids.fresh()), how: how(ids.choices) }.into(),
-        1 => BeginFile { dir: DirId(ids.old()), path: name(ids), id: WriterId(ids.fresh()) }.into(),
+        1 => BeginFile { dir: DirId(ids.old()), path: relative(ids), id: WriterId(ids.fresh()) }.into(),
         2 => WriteChunk { writer: WriterId(ids.old()), bytes: content(ids.choices) }.into(),
         3 => FinishWrite {
             writer: WriterId(ids.old()),
@@ -63,9 +63,8 @@ pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choice
             _ => DeletePath { path: Text::cut(&path(ids.choices)), recursive: ids.choices.coin() }.into(),
         },
         9 => match ids.choices.below(2) {
-            0 => {
-                MakeDir { dir: DirId(ids.old()), path: name(ids), attributes: attributes(ids.choices) }.into()
-            }
+            0 => MakeDir { dir: DirId(ids.old()), path: relative(ids), attributes: attributes(ids.choices) }
+                .into(),
             _ => MakePath { path: Text::cut(&path(ids.choices)) }.into(),
         },
         10 => match ids.choices.below(4) {
@@ -93,7 +92,11 @@ pub(crate) fn request(kind: u8, ids: &mut Ids<'_, '_>, path: impl Fn(&mut Choice
     }
 }
 
-fn name(ids: &mut Ids<'_, '_>) -> PathText {
+fn name(ids: &mut Ids<'_, '_>) -> Spelled {
+    relative(ids).into()
+}
+
+fn relative(ids: &mut Ids<'_, '_>) -> PathText {
     Text::cut(ids.choices.one(NAMES))
 }
 

@@ -28,7 +28,7 @@ use rex_ipc::bounded::Text;
 use rex_ipc::control::RequestNumber;
 use rex_ipc::file_system::{
     ChunkLength, Close, CreateDir, DirPlace, IfMissing, ListEntries, OpenDir, OpenFile, OpenLink,
-    OpenListing, OpenMode, Permissions, ReadChunk, ReadLink, Stat, StatEntry,
+    OpenListing, OpenMode, PathText, Permissions, ReadChunk, ReadLink, Spelled, Stat, StatEntry,
 };
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::{ROWS, Request};
@@ -214,7 +214,7 @@ impl World {
                 _ => OpenMode::AskOnly,
             }
         };
-        let name = |choices: &mut Choices<'_>| Text::cut(choices.one(NAMES));
+        let name = |choices: &mut Choices<'_>| Spelled::from(PathText::cut(choices.one(NAMES)));
         match kind % 24 {
             0 | 1 => OpenDir {
                 at: DirPlace::Path(Text::cut(&self.path(choices))),
@@ -248,11 +248,17 @@ impl World {
             6 => OpenListing { path: Text::cut(&self.path(choices)), id: DirId(new(next)) }.into(),
             7 => ListEntries { dir: dir(choices, *next), restart: choices.coin() }.into(),
             8 => OpenLink { dir: dir(choices, *next), id: FileId(new(next)), name: name(choices) }.into(),
-            9 => ReadLink { dir: dir(choices, *next), name: name(choices) }.into(),
+            9 => match name(choices) {
+                Spelled::Entry(name) => ReadLink { dir: dir(choices, *next), name }.into(),
+                Spelled::Refused(_) => Now {}.into(),
+            },
             10 => match choices.below(3) {
                 0 => Stat { handle: AnyId::Dir(dir(choices, *next)) }.into(),
                 1 => Stat { handle: AnyId::File(file(choices, *next)) }.into(),
-                _ => StatEntry { dir: dir(choices, *next), name: name(choices) }.into(),
+                _ => match name(choices) {
+                    Spelled::Entry(name) => StatEntry { dir: dir(choices, *next), name }.into(),
+                    Spelled::Refused(_) => Now {}.into(),
+                },
             },
             12.. => {
                 let mut ids = Ids { next, choices };

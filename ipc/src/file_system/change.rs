@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, Instant, NameText, PathText, Permissions};
+use super::{Attributes, Instant, PathText, Permissions, Spelled};
 use crate::bounded::Text;
 use crate::handle::{AnyId, DirId, FileId};
 use crate::limits::{MAX_IDENTITY_BYTES, MAX_LABEL_BYTES};
@@ -30,7 +30,7 @@ pub struct MoveFile {
     /// The directory it goes to.
     pub to: DirId,
     /// Its name there.
-    pub name: NameText,
+    pub name: Spelled,
     /// The number of the new handle, opened with the options of the old one.
     pub id: FileId,
     /// Whether a move to another file system keeps mode, owner and times.
@@ -47,7 +47,7 @@ pub struct MoveDir {
     /// The directory it goes to.
     pub to: DirId,
     /// Its name there.
-    pub name: NameText,
+    pub name: Spelled,
     /// The number of the new handle.
     pub id: DirId,
 }
@@ -105,7 +105,7 @@ pub struct CreateLink {
     /// The directory it will be in.
     pub dir: DirId,
     /// Its name there.
-    pub name: NameText,
+    pub name: Spelled,
     /// Where it points: any text, in the form of [`crate::name`].
     pub target: PathText,
     /// Whether it replaces what has this name; a directory is never replaced.

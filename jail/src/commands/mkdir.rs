@@ -41,7 +41,10 @@ fn make(context: &NativeCallContext, path: &str) -> Fallible<()> {
     let session = Session::of(context);
     let (parent, name) = split(path, "directory path")?;
     let dir = session.new_dir();
-    let requests = (open_parent(dir, parent), MakeDir { dir, path: name, attributes: Attributes::default() });
+    let requests = (
+        open_parent(dir, parent),
+        MakeDir { dir, path: value::path(name.as_str())?, attributes: Attributes::default() },
+    );
     session.perform(value::line(context), &requests)?;
     drop(OpenDirectory::adopt(&session, dir));
     Ok(())

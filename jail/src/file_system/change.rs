@@ -104,7 +104,7 @@ impl FileHandle {
         let session = Session::of(context);
         let id = session.new_file();
         let backup = options.backup;
-        let request = MoveFile { file: self.id(), to: dir.id(), name: value::name(name)?, id, backup };
+        let request = MoveFile { file: self.id(), to: dir.id(), name: value::spelled(name)?, id, backup };
         let opened = session.ask(value::line(context), request)?;
         let moved = Self::adopt(&session, id, &dir.path_of(name), &opened);
         tell_move(context, options, self.named(), moved.path())?;
@@ -179,7 +179,8 @@ impl DirHandle {
     ) -> Fallible<Self> {
         let session = Session::of(context);
         let id = session.new_dir();
-        let request = MoveDir { from: self.id(), dir: dir.id(), to: to.id(), name: value::name(name)?, id };
+        let request =
+            MoveDir { from: self.id(), dir: dir.id(), to: to.id(), name: value::spelled(name)?, id };
         let opened = session.ask(value::line(context), request)?;
         let moved = Self::adopt(&session, id, &to.path_of(name), &opened);
         tell_move(context, options, dir.path(), moved.path())?;
@@ -197,7 +198,7 @@ impl DirHandle {
         name: &str,
         options: &CreateSymlinkOptions,
     ) -> Fallible<()> {
-        let (name, target) = (value::name(name)?, value::path(target)?);
+        let (name, target) = (value::spelled(name)?, value::path(target)?);
         let request = CreateLink { dir: self.id(), name, target, force: options.force };
         Ok(Session::of(context).ask(value::line(context), request)?)
     }

@@ -177,7 +177,7 @@ impl DirHandle {
         let mut dir = self.clone();
         for parent in parents.split('/').filter(|parent| !matches!(*parent, "" | ".")) {
             let id = session.new_dir();
-            let at = DirPlace::Entry(dir.id(), value::name(parent)?);
+            let at = DirPlace::Entry(dir.id(), value::spelled(parent)?);
             let opened = session.ask(line, OpenDir { id, at, follow: false, create: CreateDir::No })?;
             dir = Self::adopt_entry(&session, id, &dir, parent, &opened);
         }
@@ -253,6 +253,27 @@ mod tests {
             bench().denying("read", "/l").output(&script.replace("d.read_link_target(\"l\")", "0")),
             "[0, true, (), 1]"
         );
+    }
+
+    // spec, 4.3, which holds for every name: "`.` -> not a file; `\"\"` -> ENOENT; `x/` -> ENOTDIR"; else `InvalidPath`.
+    #[test]
+    fn what_is_no_name_is_refused_as_one() {
+        for (name, expected) in [
+            ("", "IoError: No such file or directory (os error 2)"),
+            (".", "ValidationError: Validation error: argument is not a file"),
+            ("sub/.", "ValidationError: Validation error: argument is not a file"),
+            ("..", "InvalidPath: Invalid path: file path must contain only a filename"),
+            ("/l", "InvalidPath: Invalid path: file path must contain only a filename"),
+            ("l\\x00", "InvalidPath: Invalid path: file path must contain only a filename"),
+            ("l/", "IoError: Not a directory (os error 20)"),
+            ("sub/l/", "InvalidPath: Invalid path: file path must contain only a filename"),
+        ] {
+            let script = format!(
+                r#"DirConfig().path("/d").build().open(OpenDirOptions().build()).read_link_target("{name}")"#
+            );
+            let failure = bench().failure(&script);
+            assert!(failure.contains(&format!("IoErrorKind: {expected}")), "{name:?}: {failure}");
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl DirEntry {
     pub fn open_dir_request(&self, session: &Session) -> Fallible<OpenDir> {
         Ok(OpenDir {
             id: session.new_dir(),
-            at: DirPlace::Entry(self.parent.id(), value::name(self.name())?),
+            at: DirPlace::Entry(self.parent.id(), value::spelled(self.name())?),
             follow: self.through_link || self.entry.entry_type == EntryType::Symlink,
             create: CreateDir::No,
         })

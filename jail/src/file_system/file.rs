@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{self as wire, IfMissing, NameText, OpenFile, OpenMode, Opened, Stat};
+use rex_ipc::file_system::{self as wire, IfMissing, OpenFile, OpenMode, Opened, Spelled, Stat};
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rhai::{Array, Dynamic, INT, ImmutableString, Map, NativeCallContext};
 
@@ -102,7 +102,7 @@ impl FileHandle {
     ) -> Fallible<Self> {
         let session = Session::of(context);
         let id = session.new_file();
-        let request = open_request(id, dir.id(), value::name(name)?, options)?;
+        let request = open_request(id, dir.id(), value::spelled(name)?, options)?;
         let opened = session.ask(value::line(context), request)?;
         Ok(Self::adopt(&session, id, &dir.path_of(name), &opened))
     }
@@ -120,7 +120,7 @@ impl FileHandle {
         let session = Session::of(context);
         let id = session.new_file();
         let requests =
-            (open_request(id, dir.id(), value::name(name)?, options)?, Stat { handle: AnyId::File(id) });
+            (open_request(id, dir.id(), value::spelled(name)?, options)?, Stat { handle: AnyId::File(id) });
         let (opened, described) = session.perform(value::line(context), &requests)?;
         Ok((Self::adopt(&session, id, &dir.path_of(name), &opened), described))
     }
@@ -319,7 +319,7 @@ fn keep_run(found: &mut TextArray, run: &mut String) -> Fallible<()> {
 
 const SHORTEST_RUN: usize = 4;
 
-fn open_request(id: FileId, dir: DirId, name: NameText, options: &OpenFileOptions) -> Fallible<OpenFile> {
+fn open_request(id: FileId, dir: DirId, name: Spelled, options: &OpenFileOptions) -> Fallible<OpenFile> {
     if !options.read && !options.write && !options.create {
         return Err(io_error(
             ErrorKind::InvalidArguments,

@@ -32,7 +32,7 @@ impl SymlinkHandle {
     pub fn open(context: &NativeCallContext, dir: &DirHandle, name: &str) -> Fallible<Self> {
         let session = Session::of(context);
         let id = session.new_file();
-        session.ask(value::line(context), OpenLink { id, dir: dir.id(), name: value::name(name)? })?;
+        session.ask(value::line(context), OpenLink { id, dir: dir.id(), name: value::spelled(name)? })?;
         Ok(Self::adopt(&session, id, dir, name))
     }
 
@@ -62,7 +62,7 @@ impl SymlinkHandle {
         let session = Session::of(context);
         let id = session.new_file();
         let requests =
-            (OpenLink { id, dir: dir.id(), name: value::name(name)? }, Stat { handle: AnyId::File(id) });
+            (OpenLink { id, dir: dir.id(), name: value::spelled(name)? }, Stat { handle: AnyId::File(id) });
         let ((), described) = session.perform(value::line(context), &requests)?;
         Ok((Self::adopt(&session, id, dir, name), described))
     }

@@ -92,7 +92,7 @@ fn opened<O: Operation<Reply = ()>>(
     request: &dyn Fn(AnyId) -> Fallible<O>,
 ) -> Fallible<()> {
     let id: FileId = session.new_file();
-    let (dir, name) = (step.entry.parent().id(), value::name(step.entry.name())?);
+    let (dir, name) = (step.entry.parent().id(), value::spelled(step.entry.name())?);
     let change = request(AnyId::File(id))?;
     match kind {
         FileOrLink::File => {

@@ -12,7 +12,8 @@ impl World {
                 return Err(invalid(ErrorKind::Other, &format!("Path is not absolute {path}")));
             }
             DirPlace::Path(path) => normal(path.as_str()),
-            DirPlace::Entry(dir, name) | DirPlace::Below(dir, name) => self.in_dir(dir.0, name.as_str()),
+            DirPlace::Entry(dir, name) => self.in_dir(dir.0, name.as_str()),
+            DirPlace::Below(dir, path) => self.in_dir(dir.0, path.as_str()),
         };
         self.check("open", "Dir", &path)?;
         let real = if open.follow { self.follow(&path) } else { path.clone() };

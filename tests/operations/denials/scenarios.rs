@@ -10,7 +10,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::Request;
-use rex_tests::session::{MAKE, READ_WRITE, Session, name_text, path_text};
+use rex_tests::session::{MAKE, READ_WRITE, Session, entry_text, name_text, path_text};
 use rex_tests::tree::{Tree, is_root};
 
 /// One request under one policy.
@@ -117,10 +117,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     plain("list_details, of a file", |s| details(s, "d")),
     plain("list_details, of a link", |s| details(s, "holds link")),
     plain("list_details, of a FIFO", |s| details(s, "holds fifo")),
-    plain("read_link", |s| ReadLink { dir: s.root(), name: name_text("link") }.into()),
+    plain("read_link", |s| ReadLink { dir: s.root(), name: entry_text("link") }.into()),
     plain("stat, of a directory", |s| Stat { handle: AnyId::Dir(s.root()) }.into()),
     plain("stat, of a file", |s| Stat { handle: AnyId::File(file(s, "", "f")) }.into()),
-    plain("stat_entry", |s| StatEntry { dir: s.root(), name: name_text("fifo") }.into()),
+    plain("stat_entry", |s| StatEntry { dir: s.root(), name: entry_text("fifo") }.into()),
     // Reading.
     plain("read_chunk", |s| chunk(s, false)),
     plain("read_end", |s| ReadEnd { file: file(s, "", "f"), length: ChunkLength::MAX }.into()),

@@ -7,12 +7,12 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::ReadLink;
 use rex_ipc::handle::DirId;
 use rex_ipc::name;
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, Refused, Session, entry_text};
 
 use super::without_name;
 
 fn read(session: &mut Session, dir: DirId, name: &str) -> Result<String, Refused> {
-    session.send(ReadLink { dir, name: name_text(name) }).map(|link| link.target.into_string())
+    session.send(ReadLink { dir, name: entry_text(name) }).map(|link| link.target.into_string())
 }
 
 #[test]
@@ -71,9 +71,6 @@ fn only_links_point_somewhere() {
     assert_eq!(read(&mut session, root, "file").unwrap_err().errno(), Some(22));
     assert_eq!(read(&mut session, root, "dir").unwrap_err().errno(), Some(22));
     assert_eq!(read(&mut session, root, "absent").unwrap_err().errno(), Some(2));
-    for name in ["", ".", "..", "a/b", "/proc/self/exe"] {
-        assert!(!read(&mut session, root, name).unwrap_err().is_denial(), "{name:?}");
-    }
 }
 
 #[test]

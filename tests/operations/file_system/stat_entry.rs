@@ -7,13 +7,13 @@ use rex_broker::run::session::RunEnd;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{EntryType, Metadata, StatEntry};
 use rex_ipc::handle::DirId;
-use rex_tests::session::{ALLOW_ALL, Refused, Session, name_text};
+use rex_tests::session::{ALLOW_ALL, Refused, Session, entry_text};
 use rex_tests::tree::is_root;
 
 use super::without_name;
 
 fn stat(session: &mut Session, dir: DirId, name: &str) -> Result<Metadata, Refused> {
-    session.send(StatEntry { dir, name: name_text(name) })
+    session.send(StatEntry { dir, name: entry_text(name) })
 }
 
 // spec, 12: "other types: `stat File`, by name without following".
@@ -81,18 +81,6 @@ fn what_can_be_opened_is_refused() {
         let failure = stat(&mut session, root, name).unwrap_err().failure();
         assert_eq!(failure.kind, ErrorKind::ValidationError, "{name}");
     }
-}
-
-#[test]
-fn a_name_is_a_single_component() {
-    let mut session = Session::with_policy(ALLOW_ALL);
-    session.tree.fifo("dir/fifo");
-    let root = session.root();
-
-    for name in ["", ".", "..", "dir/fifo", "/dev/null", "fifo/"] {
-        assert!(!stat(&mut session, root, name).unwrap_err().is_denial(), "{name:?}");
-    }
-    assert!(session.questions().iter().all(|question| question.contains("open")));
 }
 
 #[test]

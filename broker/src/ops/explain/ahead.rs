@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use rex_ipc::action::{Action, ActionId, file_system};
-use rex_ipc::file_system::{Attributes, NameText};
+use rex_ipc::file_system::Attributes;
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
 use rex_ipc::interface::{Needs, Request};
 
@@ -170,15 +170,15 @@ impl<'s, 'a, O> Ahead<'s, 'a, O> {
     }
 
     /// A file under a name in a directory; nothing when it is no name, as then the request fails.
-    pub fn file_at(&self, dir: DirId, name: &NameText) -> Option<Place> {
+    pub fn file_at(&self, dir: DirId, name: &str) -> Option<Place> {
         let dir = self.dir(dir)?;
-        Some(Place::file(dir.entry(name.as_str())?).followed(dir.as_spelled))
+        Some(Place::file(dir.entry(name)?).followed(dir.as_spelled))
     }
 
     /// A directory under a name in a directory; nothing when it is no name, as then the request fails.
-    pub fn dir_at(&self, dir: DirId, name: &NameText) -> Option<Place> {
+    pub fn dir_at(&self, dir: DirId, name: &str) -> Option<Place> {
         let dir = self.dir(dir)?;
-        Some(Place::dir(dir.entry(name.as_str())?).followed(dir.as_spelled))
+        Some(Place::dir(dir.entry(name)?).followed(dir.as_spelled))
     }
 
     /// A directory will be open under this number.

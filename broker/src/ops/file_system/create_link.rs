@@ -8,11 +8,10 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use rex_ipc::action::file_system::{Create, Delete};
-use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::CreateLink;
+use rex_ipc::file_system::{CreateLink, Spelled};
 use rex_ipc::name;
 
-use super::{entry_name, spelled};
+use super::{no_entry, spelled};
 use crate::gate::Act;
 use crate::gate::error::Error;
 use crate::host::file_system::links::{self, NotReplaced};
@@ -24,7 +23,7 @@ use crate::policy::name::EntryName;
 
 impl Perform for CreateLink {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
-        let place = ahead.file_at(self.dir, &self.name)?;
+        let place = ahead.file_at(self.dir, self.name.as_str())?;
         ahead.ask::<Create>(&place);
         if self.force {
             ahead.ask::<Delete>(&place);
@@ -34,11 +33,12 @@ impl Perform for CreateLink {
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let parent = call.host.handles.dir(self.dir)?;
-        let given = self.name.as_str();
-        let Some(entry) = EntryName::parse(given) else {
-            // Asked about first: what is wrong with the name is said only to who may make something there.
-            call.authorize::<Create, _>(FilePath(spelled(&parent, given)?))?;
-            return Err(entry_name(given).err().unwrap_or_else(not_a_name));
+        let entry = match &self.name {
+            Spelled::Entry(name) => EntryName::of(name),
+            Spelled::Refused(text) => {
+                call.authorize::<Create, _>(FilePath(spelled(&parent, text.as_str())?))?;
+                return Err(no_entry(text));
+            }
         };
         let place = FileAt::new(Rc::clone(&parent), entry);
         let act = Act::Link { target: self.target.as_str() };
@@ -57,8 +57,4 @@ impl Perform for CreateLink {
             Err(NotReplaced::System(error)) => Err(error.into()),
         }
     }
-}
-
-fn not_a_name() -> Error {
-    Error::invalid(ErrorKind::InvalidPath, "Invalid path: file path must contain only a filename")
 }

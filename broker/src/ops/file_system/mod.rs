@@ -41,7 +41,7 @@ use nix::sys::stat::{FileStat, SFlag};
 use rex_ipc::action::file_system::Open;
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{Identity, Instant, Metadata, Opened, PathText};
+use rex_ipc::file_system::{Identity, Instant, Metadata, NotAName, Opened, PathText};
 use rex_ipc::interface::Needs;
 use rex_ipc::name;
 
@@ -64,17 +64,13 @@ fn spelled(parent: &Directory, name: &str) -> Result<PathName, Error> {
     })
 }
 
-/// The single component that a name has to be.
-fn entry_name(name: &str) -> Result<EntryName, Error> {
-    match EntryName::parse(name) {
-        Some(entry) => Ok(entry),
-        None if name.is_empty() => Err(Errno::ENOENT.into()),
-        None if name == "." => Err(not_a_file()),
-        None if single_with_slash(name) => Err(Errno::ENOTDIR.into()),
-        None => Err(Error::invalid(
-            ErrorKind::InvalidPath,
-            "Invalid path: file path must contain only a filename",
-        )),
+/// What is wrong with a text that is no name; said only to who may know of the place that it spells.
+fn no_entry(text: &NotAName) -> Error {
+    match text.as_str() {
+        "" => Errno::ENOENT.into(),
+        "." => not_a_file(),
+        text if single_with_slash(text) => Errno::ENOTDIR.into(),
+        _ => Error::invalid(ErrorKind::InvalidPath, "Invalid path: file path must contain only a filename"),
     }
 }
 

@@ -15,12 +15,12 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::{Create, Move, Open};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{MoveDir, Opened};
+use rex_ipc::file_system::{MoveDir, Opened, Spelled};
 
 use super::support::relocation;
 use super::support::removal::{is_not_empty, not_empty_text};
 use super::support::replacing::{self, Found};
-use super::{entry_name, not_a_file, object_refusal, opened, spelled};
+use super::{no_entry, object_refusal, opened, spelled};
 use crate::gate::error::{Error, is};
 use crate::gate::{Permit, Resource};
 use crate::host::file_system::moves;
@@ -36,7 +36,7 @@ impl Perform for MoveDir {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
         let (from, moving) = (ahead.dir(self.from)?, ahead.dir(self.dir)?);
         let source = from.entry(moving.path.file_name()?)?;
-        let place = ahead.dir_at(self.to, &self.name)?;
+        let place = ahead.dir_at(self.to, self.name.as_str())?;
         let source = Place::dir(source).followed(from.as_spelled || moving.as_spelled);
         ahead.ask_to_move(&source, &place);
         ahead.ask::<Create>(&place);
@@ -58,10 +58,13 @@ impl Perform for MoveDir {
         if let Some(reason) = call.forbidden().displacing_reason(source.0.directory.inode) {
             return Err(call.refuse::<Move, _>(&source.moving(path, given, &to), reason));
         }
-        let Some(entry) = EntryName::parse(given) else {
-            call.authorize::<Move, _>(source.moving(path.clone(), given, &to))?;
-            call.authorize::<Create, _>(DirPath(path))?;
-            return Err(entry_name(given).err().unwrap_or_else(not_a_file));
+        let entry = match &self.name {
+            Spelled::Entry(name) => EntryName::of(name),
+            Spelled::Refused(text) => {
+                call.authorize::<Move, _>(source.moving(path.clone(), given, &to))?;
+                call.authorize::<Create, _>(DirPath(path))?;
+                return Err(no_entry(text));
+            }
         };
         let moved = source.go(call, DirAt::new(to, entry))?;
         let opened = opened(&moved.name, path.as_str())?;

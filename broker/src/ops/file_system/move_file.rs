@@ -16,12 +16,12 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use rex_ipc::action::file_system::{Create, Delete, Move, Open, Read, Stat, Write};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{MoveFile, Opened};
+use rex_ipc::file_system::{MoveFile, Opened, Spelled};
 
 use super::read_chunk::not_readable;
 use super::set_owner::change_error;
 use super::support::replacing;
-use super::{entry_name, not_a_file, opened, spelled};
+use super::{no_entry, not_a_file, opened, spelled};
 use crate::gate::error::{Error, is};
 use crate::gate::{Permit, Resource};
 use crate::host::file_system::copy::{self, NotCopied};
@@ -40,7 +40,7 @@ use crate::policy::name::EntryName;
 impl Perform for MoveFile {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
         let file = ahead.file(self.file)?;
-        let place = ahead.file_at(self.to, &self.name)?;
+        let place = ahead.file_at(self.to, self.name.as_str())?;
         ahead.ask_to_move(&file.named, &place);
         ahead.ask::<Create>(&place);
         ahead.ask::<Open>(&place);
@@ -60,9 +60,12 @@ impl Perform for MoveFile {
             name: given.to_owned(),
             parent: to.name.clone(),
         })?;
-        let Some(entry) = EntryName::parse(given) else {
-            call.authorize::<Create, _>(FilePath(path))?;
-            return Err(entry_name(given).err().unwrap_or_else(not_a_file));
+        let entry = match &self.name {
+            Spelled::Entry(name) => EntryName::of(name),
+            Spelled::Refused(text) => {
+                call.authorize::<Create, _>(FilePath(path))?;
+                return Err(no_entry(text));
+            }
         };
         let place = FileAt::new(to, entry);
         let create = call.authorize::<Create, _>(place.clone())?;

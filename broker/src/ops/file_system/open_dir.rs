@@ -10,11 +10,11 @@ use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, Opened};
+use rex_ipc::file_system::{CreateDir, DirPlace, OpenDir, Opened, Spelled};
 
 use super::make_dir::ANY_MODE;
 use super::support::reaching::refuse_own;
-use super::{ask_through, entry_name, opened, refused_directory, spelled};
+use super::{ask_through, no_entry, opened, refused_directory, spelled};
 use crate::gate::Permit;
 use crate::gate::error::{Error, is};
 use crate::host::file_system::object::{DirAt, DirBelow, DirPath, Directory};
@@ -32,7 +32,7 @@ impl Perform for OpenDir {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
         let place = match &self.at {
             DirPlace::Path(path) => Place::dir(PathName::parse(path.as_str()).ok()?),
-            DirPlace::Entry(dir, name) => ahead.dir_at(*dir, name)?,
+            DirPlace::Entry(dir, name) => ahead.dir_at(*dir, name.as_str())?,
             DirPlace::Below(dir, path) => {
                 let dir = ahead.dir(*dir)?;
                 Place::dir(ahead::spelled(&dir, path.as_str())?).followed(dir.as_spelled)
@@ -53,7 +53,7 @@ impl Perform for OpenDir {
             DirPlace::Entry(parent, name) => {
                 let parent = call.host.handles.dir(*parent)?;
                 let spelled = spelled(&parent, name.as_str())?;
-                (open_entry(call, &self, parent, name.as_str())?, spelled.as_str().to_owned())
+                (open_entry(call, &self, parent, name)?, spelled.as_str().to_owned())
             }
             DirPlace::Below(parent, path) => {
                 let parent = call.host.handles.dir(*parent)?;
@@ -94,12 +94,15 @@ fn open_entry(
     call: &mut Call<'_, OpenDir>,
     request: &OpenDir,
     parent: Rc<Directory>,
-    name: &str,
+    name: &Spelled,
 ) -> Result<Directory, Error> {
-    let spelled = spelled(&parent, name)?;
-    let Some(entry) = EntryName::parse(name) else {
-        call.authorize::<Open, _>(DirPath(spelled))?;
-        return Err(entry_name(name).err().unwrap_or_else(|| Errno::EINVAL.into()));
+    let spelled = spelled(&parent, name.as_str())?;
+    let entry = match name {
+        Spelled::Entry(name) => EntryName::of(name),
+        Spelled::Refused(text) => {
+            call.authorize::<Open, _>(DirPath(spelled))?;
+            return Err(no_entry(text));
+        }
     };
     let place = DirAt::new(parent, entry);
     let open = call.authorize::<Open, _>(place.clone())?;

@@ -10,10 +10,10 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, SFlag};
 use rex_ipc::action::file_system::{Create, Open};
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::{IfMissing, OpenFile, OpenMode, Opened, Permissions};
+use rex_ipc::file_system::{IfMissing, OpenFile, OpenMode, Opened, Permissions, Spelled};
 use rex_ipc::interface::Needs;
 
-use super::{ask_through, entry_name, not_a_file, object_refusal, opened, refused_link, spelled};
+use super::{ask_through, no_entry, not_a_file, object_refusal, opened, refused_link, spelled};
 use crate::gate::Permit;
 use crate::gate::error::{Error, is};
 use crate::host::file_system::object::{File, FileAt, FilePath};
@@ -27,7 +27,7 @@ use crate::policy::name::{EntryName, PathName};
 
 impl Perform for OpenFile {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
-        let named = ahead.file_at(self.dir, &self.name)?;
+        let named = ahead.file_at(self.dir, self.name.as_str())?;
         ahead.ask::<Open>(&named);
         if self.mode.asks_create() {
             ahead.ask::<Create>(&named);
@@ -54,13 +54,15 @@ where
     call.host.handles.spend(request.id.0)?;
     let parent = call.host.handles.dir(request.dir)?;
     let spelled = spelled(&parent, request.name.as_str())?;
-    let Some(entry) = EntryName::parse(request.name.as_str()) else {
-        // Asked about first: what is wrong with the name is said only to who may know of the place.
-        call.authorize::<Open, _>(FilePath(spelled.clone()))?;
-        if request.mode.asks_create() {
-            call.authorize::<Create, _>(FilePath(spelled))?;
+    let entry = match &request.name {
+        Spelled::Entry(name) => EntryName::of(name),
+        Spelled::Refused(text) => {
+            call.authorize::<Open, _>(FilePath(spelled.clone()))?;
+            if request.mode.asks_create() {
+                call.authorize::<Create, _>(FilePath(spelled))?;
+            }
+            return Err(no_entry(text));
         }
-        return Err(entry_name(request.name.as_str()).err().unwrap_or_else(not_a_file));
     };
     let place = FileAt::new(parent, entry);
     let open = call.authorize::<Open, _>(place.clone())?;

@@ -6,9 +6,9 @@
 use nix::sys::stat::SFlag;
 use rex_ipc::action::file_system::Open;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::file_system::OpenLink;
+use rex_ipc::file_system::{OpenLink, Spelled};
 
-use super::{entry_name, object_refusal, spelled};
+use super::{no_entry, object_refusal, spelled};
 use crate::gate::error::Error;
 use crate::host::file_system::object::{FileAt, FilePath};
 use crate::host::file_system::{open, walk};
@@ -20,7 +20,7 @@ use crate::policy::name::EntryName;
 
 impl Perform for OpenLink {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
-        let place = ahead.file_at(self.dir, &self.name)?;
+        let place = ahead.file_at(self.dir, self.name.as_str())?;
         ahead.ask::<Open>(&place);
         ahead.opens_file(self.id, OpenedFile::at(place));
         Some(())
@@ -29,11 +29,13 @@ impl Perform for OpenLink {
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         call.host.handles.spend(self.id.0)?;
         let parent = call.host.handles.dir(self.dir)?;
-        let spelled = spelled(&parent, self.name.as_str())?;
-        let Some(entry) = EntryName::parse(self.name.as_str()) else {
-            call.authorize::<Open, _>(FilePath(spelled))?;
-            entry_name(self.name.as_str())?;
-            return Err(not_a_link());
+        let path = spelled(&parent, self.name.as_str())?;
+        let entry = match &self.name {
+            Spelled::Entry(name) => EntryName::of(name),
+            Spelled::Refused(text) => {
+                call.authorize::<Open, _>(FilePath(path))?;
+                return Err(no_entry(text));
+            }
         };
         let open = call.authorize::<Open, _>(FileAt::new(parent, entry))?;
         let link = walk::entry(&open)?;

@@ -16,7 +16,7 @@ use crate::ops::explain::names::OpenedFile;
 
 impl Perform for OpenTarget {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
-        let place = ahead.file_at(self.dir, &self.name)?;
+        let place = ahead.file_at(self.dir, self.name.as_str())?;
         ahead.ask::<Open>(&place);
         ahead.ask::<Create>(&place);
         if let Some(from) = self.from {

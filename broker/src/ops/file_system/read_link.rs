@@ -8,7 +8,7 @@ use rex_ipc::file_system::{LinkTarget, ReadLink};
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::{entry_name, path_text};
+use super::path_text;
 use crate::gate::error::Error;
 use crate::gate::forbidden::OWN_PROC;
 use crate::host::file_system::object::FileAt;
@@ -16,17 +16,18 @@ use crate::host::file_system::read;
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
+use crate::policy::name::EntryName;
 
 impl Perform for ReadLink {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
-        let place = ahead.file_at(self.dir, &self.name)?;
+        let place = ahead.file_at(self.dir, self.name.as_str())?;
         ahead.ask::<Read>(&place);
         Some(())
     }
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<LinkTarget, Error> {
         let parent = call.host.handles.dir(self.dir)?;
-        let place = FileAt::new(parent, entry_name(self.name.as_str())?);
+        let place = FileAt::new(parent, EntryName::of(&self.name));
         let read = call.authorize::<Read, _>(place)?;
         // The links that lead whoever asks to the own entry tell the number of the broker.
         let FileAt { parent, entry, .. } = read.resource();

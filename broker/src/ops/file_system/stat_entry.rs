@@ -8,7 +8,7 @@ use rex_ipc::action::file_system::Stat as StatAction;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{Metadata, StatEntry};
 
-use super::{entry_name, metadata};
+use super::metadata;
 use crate::gate::error::Error;
 use crate::host::file_system::object::FileAt;
 use crate::host::file_system::stat;
@@ -16,17 +16,18 @@ use crate::host::file_system::walk::file_type;
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
+use crate::policy::name::EntryName;
 
 impl Perform for StatEntry {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
-        let place = ahead.file_at(self.dir, &self.name)?;
+        let place = ahead.file_at(self.dir, self.name.as_str())?;
         ahead.ask::<StatAction>(&place);
         Some(())
     }
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Metadata, Error> {
         let parent = call.host.handles.dir(self.dir)?;
-        let place = FileAt::new(parent, entry_name(self.name.as_str())?);
+        let place = FileAt::new(parent, EntryName::of(&self.name));
         let permit = call.authorize::<StatAction, _>(place)?;
         let stat = stat::entry(&permit)?;
         // What can be opened has to be, as what it is: a directory asked for as a file would slip past its own rules.
