@@ -10,7 +10,7 @@ use crate::gate::deciding::Deciding;
 use crate::gate::error::{Denial, Error};
 use crate::gate::forbidden::{Forbidden, Known};
 use crate::gate::limits::within_depth;
-use crate::gate::moved::Moved;
+use crate::gate::moved::Moving;
 use crate::gate::permit::{Allows, Permit, Resource};
 use crate::gate::recording::{Decision, Recording};
 use crate::gate::usage::Metered;
@@ -129,9 +129,9 @@ impl<'req, O> Gate<'req, O> {
         &self.deciding.forbidden
     }
 
-    /// What this run has moved.
-    pub fn moved(&mut self) -> &mut Moved {
-        &mut self.deciding.moved
+    /// Takes what an operation tells about what it moves.
+    pub fn moved(&mut self) -> Moving<'_> {
+        self.deciding.moved.moving()
     }
 
     /// Whether a script of Rex is run: of what Rex does not ask, only a forbid counts.

@@ -34,7 +34,16 @@ pub struct Departure {
     earlier: Rc<[PathName]>,
 }
 
+/// What an operation may tell about what it moves, and nothing else: what was moved before cannot be forgotten through it.
+#[derive(Debug)]
+pub struct Moving<'a>(&'a mut Moved);
+
 impl Moved {
+    /// What an operation may tell.
+    pub(super) fn moving(&mut self) -> Moving<'_> {
+        Moving(self)
+    }
+
     /// The names that an object had before this run moved it, or moved a directory it is in.
     pub fn earlier(&self, name: &str, held: Held<'_>) -> Vec<PathName> {
         let mut earlier = Vec::new();
@@ -73,14 +82,21 @@ impl Moved {
         }
     }
 
+    fn keep(&mut self, what: Identity, earlier: Rc<[PathName]>) {
+        self.bytes = self.bytes.saturating_add(size(&earlier));
+        self.objects.insert(what, earlier);
+    }
+}
+
+impl Moving<'_> {
     /// Notes that an object is about to move, before anything has.
     ///
     /// # Errors
     /// When there are more names than can be kept: what would be forgotten could be read.
     pub fn depart(&self, from: &PathName, held: Held<'_>) -> Result<Departure, LimitReached> {
-        let mut earlier = self.earlier(from.as_str(), held);
+        let mut earlier = self.0.earlier(from.as_str(), held);
         earlier.push(from.clone());
-        let bytes = self.bytes.saturating_add(size(&earlier));
+        let bytes = self.0.bytes.saturating_add(size(&earlier));
         if earlier.len() > MAX_NAMES {
             return Err(LimitReached { name: "names-of-a-moved-object", value: MAX_NAMES as u64 });
         }
@@ -92,7 +108,7 @@ impl Moved {
 
     /// Notes that a file, or what else is no directory, has arrived.
     pub fn file_arrived(&mut self, departure: Departure, what: Identity) {
-        self.keep(what, departure.earlier);
+        self.0.keep(what, departure.earlier);
     }
 
     /// Notes that a directory has arrived at this place, with everything below it.
@@ -100,27 +116,23 @@ impl Moved {
         let Departure { from, earlier } = departure;
         self.directory_is_gone(to);
         let below: Vec<PathName> =
-            self.directories.keys().filter(|name| name.is_within(&from)).cloned().collect();
+            self.0.directories.keys().filter(|name| name.is_within(&from)).cloned().collect();
         for name in below {
-            if let (Some(names), Some(now)) = (self.directories.remove(&name), moved_along(&name, &from, to))
+            if let (Some(names), Some(now)) =
+                (self.0.directories.remove(&name), moved_along(&name, &from, to))
             {
-                self.directories.insert(now, names);
+                self.0.directories.insert(now, names);
             }
         }
-        self.directories.insert(to.clone(), Rc::clone(&earlier));
-        self.keep(what, earlier);
+        self.0.directories.insert(to.clone(), Rc::clone(&earlier));
+        self.0.keep(what, earlier);
     }
 
     /// Forgets the name of a directory that is no more; another one may have it from now on.
     pub fn directory_is_gone(&mut self, name: &PathName) {
-        if !self.directories.is_empty() {
-            self.directories.retain(|kept, _| !kept.is_within(name));
+        if !self.0.directories.is_empty() {
+            self.0.directories.retain(|kept, _| !kept.is_within(name));
         }
-    }
-
-    fn keep(&mut self, what: Identity, earlier: Rc<[PathName]>) {
-        self.bytes = self.bytes.saturating_add(size(&earlier));
-        self.objects.insert(what, earlier);
     }
 }
 
@@ -180,8 +192,8 @@ mod tests {
     }
 
     fn move_directory(moved: &mut Moved, from: &str, to: &str, number: u64) {
-        let departure = moved.depart(&name(from), Held::Nothing).unwrap();
-        moved.directory_arrived(departure, &name(to), identity(number));
+        let departure = moved.moving().depart(&name(from), Held::Nothing).unwrap();
+        moved.moving().directory_arrived(departure, &name(to), identity(number));
     }
 
     fn earlier(moved: &Moved, now: &str) -> Vec<String> {
@@ -206,7 +218,7 @@ mod tests {
     fn a_name_that_something_else_has_since_is_not_meant() {
         let mut moved = Moved::default();
         move_directory(&mut moved, "/a", "/b", 1);
-        moved.directory_is_gone(&name("/b"));
+        moved.moving().directory_is_gone(&name("/b"));
 
         assert!(earlier(&moved, "/b/f").is_empty());
         assert!(earlier(&moved, "/a/f").is_empty());
@@ -220,6 +232,6 @@ mod tests {
             move_directory(&mut moved, &format!("/{number}"), &format!("/{}", number + 1), 1);
         }
 
-        assert!(moved.depart(&name(&format!("/{MAX_NAMES}")), Held::Nothing).is_err());
+        assert!(moved.moving().depart(&name(&format!("/{MAX_NAMES}")), Held::Nothing).is_err());
     }
 }

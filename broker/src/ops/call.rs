@@ -7,7 +7,7 @@ use rex_ipc::runtime::{Alarm, Log, Metric};
 use crate::gate::deciding::Deciding;
 use crate::gate::error::Error;
 use crate::gate::forbidden::Forbidden;
-use crate::gate::moved::Moved;
+use crate::gate::moved::Moving;
 use crate::gate::usage::Metered;
 use crate::gate::{Act, Allows, Gate, Permit, Recording};
 use crate::host::Host;
@@ -83,6 +83,30 @@ pub struct Parts<'a> {
 ///     gate.recording = unreachable!();
 /// }
 /// ```
+///
+/// What the run has moved can be told of, and not forgotten:
+///
+/// ```
+/// # use rex_broker::ops::call::Call;
+/// # use rex_broker::policy::name::PathName;
+/// fn tell<O>(call: &mut Call<'_, O>) {
+///     call.moved().directory_is_gone(&PathName::root());
+/// }
+/// ```
+///
+/// ```compile_fail,E0614
+/// # use rex_broker::ops::call::Call;
+/// fn forget<O>(call: &mut Call<'_, O>) {
+///     *call.moved() = Default::default();
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use rex_broker::ops::call::Call;
+/// fn forget<O>(call: &mut Call<'_, O>) {
+///     *call.moved().0 = Default::default();
+/// }
+/// ```
 pub struct Call<'req, O> {
     gate: Gate<'req, O>,
     /// What it has said that it will ask.
@@ -125,8 +149,8 @@ impl<'req, O> Call<'req, O> {
         self.gate.forbidden()
     }
 
-    /// What this run has moved.
-    pub fn moved(&mut self) -> &mut Moved {
+    /// Takes what is told about what is moved.
+    pub fn moved(&mut self) -> Moving<'_> {
         self.gate.moved()
     }
 
