@@ -212,6 +212,7 @@ const SHARED: &[&str] = &[
     "Cargo.lock",
     "rust-toolchain.toml",
     "ipc/src",
+    "ipc/protocol.json",
     "ipc/Cargo.toml",
     "hardening/agreed/src",
     "hardening/agreed/Cargo.toml",

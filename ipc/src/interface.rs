@@ -184,18 +184,20 @@ macro_rules! emit_types {
             reply: stringify!($reply),
             needs: <$request as Operation>::NEEDS,
         },)+)+];
-
-        /// A hash over the text of the table; both ends compare it before anything else.
-        pub const FINGERPRINT: u64 = fingerprint(concat!($($(
-            stringify!($number $name: $request -> $reply, needs [$($namespace::$action),*];), "\n",
-        )+)+));
     };
 }
 
 interface!(emit_types);
 
+/// Everything that can cross: rows, fields of each message, limits, kinds and states. It is traced from the types, and a test
+/// holds it to them.
+pub const PROTOCOL: &str = include_str!("../protocol.json");
+
+/// The hash of [`PROTOCOL`]; both ends compare it before anything else.
+pub const FINGERPRINT: u64 = fingerprint(PROTOCOL);
+
 /// FNV-1a, 64 bits.
-const fn fingerprint(text: &str) -> u64 {
+pub const fn fingerprint(text: &str) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut bytes = text.as_bytes();
     while let [first, rest @ ..] = bytes {

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use std::fs;
 
 use rex_ipc::frame::{Kind, VERSION};
-use rex_ipc::interface::{FINGERPRINT, ROWS};
+use rex_ipc::interface::ROWS;
 use rex_ipc::state::State;
 use serde_json::Value;
 
 use crate::golden::{self, root};
-use crate::protocol::{LIMITS, answer, body, is_once, sender, states, types};
+use crate::protocol::{LIMITS, answer, body, fingerprint_of_the_code, is_once, sender, states, types};
 
 const DOCUMENT: &str = "docs/wire.md";
 
@@ -51,7 +51,8 @@ fn with_section(text: &str, name: &str, content: &str) -> String {
 }
 
 fn version() -> String {
-    format!("Version {VERSION}; the fingerprint of the table is `0x{FINGERPRINT:016x}`.\n")
+    let fingerprint = fingerprint_of_the_code();
+    format!("Version {VERSION}; the fingerprint of the protocol is `{fingerprint:#018x}`.\n")
 }
 
 fn limits() -> String {

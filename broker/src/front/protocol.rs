@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use rex_ipc::interface::{FINGERPRINT, ROWS, Row};
+use rex_ipc::interface::{FINGERPRINT, PROTOCOL, ROWS, Row};
 
 use crate::result::Exit;
 
 /// Prints the table, for people or as JSON; gives the exit status.
 pub fn print(as_json: bool) -> u8 {
     let mut stdout = io::stdout().lock();
-    let text = if as_json { TABLE.to_owned() } else { for_people() };
+    let text = if as_json { for_programs() } else { for_people() };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
@@ -17,6 +17,12 @@ pub fn print(as_json: bool) -> u8 {
             Exit::OutputNotWritten.code(false)
         }
     }
+}
+
+/// The description with its own hash, which cannot stand in it.
+fn for_programs() -> String {
+    let rest = PROTOCOL.strip_prefix('{').unwrap_or(PROTOCOL);
+    format!("{{\n  \"fingerprint\": \"{FINGERPRINT:#018x}\",{rest}")
 }
 
 /// Every operation with what it carries and what it asks the policy for.
@@ -52,12 +58,19 @@ fn needs(row: &Row) -> String {
     }
 }
 
-/// Kept equal to the table by a test (`tests/interface.rs`).
-const TABLE: &str = include_str!("../../../ipc/protocol.json");
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_told_the_protocol_and_its_fingerprint() {
+        let mut told: serde_json::Value = serde_json::from_str(&for_programs()).unwrap();
+
+        let fingerprint = told.as_object_mut().unwrap().remove("fingerprint").unwrap();
+
+        assert_eq!(fingerprint, format!("{FINGERPRINT:#018x}"));
+        assert_eq!(told, serde_json::from_str::<serde_json::Value>(PROTOCOL).unwrap());
+    }
 
     #[test]
     fn people_are_told_every_operation_with_what_it_asks_for() {
