@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 use rex_ipc::batch::{Call, ReplyWriter};
 use rex_ipc::bounded::{Bytes, Text};
@@ -122,7 +123,7 @@ impl<'j> Session<'j> {
     /// Demands that the jail has said nothing since it was ready, but perhaps that it cannot go on.
     fn expect_silence(&mut self) -> Result<(), RunEnd> {
         let mut buffer = new_buffer();
-        let Some(length) = self.hear(&mut buffer)? else { return Ok(()) };
+        let Some(length) = self.hear(&mut buffer, Wait::No)? else { return Ok(()) };
         self.accept(&buffer, length)?;
         Err(RunEnd::Fatal(decode(body(&buffer, length))?))
     }
@@ -236,7 +237,7 @@ impl<'j> Session<'j> {
         services.kept.commit().map_err(|error| run_end::of(services, error))?;
         services.tell_work(None);
         // Lock-step: a jail that has sent more before it was answered is not ours.
-        if self.hear(buffer)?.is_some() {
+        if self.hear(buffer, Wait::No)?.is_some() {
             return Err(RunEnd::Violation("a second frame was sent before the first was answered".into()));
         }
         self.send(&mut services.pace.waiter, kind, body_bytes, frame)
@@ -274,17 +275,16 @@ impl<'j> Session<'j> {
         buffer: &mut [u8; RECEIVE_BYTES],
     ) -> Result<(Header, usize), RunEnd> {
         loop {
-            if !run_end::goes_on(waiter.readable(self.link.as_fd()), waiter)? {
-                continue;
-            }
-            let Some(length) = self.hear(buffer)? else { continue };
+            while !run_end::goes_on(waiter.readable(self.link.as_fd()), waiter)? {}
+            let Some(length) = self.hear(buffer, Wait::Briefly)? else { continue };
+            waiter.asked(Instant::now());
             return Ok((self.accept(buffer, length)?, length));
         }
     }
 
-    /// Takes a datagram, if one is there.
-    fn hear(&self, buffer: &mut [u8; RECEIVE_BYTES]) -> Result<Option<usize>, RunEnd> {
-        match self.link.receive(buffer, Wait::No) {
+    /// Takes a datagram, if one is there or comes in the time that may be waited.
+    fn hear(&self, buffer: &mut [u8; RECEIVE_BYTES], wait: Wait) -> Result<Option<usize>, RunEnd> {
+        match self.link.receive(buffer, wait) {
             Ok(Received::Frame(length)) => Ok(Some(length)),
             Ok(Received::Nothing) => Ok(None),
             Ok(Received::Closed) => Err(RunEnd::JailGone),

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rex_outside::socket::BRIEFLY;
 
 use crate::gate::error::LimitReached;
 use crate::watch::inherited::TIMERS;
@@ -52,6 +53,10 @@ pub struct Waiter {
     tick: Option<Tick>,
     grace: Option<Duration>,
     terminated: Option<i32>,
+    /// When everything was last looked at.
+    looked: Option<Instant>,
+    /// Since when the next request is waited for, if a brief wait was the beginning.
+    awaited: Option<Instant>,
 }
 
 /// Something that is done again and again while nothing happens.
@@ -79,6 +84,8 @@ impl Waiter {
             tick: None,
             grace: None,
             terminated: None,
+            looked: None,
+            awaited: None,
         })
     }
 
@@ -142,18 +149,41 @@ impl Waiter {
         self.deadline
     }
 
-    /// Waits until the socket can be read.
+    /// Waits until the socket can be read; or says so at once where the reader may wait for it by itself, as briefly as
+    /// [`BRIEFLY`].
     ///
     /// # Errors
     /// Those of poll(2) and of reading the signal.
     pub fn readable(&mut self, socket: BorrowedFd<'_>) -> io::Result<Event> {
-        let event = self.wait(Some((socket, PollFlags::POLLIN, Event::Readable)), None)?;
-        if let Some(together) = &mut self.together
-            && event == Event::Readable
-        {
-            together.asked(Instant::now());
+        if self.may_be_brief(Instant::now()) {
+            return Ok(Event::Readable);
         }
-        Ok(event)
+        self.wait(Some((socket, PollFlags::POLLIN, Event::Readable)), None)
+    }
+
+    /// Whether nothing but the socket has to be waited for during a time as short as [`BRIEFLY`].
+    ///
+    /// Everything else was looked at shortly before, and nothing falls due in that time. The end of the jail closes the
+    /// socket. A signal is noticed a little later, long before the watchdog loses its patience.
+    fn may_be_brief(&mut self, now: Instant) -> bool {
+        let is_far = |due: Option<Instant>| due.is_none_or(|due| due.saturating_duration_since(now) > MARGIN);
+        let is_brief = self.calls.is_none()
+            && self.looked.is_some_and(|looked| now.saturating_duration_since(looked) < BRIEFLY)
+            && is_far(self.deadline)
+            && is_far(self.processor.as_ref().map(Processor::look_at))
+            && is_far(self.tick.as_ref().map(|tick| tick.next));
+        if is_brief {
+            self.awaited.get_or_insert(now);
+        }
+        is_brief
+    }
+
+    /// The jail has asked for something, and waits for the answer.
+    pub fn asked(&mut self, now: Instant) {
+        self.awaited = None;
+        if let Some(together) = &mut self.together {
+            together.asked(now);
+        }
     }
 
     /// Waits until the socket can be written.
@@ -201,7 +231,7 @@ impl Waiter {
         socket: Option<(BorrowedFd<'_>, PollFlags, Event)>,
         until: Option<Instant>,
     ) -> io::Result<Event> {
-        let begun = Instant::now();
+        let begun = self.awaited.unwrap_or_else(Instant::now);
         loop {
             let now = Instant::now();
             let computes_at =
@@ -231,6 +261,7 @@ impl Waiter {
             let tick = self.tick.as_ref().map(|tick| tick.next);
             let next = [self.deadline, until, look_at, tick, computes_at].into_iter().flatten().min();
             let ready = self.poll(socket, next.map(|next| next.saturating_duration_since(now)))?;
+            self.looked = Some(Instant::now());
             if ready.signal
                 && let Some(number) = self.take_signal()?
             {
@@ -306,6 +337,10 @@ impl Waiter {
     }
 }
 
+/// What is due sooner than this is waited for with everything else. A brief wait may be longer by a tick of the kernel's
+/// clock, and a busy processor comes late.
+const MARGIN: Duration = BRIEFLY.saturating_mul(4);
+
 /// The signals that end a run.
 fn ending_signals() -> SigSet {
     let mut mask = SigSet::empty();
@@ -332,4 +367,44 @@ struct Ready {
     jail: bool,
     call: bool,
     socket: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A waiter that has just looked at everything, and when that was.
+    fn waiter_that_looked() -> (Waiter, Instant) {
+        let mut waiter = Waiter::new().unwrap();
+        let (_reader, writer) = nix::unistd::pipe().unwrap();
+        assert_eq!(waiter.writable(writer.as_fd()).unwrap(), Event::Writable);
+        let looked = waiter.looked.unwrap();
+        (waiter, looked)
+    }
+
+    #[test]
+    fn a_reader_waits_by_itself_only_shortly_after_everything_was_looked_at() {
+        assert!(!Waiter::new().unwrap().may_be_brief(Instant::now()));
+
+        let (mut waiter, looked) = waiter_that_looked();
+
+        assert!(waiter.may_be_brief(looked));
+        assert!(!waiter.may_be_brief(looked + BRIEFLY));
+    }
+
+    #[test]
+    fn a_reader_does_not_wait_by_itself_while_anything_else_is_due() {
+        let far = Duration::from_secs(60);
+        for (due, expected) in [(Duration::ZERO, false), (MARGIN, false), (far, true)] {
+            let (mut waiter, looked) = waiter_that_looked();
+            waiter.set_deadline(Some(looked + due));
+            assert_eq!(waiter.may_be_brief(looked), expected, "the deadline after {due:?}");
+            let (mut waiter, looked) = waiter_that_looked();
+            waiter.tick = Some(Tick { every: far, next: looked + due, act: Box::new(|| {}) });
+            assert_eq!(waiter.may_be_brief(looked), expected, "a tick after {due:?}");
+        }
+        let (mut waiter, looked) = waiter_that_looked();
+        waiter.watch_calls(std::fs::File::open("/dev/null").unwrap().into());
+        assert!(!waiter.may_be_brief(looked), "a forbidden call can be seen only by looking");
+    }
 }

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, getsockopt, recvmsg, send, setsockopt, socketpair, sockopt,
 };
+use nix::sys::time::{TimeVal, TimeValLike};
 use rex_agreed::calls::errno;
 use rex_agreed::{Layer, MAX_FRAME_BYTES};
 
@@ -16,6 +18,9 @@ use crate::plan::Plan;
 
 /// One byte more than a frame may have, so that a longer one shows.
 pub const RECEIVE_BYTES: usize = MAX_FRAME_BYTES + 1;
+
+/// How long [`Wait::Briefly`] waits; socket(7), SO_RCVTIMEO.
+pub const BRIEFLY: Duration = Duration::from_millis(10);
 
 /// The broker's end of the socket.
 #[derive(Debug)]
@@ -26,8 +31,8 @@ pub struct Link {
 /// Whether to wait for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Until one arrives or the jail ends.
-    Forever,
+    /// Until one arrives or the jail ends, and no longer than [`BRIEFLY`] and a tick of the kernel's clock.
+    Briefly,
     /// Not at all.
     No,
 }
@@ -37,7 +42,7 @@ pub enum Wait {
 pub enum Received {
     /// A datagram of this many bytes, at the beginning of the buffer.
     Frame(usize),
-    /// Nothing, and nobody was waited for.
+    /// Nothing, in the time that was waited.
     Nothing,
     /// The jail has closed its end. An empty datagram looks the same, and means the same.
     Closed,
@@ -55,8 +60,7 @@ impl Link {
     /// Receives one datagram.
     ///
     /// # Errors
-    /// [`LinkError::TooLong`] and [`LinkError::Ancillary`] are attacks: the caller kills the jail. A signal that interrupts
-    /// the wait is [`LinkError::Call`] with `EINTR`.
+    /// [`LinkError::TooLong`] and [`LinkError::Ancillary`] are attacks: the caller kills the jail.
     pub fn receive(&self, buffer: &mut [u8; RECEIVE_BYTES], wait: Wait) -> Result<Received, LinkError> {
         let mut flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_CMSG_CLOEXEC;
         if wait == Wait::No {
@@ -66,7 +70,8 @@ impl Link {
         // Without room for control messages, the kernel drops them, closes what they carry, and sets MSG_CTRUNC.
         let message = match recvmsg::<()>(self.fd.as_raw_fd(), &mut parts, None, flags) {
             Ok(message) => message,
-            Err(Errno::EAGAIN) if wait == Wait::No => return Ok(Received::Nothing),
+            // A signal cuts a wait short; whoever waits has to look anyway what has happened.
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Received::Nothing),
             Err(Errno::ECONNRESET) => return Ok(Received::Closed),
             Err(errno) => return Err(LinkError::Call("receive", errno.into())),
         };
@@ -141,9 +146,10 @@ impl std::error::Error for LinkError {
 
 /// A socket pair: the broker's end, the jail's end, and what the report says about it.
 ///
-/// There is no receive timeout: the jail would need a system call more to resume after one.
+/// The jail's end has no receive timeout: it would need a system call more to resume after one.
 pub(crate) fn pair(plan: &Plan) -> io::Result<(Link, OwnedFd, Vec<Measure>)> {
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    setsockopt(&ours, sockopt::ReceiveTimeout, &TimeVal::microseconds(BRIEFLY.as_micros() as i64))?;
     let mut room = usize::MAX;
     for end in [&ours, &theirs] {
         setsockopt(end, sockopt::SndBuf, &SEND_BUFFER_BYTES)?;
@@ -216,6 +222,22 @@ mod tests {
             assert_eq!(link.receive(&mut buffer, Wait::No).unwrap(), Received::Frame(length));
         }
         assert_eq!(link.receive(&mut buffer, Wait::No).unwrap(), Received::Nothing);
+    }
+
+    // socket(7): "If no data has been transferred and the timeout has been reached, then -1 is returned with errno set to
+    // EAGAIN".
+    #[test]
+    fn a_brief_wait_ends_with_a_frame_with_the_peer_or_with_its_time() {
+        let (link, other) = ends();
+        let mut buffer = [0; RECEIVE_BYTES];
+
+        let begun = std::time::Instant::now();
+        assert_eq!(link.receive(&mut buffer, Wait::Briefly).unwrap(), Received::Nothing);
+        assert!(begun.elapsed() >= BRIEFLY);
+        send(other.as_raw_fd(), &[7; 16], MsgFlags::empty()).unwrap();
+        assert_eq!(link.receive(&mut buffer, Wait::Briefly).unwrap(), Received::Frame(16));
+        drop(other);
+        assert_eq!(link.receive(&mut buffer, Wait::Briefly).unwrap(), Received::Closed);
     }
 
     #[test]
