@@ -30,6 +30,11 @@ impl Metered {
         *self.usage.borrow()
     }
 
+    /// Bytes read and written so far.
+    pub fn moved_bytes(&self) -> u64 {
+        self.usage.borrow().moved_bytes()
+    }
+
     /// Counts a call.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The table of open objects: numbers chosen by the jail, objects held by the broker.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use rex_ipc::handle::{AnyId, DirId, FileId, WriterId};
@@ -14,7 +14,7 @@ use crate::host::file_system::writer::Writer;
 /// Every object that one jail has open.
 #[derive(Debug)]
 pub struct Handles {
-    objects: HashMap<u32, Object>,
+    objects: BTreeMap<u32, Object>,
     last: Option<u32>,
     limit: usize,
     opened_in_batch: Vec<u32>,
@@ -33,7 +33,7 @@ impl Handles {
     /// No objects yet, and never more than `limit` at once.
     pub fn new(limit: usize) -> Self {
         Self {
-            objects: HashMap::new(),
+            objects: BTreeMap::new(),
             last: None,
             limit,
             opened_in_batch: Vec::new(),

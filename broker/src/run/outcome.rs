@@ -7,6 +7,7 @@ use rex_ipc::interface::Request;
 use crate::audit::Outcome;
 use crate::gate::error::Error;
 use crate::run::services::Services;
+use crate::watch::watchdog::Work;
 
 /// A request that is being carried out, for the record of its outcome.
 pub(super) struct Begun {
@@ -29,8 +30,13 @@ impl Begun {
             needs_permission: request.needs_permission(),
             chunk_of,
             at: Instant::now(),
-            moved_bytes: services.metered.usage().moved_bytes(),
+            moved_bytes: services.metered.moved_bytes(),
         }
+    }
+
+    /// What the broker does meanwhile, at this line of the script, as the jail claims.
+    pub(super) fn work(&self, line: u32) -> Work {
+        Work { name: self.operation, line, since: self.at }
     }
 
     /// Records what became of it. What needs no permission touches nothing that anybody would ask about later.
@@ -56,7 +62,7 @@ impl Begun {
             chunk_of: self.chunk_of,
             failure,
             errno,
-            bytes: services.metered.usage().moved_bytes().saturating_sub(self.moved_bytes),
+            bytes: services.metered.moved_bytes().saturating_sub(self.moved_bytes),
             duration_us: u64::try_from(self.at.elapsed().as_micros()).unwrap_or(u64::MAX),
         })
     }

@@ -74,11 +74,6 @@ impl Kept {
         self.is_piece = matches!(request, Request::WriteChunk(_));
     }
 
-    /// The name of the request that is being carried out.
-    pub fn operation(&self) -> &'static str {
-        self.operation
-    }
-
     /// Records what became of the current request.
     ///
     /// # Errors
@@ -103,7 +98,7 @@ impl Kept {
 
 impl Recording for Kept {
     fn decision(&mut self, decision: &Decision<'_>) -> Result<bool, Error> {
-        let resource = decision.question.resource.id().into_owned();
+        let resource = decision.question.resource.id();
         let kind = decision.question.resource.kind();
         let context = decision.question.context.to_json();
         let act = decision.act.as_ref().map(Act::to_json);

@@ -16,7 +16,7 @@ use crate::result::stream::Progress;
 use crate::run::record::{Kept, Teller};
 use crate::watch::pace::Pace;
 use crate::watch::wait::Waiter;
-use crate::watch::watchdog::Watched;
+use crate::watch::watchdog::{Watched, Work};
 
 /// Everything that requests are carried out with. One per run.
 pub struct Services {
@@ -75,9 +75,9 @@ impl Services {
     }
 
     /// Tells the watchdog, if there is one, what is done from now on.
-    pub fn tell_work(&self, name_and_line: Option<(&'static str, u32)>) {
+    pub fn tell_work(&self, work: Option<Work>) {
         if let Some(watched) = &self.watched {
-            watched.work(name_and_line);
+            watched.work(work);
         }
     }
 

@@ -155,7 +155,7 @@ impl<'j> Session<'j> {
             Kind::Call => {
                 let call = Call::decode(body).map_err(|error| RunEnd::Violation(error.to_string()))?;
                 let used = self.answer(services, header.sequence, call, &mut reply[HEADER_BYTES..])?;
-                services.progress.note(services.metered.usage());
+                services.progress.note(|| services.metered.usage());
                 (Kind::Reply, used)
             }
             Kind::OutputBegin => {
@@ -204,8 +204,8 @@ impl<'j> Session<'j> {
             let Some(request) = requests.next() else { break };
             let number = RequestNumber { frame, index: u8::try_from(index).unwrap_or(u8::MAX) };
             services.begin(number, &request).map_err(|error| run_end::of(services, error))?;
-            services.tell_work(Some((services.kept.operation(), call.line)));
             let begun = Begun::new(&request, services);
+            services.tell_work(Some(begun.work(call.line)));
             let kept = services.deciding.explaining.enabled.then(|| request.clone());
             let object = services.object_of(&request);
             let result = ops::dispatch(request, services.parts(), call.line, &mut replies);

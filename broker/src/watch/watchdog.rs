@@ -108,8 +108,7 @@ impl Watched {
     }
 
     /// Says what is done from now on; nothing when the broker only waits for the jail.
-    pub fn work(&self, name_and_line: Option<(&'static str, u32)>) {
-        let work = name_and_line.map(|(name, line)| Work { name, line, since: Instant::now() });
+    pub fn work(&self, work: Option<Work>) {
         self.0.state.lock().work = work;
     }
 
@@ -272,8 +271,8 @@ mod tests {
     #[test]
     fn work_that_does_not_end_with_the_deadline_is_abandoned() {
         let (watched, signals) = watched(Duration::ZERO);
-        watched.work(Some(("read_chunk", 7)));
         let begun = Instant::now();
+        watched.work(Some(Work { name: "read_chunk", line: 7, since: begun }));
 
         let abandoned = watched.watch(&signals, None).unwrap();
 

@@ -38,8 +38,8 @@ impl Progress {
     }
 
     /// Takes note of what the run has used, to be shown at the next [`Progress::show`].
-    pub fn note(&self, usage: Usage) {
-        self.with(|line| line.usage = usage);
+    pub fn note(&self, usage: impl FnOnce() -> Usage) {
+        self.with(|line| line.usage = usage());
     }
 
     /// Shows the line, once a run takes long enough for somebody to wonder.

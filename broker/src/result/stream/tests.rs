@@ -109,7 +109,7 @@ fn the_progress_of_a_long_run_makes_way_for_everything_else() {
     usage.calls = 2;
     usage.read_bytes = 3 << 19;
 
-    progress.note(usage);
+    progress.note(|| usage);
     progress.show();
     stream.log(&log("x")).unwrap();
     stream.log(&log("y")).unwrap();
