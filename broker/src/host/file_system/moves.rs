@@ -29,7 +29,7 @@ use super::tools::Tools;
 use super::tree::{self, Chain, Item, Left};
 use super::walk::Object;
 use super::write::Step;
-use super::{openat2, succession, walk};
+use super::{openat2, read, succession, walk};
 use crate::gate::error::is;
 use crate::gate::{Bound, Inode, Permit};
 use crate::policy::name::{EntryName, PathName};
@@ -215,7 +215,7 @@ pub fn arrived(
             create: original.origin.create,
             follow: original.origin.follow,
         },
-        has_size: new.st_size > 0,
+        size_bytes: read::size(new),
         readable: original.readable,
         writable: original.writable,
         replaced_by: Default::default(),

@@ -50,8 +50,8 @@ pub struct File {
     pub inode: Inode,
     /// Where it stands, and how it was reached.
     pub origin: Origin,
-    /// Whether it had a size when it was opened. Those of `/proc` have none, whatever they contain.
-    pub has_size: bool,
+    /// The size that it had when it was opened, in bytes. Those of `/proc` have none, whatever they contain.
+    pub size_bytes: u64,
     /// Whether it may be read.
     pub readable: bool,
     /// Whether it may be written.

@@ -11,10 +11,10 @@ use rex_ipc::action::file_system::Create;
 
 use super::fresh::Fresh;
 use super::object::{DirAt, Directory, File, FileAt, Origin};
-use super::openat2;
 use super::tools::Tools;
 use super::walk::{self, Missing, Object, Reached};
 use super::way::make_directory;
+use super::{openat2, read};
 use crate::gate::{Inode, Permit};
 use crate::policy::name::{EntryName, PathName};
 
@@ -169,7 +169,7 @@ fn file(fd: OwnedFd, name: PathName, stat: &FileStat, access: Access, origin: Or
         name,
         inode: walk::inode(stat),
         origin,
-        has_size: stat.st_size > 0,
+        size_bytes: read::size(stat),
         readable: access.read,
         writable: access.write,
         replaced_by: Default::default(),

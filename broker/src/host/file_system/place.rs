@@ -15,6 +15,7 @@ use super::moment::{self, Moment};
 use super::object::{Directory, File, FileAt, Origin};
 use super::openat2;
 use super::places::AtPath;
+use super::read::size;
 use super::staged::{Content, Placed, Staged};
 use super::temporaries::TemporaryName;
 use super::tools::Tools;
@@ -172,7 +173,7 @@ pub fn successor(new: &impl Replacement, stat: &FileStat) -> io::Result<File> {
         name: old.name.clone(),
         inode: new_inode,
         origin: Origin { named_inode, ..old.origin.clone() },
-        has_size: stat.st_size > 0,
+        size_bytes: size(stat),
         replaced_by: Default::default(),
         fresh: Default::default(),
         redacted: Default::default(),

@@ -4,21 +4,42 @@ use std::io;
 use std::rc::Rc;
 
 use nix::errno::Errno;
+use nix::sys::stat::{FileStat, fstat};
 use rex_ipc::action::file_system::{Read, RedactedRead};
 
 use crate::gate::Permit;
 use crate::host::file_system::object::{File, FileAt};
 
-/// Reads at most `space.len()` bytes at `offset_bytes`; gives the count and whether the file ends there.
+/// Reads at most `most_bytes` at `offset_bytes`; gives them and whether the file ends there.
 ///
 /// # Errors
 /// Those of pread(2).
 pub fn at(
     permit: &Permit<'_, Read, Rc<File>>,
     offset_bytes: u64,
-    space: &mut [u8],
-) -> io::Result<(usize, bool)> {
-    fill(permit.resource(), offset_bytes, space)
+    most_bytes: usize,
+) -> io::Result<(Vec<u8>, bool)> {
+    let file = permit.resource();
+    // As much as the file is likely to have, and one byte, which shows its end: a small file takes little space.
+    let likely = match file.size_bytes.checked_sub(offset_bytes) {
+        None | Some(0) => most_bytes,
+        Some(left) => usize::try_from(left).map_or(most_bytes, |left| left.saturating_add(1).min(most_bytes)),
+    };
+    let mut bytes = vec![0; likely];
+    let (mut count, mut ends) = fill(file, offset_bytes, &mut bytes)?;
+    if !ends && likely < most_bytes {
+        // It has grown since it was opened.
+        bytes.resize(most_bytes, 0);
+        let (more, then_ends) = fill(file, offset_bytes + count as u64, &mut bytes[count..])?;
+        (count, ends) = (count + more, then_ends);
+    }
+    bytes.truncate(count);
+    Ok((bytes, ends))
+}
+
+/// The size that an object says it has, in bytes.
+pub(super) fn size(stat: &FileStat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
 }
 
 /// Reads at most `space.len()` bytes at `offset_bytes` that will be redacted before they are released; gives the count
@@ -40,7 +61,7 @@ pub fn at_for_redaction(
 /// Those of fstat(2) and pread(2).
 pub fn end(permit: &Permit<'_, Read, Rc<File>>, most_bytes: usize) -> io::Result<Option<(u64, Vec<u8>)>> {
     let file = permit.resource();
-    let size = u64::try_from(nix::sys::stat::fstat(&file.fd)?.st_size).unwrap_or(0);
+    let size = size(&fstat(&file.fd)?);
     if size == 0 {
         return Ok(None);
     }
@@ -74,7 +95,7 @@ fn fill(file: &File, offset_bytes: u64, space: &mut [u8]) -> io::Result<(usize, 
                 count += more;
                 // read(2): fewer bytes than asked for from a regular file means its end. Those of /proc, which say that
                 // they have no size, give pieces as they like, so they are asked until they give nothing.
-                if count < space.len() && file.has_size {
+                if count < space.len() && file.size_bytes > 0 {
                     return Ok((count, true));
                 }
             }

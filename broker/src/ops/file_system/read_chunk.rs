@@ -37,10 +37,8 @@ impl Perform for ReadChunk {
             }
             Err(error) => return Err(error),
         };
-        let mut bytes = vec![0; length];
-        let (count, end) = read::at(&permit, self.offset_bytes, &mut bytes)?;
-        bytes.truncate(count);
-        call.metered.count_read_bytes(count)?;
+        let (bytes, end) = read::at(&permit, self.offset_bytes, length)?;
+        call.metered.count_read_bytes(bytes.len())?;
         Ok(Chunk { bytes: Bytes::new(bytes).unwrap_or_default(), end })
     }
 }
