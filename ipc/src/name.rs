@@ -9,8 +9,14 @@ use alloc::vec::Vec;
 /// The first of the 256 characters that stand for one byte each.
 pub const ESCAPE_BASE: u32 = 0x0010_FF00;
 
+/// The first byte of each of them in UTF-8. Where there is none, a text and its bytes are one.
+const FIRST_OF_ESCAPES: u8 = 0xf4;
+
 /// The text for these bytes.
 pub fn to_text(bytes: &[u8]) -> String {
+    if let (false, Ok(text)) = (bytes.contains(&FIRST_OF_ESCAPES), core::str::from_utf8(bytes)) {
+        return text.into();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -65,6 +71,8 @@ mod tests {
             "grün".as_bytes(),
             "\u{10FF41}".as_bytes(),
             b"\xf4\x8f\xbd",
+            b"a\xf4\x8f\xbc\x80b\xff",
+            "\u{100000}\u{10FEFF}".as_bytes(),
         ];
 
         for sample in samples {

@@ -38,7 +38,7 @@ impl Perform for ListEntries {
             used_bytes += size_bytes;
             // Rex knows no more than the listing does.
             let entry_type = if rex_compat { raw.entry_type } else { list::kind_of(&read, &raw) };
-            entries.push(Entry { name: Text::cut(&text), entry_type, inode: raw.inode });
+            entries.push(Entry { name: Text::new(text).unwrap_or_default(), entry_type, inode: raw.inode });
             true
         })?;
         call.metered.count_read_bytes(used_bytes)?;
