@@ -86,7 +86,8 @@ impl Engine {
         }
         let verdict = self.with_evaluator(question, |evaluator| {
             let rules = self.selected.iter().filter_map(|position| self.policies.rules.get(*position));
-            combine(rules.map(|rule| (rule, outcome(&rule.condition, &rule.slots, evaluator))))
+            // Only heads that name the action are selected.
+            combine(rules.map(|rule| (rule, outcome(&rule.beyond_action, &rule.slots, evaluator))))
         });
         verdict.unwrap_or_else(Verdict::indescribable)
     }

@@ -29,6 +29,9 @@ pub(super) struct Rule {
     pub(super) effect: Effect,
     /// Head and clauses as one expression. Cedar builds it anew for each evaluation; here it is built once.
     pub(super) condition: Expr,
+    /// The condition without what the head says of the action: for those whose action the head is known to name, and
+    /// who need not have Cedar make a set of all its actions to find that out once more.
+    pub(super) beyond_action: Expr,
     pub(super) slots: SlotEnv,
     pub(super) scope: Scope,
     pub(super) place: Place,
@@ -59,6 +62,7 @@ impl Rule {
             id,
             effect: policy.effect(),
             condition: policy.condition(),
+            beyond_action: beyond_action(policy),
             slots: HashMap::new(),
             scope: Scope::of(policy, words),
             place,
@@ -104,6 +108,15 @@ impl Policies {
     pub fn place(&self, id: &str) -> Option<&Place> {
         self.places().find(|(own, _)| *own == id).map(|(_, place)| place)
     }
+}
+
+fn beyond_action(policy: &Template) -> Expr {
+    let clauses = policy.non_scope_constraints().cloned().unwrap_or_else(|| Expr::val(true));
+    // In Cedar's order, in which what comes first keeps what follows from being evaluated.
+    Expr::and(
+        policy.principal_constraint().as_expr(),
+        Expr::and(policy.resource_constraint().as_expr(), clauses),
+    )
 }
 
 /// What the conditions can see: the directories they name, unless one of them looks into a literal.
