@@ -79,6 +79,19 @@ impl Decoding {
         Ok(if escape { Cow::Owned(name::to_text(text.as_bytes())) } else { text })
     }
 
+    /// The beginning of a piece that is text as it stands, up to a character that may go on in the next piece; nothing
+    /// where a byte is no text, or a character stands for one.
+    pub fn plain<'b>(&self, piece: &'b [u8]) -> Option<&'b str> {
+        let text = match std::str::from_utf8(piece) {
+            Ok(text) => text,
+            Err(reason) if reason.error_len().is_none() => {
+                std::str::from_utf8(piece.get(..reason.valid_up_to())?).ok()?
+            }
+            Err(_) => return None,
+        };
+        (self.stray == Stray::RefusedAsRex || !has_escapes(text)).then_some(text)
+    }
+
     /// The text of a whole file, or of what is left of it from the line with this number on.
     ///
     /// # Errors
@@ -203,6 +216,41 @@ mod tests {
                 assert_eq!(bench.bytes(path), content, "{path}");
             }
         }
+    }
+
+    // The property: where the pieces end in which a file arrives shows nowhere in its text.
+    #[test]
+    fn a_text_is_the_same_however_it_arrives() {
+        let contents: [&[u8]; 6] = [
+            CONTENT,
+            "a\u{e9}\u{20ac}\u{1f980}\u{10ffff}\u{10ff00}b".as_bytes(),
+            "\u{e9}\u{20ac}\u{1f980}".as_bytes(),
+            b"a\xf0\x9f\xa6",
+            b"\xf0\x9f\xa6\xf0\x9f\xa6\x80\xe2\x82",
+            b"",
+        ];
+        for content in contents {
+            for script in [
+                r#"cat("/d/log")"#,
+                r#"cat([cat::lossy], "/d/log")"#,
+                r#"cat([cat::strict], "/d/log")"#,
+                r#"sed("a", "b", "/d/log")"#,
+            ] {
+                let read = |bench: Bench| bench.file("/d/log", content).run(script).text;
+                let at_once = read(Bench::new());
+                for chunk_bytes in 1..9 {
+                    assert_eq!(
+                        read(Bench::new().chunks_of(chunk_bytes)),
+                        at_once,
+                        "{script} by {chunk_bytes}"
+                    );
+                }
+                let like_rex = read(Bench::new().like_rex());
+                assert_eq!(read(Bench::new().like_rex().chunks_of(1)), like_rex, "{script} like Rex");
+            }
+        }
+        let text = "a\u{e9}\u{20ac}\u{1f980}b";
+        assert_eq!(Bench::new().file("/d/t", text).chunks_of(1).output(r#"cat("/d/t")"#), text);
     }
 
     #[test]

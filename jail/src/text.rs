@@ -11,7 +11,7 @@ use rex_ipc::file_system::{
 };
 use rex_ipc::handle::{DirId, FileId};
 use rex_ipc::limits::MAX_PATH_TEXT_BYTES;
-use rhai::{Array, Dynamic, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, io_error, io_error_from, too_large};
 use crate::handle::{OpenDirectory, OpenObject};
@@ -172,21 +172,43 @@ impl ByteStream {
     ///
     /// # Errors
     /// The limit on strings; `IoError` for bytes that are not UTF-8, where they are refused; the broker's failures.
-    pub fn read_text(&mut self) -> Fallible<String> {
+    pub fn read_text(&mut self) -> Fallible<ImmutableString> {
         let limit = string_limit(&self.session);
-        let mut bytes = self.next_piece()?.unwrap_or_default();
+        // Put together as what a script gets: a text in another form would be copied once more, and held twice.
+        let mut text = ImmutableString::new();
+        let mut cut_off = Vec::new();
+        while let Some(mut piece) = self.next_piece()? {
+            if !cut_off.is_empty() {
+                cut_off.append(&mut piece);
+                piece = std::mem::take(&mut cut_off);
+            }
+            if text.len().saturating_add(piece.len()) > limit {
+                return Err(too_large(TooLarge::Text));
+            }
+            let Some(plain) = self.decoding.plain(&piece) else {
+                return self.read_stray([text.as_bytes(), &piece].concat(), limit);
+            };
+            text += plain;
+            cut_off.extend_from_slice(piece.get(plain.len()..).unwrap_or_default());
+        }
+        if cut_off.is_empty() {
+            Ok(text)
+        } else {
+            self.read_stray([text.as_bytes(), &cut_off].concat(), limit)
+        }
+    }
+
+    /// The text of content that is not text as it stands, of which this was read already.
+    fn read_stray(&mut self, mut bytes: Vec<u8>, limit: usize) -> Fallible<ImmutableString> {
         while let Some(piece) = self.next_piece()? {
             if bytes.len().saturating_add(piece.len()) > limit {
                 return Err(too_large(TooLarge::Text));
             }
             bytes.extend_from_slice(&piece);
         }
-        if bytes.len() > limit {
-            return Err(too_large(TooLarge::Text));
-        }
         let text = self.decoding.whole(bytes)?;
         // A byte that is no text is longer as a character.
-        if text.len() > limit { Err(too_large(TooLarge::Text)) } else { Ok(text) }
+        if text.len() > limit { Err(too_large(TooLarge::Text)) } else { Ok(text.into()) }
     }
 
     /// This content, line by line.

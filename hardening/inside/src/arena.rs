@@ -45,7 +45,7 @@ impl Arena {
 
     /// Maps `size_bytes` and serves from them from now on; pages are taken from the host only when touched.
     ///
-    /// The region lies between two pages that cannot be accessed. Beyond its first 64 MiB it asks for huge pages, which
+    /// The region lies between two pages that cannot be accessed. Beyond its first 16 MiB it asks for huge pages, which
     /// cost a script that stays small nothing.
     ///
     /// # Errors
@@ -167,7 +167,7 @@ fn map_with_guards(size_bytes: usize) -> io::Result<*mut u8> {
     Ok(base.cast())
 }
 
-/// Small pages for the first 64 MiB, huge ones beyond. Only advice: a kernel without huge pages refuses, and that is fine.
+/// Small pages for the first 16 MiB, huge ones beyond. Only advice: a kernel without huge pages refuses, and that is fine.
 fn advise_huge_pages(base: *mut c_void, size_bytes: usize) {
     let small = size_bytes.min(SMALL_PAGE_BYTES);
     // JUSTIFICATION: no safe wrapper takes a raw address.
@@ -213,7 +213,7 @@ unsafe impl Sync for EarlyMemory {}
 /// What std and the C library allocate before the jail's `main` has read how large the arena shall be.
 const EARLY_BYTES: usize = 256 * 1024;
 /// Below this, huge pages would make a small script look large.
-const SMALL_PAGE_BYTES: usize = 64 * 1024 * 1024;
+const SMALL_PAGE_BYTES: usize = 16 * 1024 * 1024;
 /// The granularity that sizes must have; 4 KiB pages are a requirement of the supported kernels.
 const PAGE_BYTES: usize = 4096;
 

@@ -1,6 +1,6 @@
 //! Shows a file as text, with line numbers if wanted.
 
-use rhai::{Array, NativeCallContext};
+use rhai::{Array, ImmutableString, NativeCallContext};
 
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::session::Session;
@@ -23,7 +23,7 @@ pub enum CatFlag {
 ///
 /// # Errors
 /// See [`ByteStream::open`] and [`ByteStream::read_text`].
-pub fn plain(context: NativeCallContext, path: &str) -> Fallible<String> {
+pub fn plain(context: NativeCallContext, path: &str) -> Fallible<ImmutableString> {
     ByteStream::open(&context, path, Redaction::Accepted)?.read_text()
 }
 
@@ -31,14 +31,14 @@ pub fn plain(context: NativeCallContext, path: &str) -> Fallible<String> {
 ///
 /// # Errors
 /// As [`plain`]; kind `Other` for a foreign flag.
-pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<String> {
+pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Fallible<ImmutableString> {
     let flags = value::flags::<CatFlag>(&context, "cat", flags)?;
     let session = Session::of(&context);
     let has = |flag| flags.contains(&flag);
     let stray = Stray::wanted(&session, has(CatFlag::Lossy), has(CatFlag::Strict));
     let stream = ByteStream::open(&context, path, Redaction::Accepted)?;
     let text = stream.decoded(Decoding::new(stray, path)).read_text()?;
-    if has(CatFlag::Number) { numbered(&text, string_limit(&session)) } else { Ok(text) }
+    if has(CatFlag::Number) { Ok(numbered(&text, string_limit(&session))?.into()) } else { Ok(text) }
 }
 
 /// Each line with its number right-aligned in six columns and a tab, without a final newline.

@@ -129,7 +129,7 @@ impl FileHandle {
     ///
     /// # Errors
     /// The broker's failures; `IoError` for what is no text; the limit on strings.
-    pub fn read(&self, context: &NativeCallContext) -> Fallible<String> {
+    pub fn read(&self, context: &NativeCallContext) -> Fallible<ImmutableString> {
         let text = self.stream(context, Redaction::Accepted)?.read_text()?;
         self.page_offset.set(0);
         Ok(text)
