@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 
+import compare
 from compare import Runner, run
 
 
@@ -111,7 +112,9 @@ def main():
     parser.add_argument("--only", default="", help="keys, separated by commas")
     parser.add_argument("--place", help="a directory on the file system to be used")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--processor", action="store_true", help="count processor time of all processes, and not time on the wall")
     arguments = parser.parse_args()
+    compare.COUNT_PROCESSOR_TIME = arguments.processor
     sizes = {
         "big": int((1 << 30) * arguments.scale),
         "text": int((64 << 20) * arguments.scale),

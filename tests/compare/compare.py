@@ -28,6 +28,8 @@ LARGE_BYTES = 64 << 20
 ENTRIES = 1_000
 GREPS = 500
 LISTINGS = 200
+# Set by --processor.
+COUNT_PROCESSOR_TIME = False
 HERE = os.path.dirname(os.path.abspath(__file__))
 RAW = os.path.join(HERE, "..", "..", "target", "release", "examples", "raw_calls")
 
@@ -113,7 +115,8 @@ class Runner:
 
 
 def run(words, place, memory=False):
-    """Nanoseconds from start to exit and, if asked for, the peak memory of the process and of those below it."""
+    """Nanoseconds from start to exit, or of processor time, and, if asked for, the peak memory of the process and of those
+    below it."""
     output = os.path.join(place, "output")
     actions = [(os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)]
     begun = time.perf_counter_ns()
@@ -123,8 +126,11 @@ def run(words, place, memory=False):
     sampler = threading.Thread(target=sample, args=(pid, peaks, done))
     if memory:
         sampler.start()
-    _, status, _ = os.wait4(pid, 0)
+    _, status, usage = os.wait4(pid, 0)
     elapsed = time.perf_counter_ns() - begun
+    if COUNT_PROCESSOR_TIME:
+        # getrusage(2): that of the process, and of those below it that it has waited for.
+        elapsed = round((usage.ru_utime + usage.ru_stime) * 1e9)
     done.set()
     if memory:
         sampler.join()
@@ -263,7 +269,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=15, help="how often everything is run (15)")
     parser.add_argument("--raw", default=RAW, help="the example `raw_calls`, compiled")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--processor", action="store_true", help="count processor time of all processes, and not time on the wall")
     options = parser.parse_args()
+    global COUNT_PROCESSOR_TIME
+    COUNT_PROCESSOR_TIME = options.processor
     if not os.access(options.raw, os.X_OK):
         raise SystemExit("build the floor first: cargo build --release -p rex-tests --example raw_calls")
     runners = [Runner(command, number) for number, command in enumerate(options.bin)]
