@@ -44,7 +44,8 @@ def main():
     for index, body in enumerate(BODIES):
         places[body] = 2 * len(operations) + index
 
-    rows = [sample for group in ("runtime", "file_system") for sample in samples(group)]
+    groups = dict.fromkeys(operation["group"] for operation in operations)
+    rows = [sample for group in groups for sample in samples(group)]
     for index, sample in enumerate(rows + samples("control") + samples("failure")):
         name = f"{sample['type'].replace('()', 'nothing')}-{index}"
         if sample["type"] in places and sample["type"] != "()":

@@ -7,7 +7,11 @@
 use crate::action::{self, Action, ActionId};
 use crate::codec::{self, CodecError};
 use crate::file_system::*;
+use crate::network::*;
+use crate::process_system::*;
 use crate::runtime::*;
+use crate::sysinfo::*;
+use crate::systemd::*;
 
 /// Gives the rows of the table to the macro `$emit`.
 #[macro_export]
@@ -65,6 +69,40 @@ macro_rules! interface {
                 0x011f open_target: OpenTarget -> Opened,
                     needs [file_system::Open, file_system::Create, file_system::Read, file_system::Write];
                 0x0120 read_end: ReadEnd -> EndChunk, needs [file_system::Read];
+            }
+            process_system {
+                0x0201 list_processes: ListProcesses -> ProcessPage,
+                    needs [process_system::List, file_system::Open, file_system::Read, file_system::RedactedRead];
+                0x0202 signal_process: SignalProcess -> Signalled,
+                    needs [process_system::Kill, process_system::Interrupt];
+                0x0203 list_open_files: ListOpenFiles -> OpenFilesPage,
+                    needs [process_system::ListFds, file_system::Open, file_system::Read];
+                0x0204 find_real_path: FindRealPath -> RealPath, needs [file_system::Stat];
+            }
+            systemd {
+                0x0301 act_on_unit: ActOnUnit -> UnitJob, needs [systemd::Start, systemd::Stop, systemd::Restart];
+                0x0302 unit_status: UnitStatus -> Chunk, needs [systemd::Status];
+                0x0303 reload_manager: ReloadManager -> (), needs [systemd::DaemonReload];
+            }
+            network {
+                0x0401 begin_get: BeginGet -> Begun, needs [network::Get];
+                0x0402 read_response: ReadResponse -> Chunk, needs [network::Get];
+                0x0403 connect: Connect -> (), needs [network::Connect];
+                0x0404 known_addresses: KnownAddresses -> HostAddresses, needs [sysinfo::ResolveHostname];
+                0x0405 query_name: QueryName -> NameAnswer, needs [sysinfo::ResolveHostname];
+            }
+            disk {
+                0x0501 stat_file_system: StatFileSystem -> FileSystemStatus,
+                    needs [file_system::Stat, file_system::Read];
+            }
+            sysinfo {
+                0x0601 uname: Uname -> KernelNames, needs [sysinfo::List];
+                0x0602 host_name: HostName -> HostNameText, needs [sysinfo::List];
+                0x0603 count_processors: CountProcessors -> ProcessorCount, needs [sysinfo::List];
+                0x0604 list_interfaces: ListInterfaces -> InterfacePage, needs [sysinfo::List];
+                0x0605 read_source: ReadSource -> Chunk, needs [file_system::Open, file_system::Read];
+                0x0606 read_kernel_log: ReadKernelLog -> KernelLogPage, needs [file_system::Read];
+                0x0607 write_parameter: WriteParameter -> (), needs [file_system::Open, file_system::Write];
             }
         }
     };

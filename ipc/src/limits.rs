@@ -56,3 +56,57 @@ pub const MAX_LOAD_BYTES: usize = 64 * 1024 * 1024;
 
 /// Most bytes of output or error text.
 pub const MAX_OUTPUT_BYTES: usize = 512 * 1024 * 1024;
+
+/// Longest command line of a process in bytes; the rest is not looked at, by policies either.
+pub const MAX_COMMAND_BYTES: usize = 16 * 1024;
+
+/// Longest name of a process in bytes: 64 of a kernel thread, each perhaps replaced by a character of three.
+pub const MAX_PROCESS_NAME_BYTES: usize = 3 * 64;
+
+/// Most processes in one page, and in one selection.
+pub const MAX_PAGE_PROCESSES: usize = 512;
+
+/// Most open files of one process in one page.
+pub const MAX_OPEN_ENTRIES: usize = 4096;
+
+/// Longest text of uname(2) and of an interface's name in bytes: 64, each perhaps replaced by a character of three.
+pub const MAX_KERNEL_NAME_BYTES: usize = 3 * 64;
+
+/// Most interfaces in one page.
+pub const MAX_PAGE_INTERFACES: usize = 1024;
+
+/// Most addresses of an interface in one part.
+pub const MAX_ADDRESSES: usize = 1024;
+
+/// Most messages of the kernel in one page.
+pub const MAX_KERNEL_MESSAGES: usize = 1024;
+
+/// Longest record of the kernel log in bytes: `PRINTKRB_RECORD_MAX` and its prefix, rounded up.
+pub const MAX_KERNEL_MESSAGE_BYTES: usize = 8 * 1024;
+
+/// Longest value of a kernel parameter in bytes: a page, which is what the kernel takes at once, less its end.
+pub const MAX_PARAMETER_BYTES: usize = 4095;
+
+/// Longest name of a unit in bytes; systemd allows 255.
+pub const MAX_UNIT_NAME_BYTES: usize = 1024;
+
+/// Longest time in seconds that the job of a unit is waited for.
+pub const MAX_JOB_SECONDS: u32 = 3600;
+
+/// Longest URL in bytes.
+pub const MAX_URL_BYTES: usize = 8 * 1024;
+
+/// Most redirects that lead to a URL.
+pub const MAX_HOPS: u8 = 10;
+
+/// Longest text that names a host in bytes; a name of DNS has 253 at most.
+pub const MAX_HOST_TEXT_BYTES: usize = 1024;
+
+/// Most addresses that are known of one host.
+pub const MAX_HOST_ADDRESSES: usize = 256;
+
+/// Longest answer of a name server in bytes.
+pub const MAX_DNS_ANSWER_BYTES: usize = 16 * 1024;
+
+/// Longest time in seconds that an answer of a name server is waited for.
+pub const MAX_DNS_SECONDS: u32 = 3600;

@@ -1,11 +1,12 @@
 //! Dates with a time of day, in UTC.
 
-use rex_ipc::runtime::{Clocks, Now};
+use rex_ipc::limits::MAX_SLEEP_MS;
+use rex_ipc::runtime::{Clocks, Now, Sleep, SleepMs};
 use rhai::{Dynamic, INT, NativeCallContext};
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
-use crate::error::{CommonErrorKind, Fallible};
+use crate::error::{CommonErrorKind, Fallible, text_error};
 use crate::registry::{Entry, NOTHING, Registrar};
 use crate::session::Session;
 use crate::value::{self, parameter_number};
@@ -159,6 +160,25 @@ impl DateTime {
 /// The broker's failures.
 pub fn clocks(context: &NativeCallContext) -> Fallible<Clocks> {
     Ok(Session::of(context).ask(value::line(context), Now {})?)
+}
+
+/// Waits for so many milliseconds, by the broker's clock.
+///
+/// # Errors
+/// The broker's failures: a run has a limit of time.
+pub fn wait(context: &NativeCallContext, milliseconds: u64) -> Fallible<()> {
+    let session = Session::of(context);
+    let mut rest = milliseconds;
+    while rest > 0 {
+        let part = rest.min(MAX_SLEEP_MS.into());
+        let duration = u32::try_from(part)
+            .ok()
+            .and_then(SleepMs::new)
+            .ok_or_else(|| text_error("cannot wait for so long"))?;
+        session.ask(value::line(context), Sleep { duration })?;
+        rest = rest.saturating_sub(part);
+    }
+    Ok(())
 }
 
 fn out_of_range(component: &str) -> Box<rhai::EvalAltResult> {

@@ -3,6 +3,7 @@
 use rhai::{Dynamic, Engine, EvalAltResult, ModuleResolver, Position, Shared};
 
 use crate::registry::{Entry, Registrar};
+use crate::sdk::unsigned;
 use crate::session::Session;
 use crate::{forms, limits, log, natives, sdk};
 
@@ -29,6 +30,7 @@ pub fn build(session: &Session) -> Ready {
     let entries = registrar.finish();
     if !session.is_rex_compat() {
         forms::register(&mut engine);
+        unsigned::register(&mut engine);
         session.set_texts(forms::text_of);
     }
     log::take_over_debug(&mut engine, session);

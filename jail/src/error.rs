@@ -1,5 +1,7 @@
 //! What a script catches when a function of the SDK fails, and which request an error goes back to.
 
+pub mod family;
+
 use std::rc::Rc;
 
 use rex_ipc::bounded::Text;
@@ -194,11 +196,16 @@ pub fn request_behind(error: &EvalAltResult) -> Option<RequestNumber> {
     match error.unwrap_inner() {
         EvalAltResult::ErrorRuntime(value, _) => {
             let map = value.as_map_ref().ok()?;
-            let kind = map.get("kind")?.clone().try_cast::<IoErrorKind>()?;
-            let origin = kind.origin?;
+            let kind = map.get("kind")?;
+            let origin = match kind.clone().try_cast::<IoErrorKind>() {
+                Some(kind) if *map.get("source")?.as_immutable_string_ref().ok()? == IO_SOURCE => {
+                    kind.origin?
+                }
+                Some(_) => return None,
+                None => family::kind_in_any(kind)?.1?,
+            };
             let message = map.get("message")?.as_immutable_string_ref().ok()?;
-            let source = map.get("source")?.as_immutable_string_ref().ok()?;
-            (*message == origin.message && *source == IO_SOURCE).then_some(origin.request)
+            (*message == origin.message).then_some(origin.request)
         }
         EvalAltResult::ErrorTerminated(token, _) => {
             token.clone().try_cast::<Termination>().map(|termination| termination.request)
@@ -232,7 +239,7 @@ pub fn kind_of(error: &EvalAltResult) -> ErrorKind {
 /// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text with the
 /// position a second time, and what passed through a script function the engine's text, but for [`text_of`]. Of a map that
 /// is none of the SDK's errors Rex keeps three keys at most, and that only where it was thrown outside of functions; here
-/// it is told as from within one.
+/// it is told as from within one. The kinds of the network's errors have no name there.
 pub fn message_of_run(
     printed: impl Fn(&Dynamic) -> String,
     rex_compat: bool,
@@ -241,7 +248,8 @@ pub fn message_of_run(
     match error {
         EvalAltResult::ErrorRuntime(value, position) => match value.as_map_ref() {
             Ok(map) if rex_compat || is_of_the_sdk(&map) => {
-                format!("{}{}", describe_map(&map), in_parentheses(*position))
+                let kind = map.get("kind").filter(|kind| !rex_compat || !family::is_unknown_to_rex(kind));
+                format!("{}{}", describe_map_as(&map, kind.and_then(kind_name)), in_parentheses(*position))
             }
             Ok(_) => {
                 let twice = in_parentheses(*position).repeat(2);
@@ -286,12 +294,18 @@ fn kind_name(kind: &Dynamic) -> Option<&'static str> {
     if let Some(kind) = kind.clone().try_cast::<IoErrorKind>() {
         return Some(kind.kind.name());
     }
+    if let Some((name, _)) = family::kind_in_any(kind) {
+        return Some(name);
+    }
     kind.clone().try_cast::<CommonErrorKind>().map(CommonErrorKind::name)
 }
 
 fn describe_map(map: &Map) -> String {
+    describe_map_as(map, map.get("kind").and_then(kind_name))
+}
+
+fn describe_map_as(map: &Map, kind: Option<&str>) -> String {
     let text = |key: &str| map.get(key).and_then(|value| value.clone().into_immutable_string().ok());
-    let kind = map.get("kind").and_then(kind_name);
     format!(
         "{}: {}: {}",
         text("source").as_deref().unwrap_or("Unknown"),

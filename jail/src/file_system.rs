@@ -16,3 +16,4 @@ pub mod options;
 pub mod passed_over;
 pub mod relabel;
 pub mod walk;
+pub mod whole;

@@ -14,7 +14,7 @@ use rex_ipc::limits::MAX_BATCH;
 use rex_ipc::runtime::LogLevel;
 use rhai::{Dynamic, NativeCallContext};
 
-use crate::error::{Exited, OutOfOperations, Termination};
+use crate::error::{Exited, Fallible, OutOfOperations, Termination, message_of, request_behind, text_error};
 use crate::link::Frames;
 
 pub use crate::error::Failed;
@@ -157,6 +157,21 @@ impl Session {
     /// Remembers which request a text goes back to that is all that a script is told of a failure.
     pub fn note_told(&self, text: &str, request: Option<RequestNumber>) {
         self.0.told.replace(request.map(|request| (text.to_owned(), request)));
+    }
+
+    /// What a function gives that tells of its errors as texts: of an error of the SDK the message alone. Which request it
+    /// goes back to is remembered; what cannot be caught stays as it is.
+    ///
+    /// # Errors
+    /// A text, for an error of the SDK.
+    pub fn as_text<T>(&self, result: Fallible<T>) -> Fallible<T> {
+        result.map_err(|error| match message_of(&error) {
+            Some(message) => {
+                self.note_told(&message, request_behind(&error));
+                text_error(message)
+            }
+            None => error,
+        })
     }
 
     /// The request that an error with this text goes back to, if it was the last that was told so.

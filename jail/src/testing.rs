@@ -1,8 +1,12 @@
 //! A broker made of memory, for the unit tests: a small file tree, a list of denials, and a record of every call.
 
+mod host;
 mod listing;
 mod naming;
+pub(crate) mod network;
 mod opening;
+mod processes;
+mod units;
 mod world;
 mod writing;
 
@@ -16,6 +20,7 @@ use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::Request;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::runtime::LogLevel;
+use rex_ipc::sysinfo::Source;
 
 use crate::engine;
 use crate::link::{Frames, Link};
@@ -23,6 +28,8 @@ use crate::registry;
 use crate::run::{self, Ended};
 use crate::session::Session;
 
+pub(crate) use host::Known;
+pub(crate) use processes::{held, process, task};
 pub(crate) use world::{Node, Traits, World};
 
 /// A broker, a policy and a file tree, to run scripts against.
@@ -87,6 +94,12 @@ impl Bench {
     /// As a run with `--rex-compat`.
     pub(crate) fn like_rex(self) -> Self {
         Self { rex_compat: true, ..self }
+    }
+
+    /// One of the kernel's tables.
+    pub(crate) fn table(self, source: Source, content: impl AsRef<[u8]>) -> Self {
+        self.world.borrow_mut().host.tables.insert(Known::name(source), content.as_ref().to_vec());
+        self
     }
 
     pub(crate) fn chunks_of(self, bytes: usize) -> Self {

@@ -12,5 +12,7 @@ mod peer;
 mod protocol;
 mod refused;
 mod rows;
+mod rows_of_host;
+mod rows_of_network;
 mod shape;
 mod table;

@@ -10,8 +10,12 @@ use rex_ipc::file_system::*;
 use rex_ipc::frame::{Kind, MAGIC, Sender, VERSION};
 use rex_ipc::interface::{FINGERPRINT, Operation, PROTOCOL, RETIRED, ROWS, fingerprint};
 use rex_ipc::limits::*;
+use rex_ipc::network::*;
+use rex_ipc::process_system::*;
 use rex_ipc::runtime::*;
 use rex_ipc::state::State;
+use rex_ipc::sysinfo::*;
+use rex_ipc::systemd::*;
 use serde_json::{Map, Value, json};
 
 use crate::golden::{self, root};
@@ -93,6 +97,24 @@ pub(crate) const LIMITS: &[(&str, u64)] = &[
     ("MAX_SLEEP_MS", MAX_SLEEP_MS as u64),
     ("MAX_LOAD_BYTES", MAX_LOAD_BYTES as u64),
     ("MAX_OUTPUT_BYTES", MAX_OUTPUT_BYTES as u64),
+    ("MAX_COMMAND_BYTES", MAX_COMMAND_BYTES as u64),
+    ("MAX_PROCESS_NAME_BYTES", MAX_PROCESS_NAME_BYTES as u64),
+    ("MAX_PAGE_PROCESSES", MAX_PAGE_PROCESSES as u64),
+    ("MAX_OPEN_ENTRIES", MAX_OPEN_ENTRIES as u64),
+    ("MAX_KERNEL_NAME_BYTES", MAX_KERNEL_NAME_BYTES as u64),
+    ("MAX_PAGE_INTERFACES", MAX_PAGE_INTERFACES as u64),
+    ("MAX_ADDRESSES", MAX_ADDRESSES as u64),
+    ("MAX_KERNEL_MESSAGES", MAX_KERNEL_MESSAGES as u64),
+    ("MAX_KERNEL_MESSAGE_BYTES", MAX_KERNEL_MESSAGE_BYTES as u64),
+    ("MAX_PARAMETER_BYTES", MAX_PARAMETER_BYTES as u64),
+    ("MAX_UNIT_NAME_BYTES", MAX_UNIT_NAME_BYTES as u64),
+    ("MAX_JOB_SECONDS", MAX_JOB_SECONDS as u64),
+    ("MAX_URL_BYTES", MAX_URL_BYTES as u64),
+    ("MAX_HOPS", MAX_HOPS as u64),
+    ("MAX_HOST_TEXT_BYTES", MAX_HOST_TEXT_BYTES as u64),
+    ("MAX_HOST_ADDRESSES", MAX_HOST_ADDRESSES as u64),
+    ("MAX_DNS_ANSWER_BYTES", MAX_DNS_ANSWER_BYTES as u64),
+    ("MAX_DNS_SECONDS", MAX_DNS_SECONDS as u64),
 ];
 
 /// What a frame of this kind carries. A kind that is not listed does not compile.

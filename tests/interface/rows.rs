@@ -8,7 +8,11 @@ use rex_ipc::file_system::*;
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Operation;
 use rex_ipc::limits::MAX_FRAME_BYTES;
+use rex_ipc::network::*;
+use rex_ipc::process_system::*;
 use rex_ipc::runtime::*;
+use rex_ipc::sysinfo::*;
+use rex_ipc::systemd::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -288,7 +292,11 @@ pub(crate) fn text<const MAX: usize>(text: &str) -> Text<MAX> {
     Text::new(text).expect("a sample fits its type")
 }
 
-fn bytes<const MAX: usize>(bytes: &[u8]) -> Bytes<MAX> {
+pub(super) fn list<T: Debug, const MAX: usize>(values: Vec<T>) -> List<T, MAX> {
+    List::new(values).expect("a sample fits its type")
+}
+
+pub(super) fn bytes<const MAX: usize>(bytes: &[u8]) -> Bytes<MAX> {
     Bytes::new(bytes.to_vec()).expect("a sample fits its type")
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rex_broker::policy::{Engine, Mode, Policies, PolicyText, Question, ResourceRef};
+use rex_broker::policy::{Engine, Mode, Policies, PolicyText, ProcessRef, Question, ResourceRef};
 use rex_ipc::action::ActionId;
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ fn the_sample_policies_load_in_rexs_mode_and_decide_as_described() {
 #[test]
 fn every_policy_that_is_shipped_passes_the_strictest_mode() {
     let shipped = files(&folder("../policies/examples"), "cedar");
-    assert!(shipped.len() >= 4);
+    assert!(shipped.len() >= 6);
 
     for path in shipped {
         let text = fs::read_to_string(&path).unwrap();
@@ -77,4 +77,52 @@ fn every_policy_that_is_shipped_passes_the_strictest_mode() {
         let loaded = Policies::load(&[PolicyText { name: &name, text: &text }], Mode::Strict);
         assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
     }
+}
+
+#[test]
+fn who_is_on_call_may_do_what_is_written_and_nothing_else() {
+    let may = |user: &str, action, resource| {
+        let text = fs::read_to_string(folder("../policies/examples/on-call.cedar")).unwrap();
+        let loaded = Policies::load(&[PolicyText { name: "on-call", text: &text }], Mode::Strict).unwrap();
+        Engine::new(loaded.policies, user).decide(&Question::new(action, resource)).permitted
+    };
+    let process = |uid, exe| {
+        ResourceRef::Process(ProcessRef {
+            pid: 7,
+            name: "app",
+            username: "app",
+            command: "app",
+            uid,
+            start_time: 1,
+            exe,
+        })
+    };
+    let (restart, kill) = (ActionId::SystemdRestart, ActionId::ProcessKill);
+
+    assert!(may("root", restart, ResourceRef::Service("nginx.service")));
+    assert!(!may("root", restart, ResourceRef::Service("sshd.service")));
+    assert!(!may("root", ActionId::SystemdStop, ResourceRef::Service("nginx.service")));
+    assert!(!may("guest", restart, ResourceRef::Service("nginx.service")));
+    assert!(may("guest", ActionId::SystemdStatus, ResourceRef::Service("sshd.service")));
+    assert!(may("root", kill, process(1500, Some("/opt/app/bin/app"))));
+    // Whoever only calls itself so, or whose program nobody knows, is left alone.
+    assert!(!may("root", kill, process(1501, Some("/opt/app/bin/app"))));
+    assert!(!may("root", kill, process(1500, Some("/tmp/app"))));
+    assert!(!may("root", kill, process(1500, None)));
+}
+
+#[test]
+fn a_monitoring_job_reads_and_changes_nothing() {
+    let text = fs::read_to_string(folder("../policies/examples/monitor.cedar")).unwrap();
+    let loaded = Policies::load(&[PolicyText { name: "monitor", text: &text }], Mode::Strict).unwrap();
+    let mut engine = Engine::new(loaded.policies, "monitor");
+    let mut may = |action, resource| engine.decide(&Question::new(action, resource)).permitted;
+
+    assert!(may(ActionId::FileSystemRead, ResourceRef::File("/proc/meminfo")));
+    assert!(may(ActionId::SysinfoList, ResourceRef::Sysinfo));
+    assert!(may(ActionId::FileSystemStat, ResourceRef::Dir("/srv")));
+    assert!(!may(ActionId::FileSystemRead, ResourceRef::File("/proc/1/environ")));
+    assert!(!may(ActionId::FileSystemRead, ResourceRef::File("/etc/shadow")));
+    assert!(!may(ActionId::FileSystemWrite, ResourceRef::File("/proc/meminfo")));
+    assert!(!may(ActionId::SystemdRestart, ResourceRef::Service("nginx.service")));
 }

@@ -103,6 +103,29 @@ fn without_brackets(text: &str) -> String {
     kept
 }
 
+/// The actions that the column names with their namespace, and whether it names places of the host.
+///
+/// What is asked about the host lies outside of the example's directory, so that only actions can be held to the column.
+pub(crate) fn of_host(entry: &Entry) -> (BTreeSet<String>, bool) {
+    let parts: Vec<&str> = entry.actions.split("::Action::\"").collect();
+    let actions = parts.windows(2).filter_map(|pair| {
+        let namespace = pair[0].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+        let name = pair[1].split('"').next()?;
+        Some(format!("{namespace}::Action::\"{name}\""))
+    });
+    let actions: BTreeSet<String> = actions.collect();
+    let is_of_host =
+        !actions.is_empty() || entry.actions.contains("/proc") || entry.actions.contains("all file_system");
+    (actions, is_of_host)
+}
+
+/// A policy that permits these actions everywhere, and of these on files each.
+pub(crate) fn policy_of_host(actions: &BTreeSet<String>, asked: &BTreeSet<Asked>) -> String {
+    let of_files = asked.iter().map(|(action, _)| format!("file_system::Action::\"{action}\""));
+    let all: BTreeSet<String> = actions.iter().cloned().chain(of_files).collect();
+    all.iter().map(|action| format!("permit(principal, action == {action}, resource);\n")).collect()
+}
+
 /// A policy that permits exactly this, below one directory.
 pub(crate) fn policy<'a>(asked: impl IntoIterator<Item = &'a Asked>, below: &str) -> String {
     // A policy has one statement at least; this one permits nothing that exists.

@@ -51,6 +51,10 @@ pub enum Act<'a> {
         /// As it will stand in the link.
         target: &'a str,
     },
+    /// The process gets this signal.
+    Signal(&'static str),
+    /// The kernel parameter gets this value.
+    Parameter(&'a str),
     /// The label gets these parts, in their order; nothing for what stays.
     Label([Option<&'a str>; 4]),
 }
@@ -71,6 +75,8 @@ impl Act<'_> {
                 with_given("set_times", [("accessed", accessed.map(time)), ("modified", modified.map(time))])
             }
             Self::Link { target } => json!({ "does": "link", "target": target }),
+            Self::Signal(name) => json!({ "does": "signal", "signal": name }),
+            Self::Parameter(value) => json!({ "does": "set_parameter", "value": value }),
             Self::Label([user, role, kind, level]) => with_given(
                 "set_label",
                 [("user", user), ("role", role), ("type", kind), ("level", level)]

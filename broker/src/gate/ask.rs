@@ -14,7 +14,7 @@ use crate::gate::moved::Moving;
 use crate::gate::permit::{Allows, Permit, Resource};
 use crate::gate::recording::{Decision, Recording};
 use crate::gate::usage::Metered;
-use crate::gate::{Act, Inode};
+use crate::gate::{Act, Granted};
 use crate::policy::name::PathName;
 use crate::policy::{Question, ResourceRef, Verdict};
 
@@ -147,11 +147,11 @@ impl<'req, O> Gate<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
-    pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Granted<'req, A, R>
     where
         O: Needs<A>,
     {
-        self.grant(resource, None)
+        self.grant(resource, None, false)
     }
 
     /// Asks for `A` on `resource` for an act of which these do not say enough, so that the record has the rest; gives
@@ -160,15 +160,11 @@ impl<'req, O> Gate<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
-    pub fn authorize_act<A: Action, R: Allows<A>>(
-        &mut self,
-        resource: R,
-        act: Act<'_>,
-    ) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize_act<A: Action, R: Allows<A>>(&mut self, resource: R, act: Act<'_>) -> Granted<'req, A, R>
     where
         O: Needs<A>,
     {
-        self.grant(resource, Some(act))
+        self.grant(resource, Some(act), false)
     }
 
     /// Asks for what Rex does not ask. Its scripts go on where nothing permits it, but not where something forbids it.
@@ -176,16 +172,12 @@ impl<'req, O> Gate<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
-    pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<(), Error>
+    pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Granted<'req, A, R>
     where
         O: Needs<A>,
     {
-        if self.deciding.rex_compat && self.lacks_only_a_permit(&question(A::ID, &resource), resource.inode())
-        {
-            self.decide_earlier(A::ID, &resource)
-        } else {
-            self.authorize::<A, R>(resource).map(drop)
-        }
+        let is_free = self.deciding.rex_compat && self.lacks_only_a_permit(A::ID, &resource);
+        self.grant(resource, None, is_free)
     }
 
     /// Asks for `A` on `resource` without recording a refusal: for a command whose first question depends on what
@@ -210,12 +202,14 @@ impl<'req, O> Gate<'req, O> {
         self.refused(&question, &[reason.to_owned()], &[], false)
     }
 
+    /// Gives the permit, once it is decided; of what is `free`, only earlier names are.
     fn grant<A: Action, R: Allows<A>>(
         &mut self,
         resource: R,
         act: Option<Act<'_>>,
-    ) -> Result<Permit<'req, A, R>, Error> {
-        self.decide(A::ID, &resource, act)?;
+        free: bool,
+    ) -> Granted<'req, A, R> {
+        if free { self.decide_earlier(A::ID, &resource) } else { self.decide(A::ID, &resource, act) }?;
         Ok(Permit::granted(resource))
     }
 
@@ -286,11 +280,12 @@ impl<'req, O> Gate<'req, O> {
     }
 
     /// Whether nothing forbids it, and nothing permits it.
-    fn lacks_only_a_permit(&mut self, question: &Question<'_>, inode: Option<Inode>) -> bool {
-        let verdict = self.deciding.engine.decide(question);
+    fn lacks_only_a_permit<R: Resource>(&mut self, action: ActionId, resource: &R) -> bool {
+        let question = question(action, resource);
+        let verdict = self.deciding.engine.decide(&question);
         !verdict.permitted
             && verdict.determining.is_empty()
-            && self.deciding.forbidden.reason(question, Known { inode, place: None }).is_none()
+            && self.deciding.forbidden.reason(&question, known(resource)).is_none()
     }
 
     fn refused(
@@ -349,7 +344,7 @@ fn question<R: Resource>(action: ActionId, resource: &R) -> Question<'_> {
 }
 
 fn known<R: Resource>(resource: &R) -> Known<'_> {
-    Known { inode: resource.inode(), place: resource.place() }
+    Known { inode: resource.inode(), place: resource.place(), closed: resource.closed() }
 }
 
 /// Whether the act leaves the host other than it was; its record has to be written first.
@@ -361,6 +356,7 @@ pub fn changes_host(action: ActionId) -> bool {
             | ActionId::FileSystemRedactedRead
             | ActionId::FileSystemStat
             | ActionId::SysinfoList
+            | ActionId::SysinfoResolveHostname
             | ActionId::ProcessList
             | ActionId::ProcessListFds
             | ActionId::SystemdStatus

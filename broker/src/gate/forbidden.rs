@@ -40,6 +40,8 @@ pub struct Known<'a> {
     pub inode: Option<Inode>,
     /// The directory that it is in, and its name there.
     pub place: Option<(InDirectory<'a>, &'a EntryName)>,
+    /// Why it is closed whatever it is called.
+    pub closed: Option<&'static str>,
 }
 
 impl Forbidden {
@@ -119,6 +121,9 @@ impl Forbidden {
 
     /// Why this question is answered with no, before the policy is asked.
     pub fn reason(&self, question: &Question<'_>, known: Known<'_>) -> Option<&'static str> {
+        if known.closed.is_some() {
+            return known.closed;
+        }
         let (ResourceRef::File(text) | ResourceRef::Dir(text)) = question.resource else { return None };
         if self.is_dictionary(text, known.inode) {
             // It may be opened, as in Rex, to be told that it is not given away; that reveals nothing.
@@ -262,6 +267,11 @@ fn within(path: &str, tree: &str) -> bool {
 
 /// Why an entry of `/proc` is closed.
 pub const OWN_PROC: &str = "built-in: broker and jail are not shown to scripts";
+
+/// Why a process of the run is closed.
+pub const OWN_PROCESS: &str = "built-in: broker, jail and workers are closed to scripts";
+/// Why the first process gets no signal.
+pub const INIT: &str = "built-in: PID 1 gets no signal from a script";
 
 /// Why the audit log is closed.
 pub const AUDIT_LOG: &str = "built-in: the audit log of this run";

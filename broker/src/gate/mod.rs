@@ -20,5 +20,5 @@ pub use act::Act;
 pub use ask::{Gate, changes_host};
 pub use object::{Held, Identity, InDirectory, Inode, file_type};
 pub(crate) use permit::sealed;
-pub use permit::{Allows, Bound, Kind, Permit, Resource};
+pub use permit::{Allows, Bound, Granted, Kind, Permit, Resource};
 pub use recording::{Decision, Recording};

@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use rex_ipc::action::{Action, AppliesTo, kind};
 
 use super::object::{Held, InDirectory, Inode};
+use crate::gate::error::Error;
 use crate::policy::name::EntryName;
-use crate::policy::{ContextRef, ResourceRef};
+use crate::policy::{ContextRef, ProcessRef, ResourceRef};
 
 /// Proof that the policy permitted `A` on the resource inside, within one request.
 ///
@@ -174,6 +175,9 @@ impl<A: Action, R> Permit<'_, A, R> {
     }
 }
 
+/// The answer to a question: a permit, or why there is none.
+pub type Granted<'req, A, R> = Result<Permit<'req, A, R>, Error>;
+
 /// Keeps [`Resource`] to what the host layer lists: the architecture's test reads where this is implemented.
 pub(crate) mod sealed {
     pub trait Sealed {}
@@ -188,20 +192,28 @@ pub trait Kind {
     fn named<'a>(id: Self::Id<'a>) -> ResourceRef<'a>;
 }
 
-impl Kind for kind::File {
-    type Id<'a> = &'a str;
+/// What resources of each type are known by: `type: what by, as the policy sees it`.
+macro_rules! kinds {
+    ($($kind:ident: $id:ty, |$name:pat_param| $seen:expr;)+) => {
+        $(impl Kind for kind::$kind {
+            type Id<'a> = $id;
 
-    fn named<'a>(id: Self::Id<'a>) -> ResourceRef<'a> {
-        ResourceRef::File(id)
-    }
+            fn named<'a>($name: Self::Id<'a>) -> ResourceRef<'a> {
+                $seen
+            }
+        })+
+    };
 }
 
-impl Kind for kind::Dir {
-    type Id<'a> = &'a str;
-
-    fn named<'a>(id: Self::Id<'a>) -> ResourceRef<'a> {
-        ResourceRef::Dir(id)
-    }
+kinds! {
+    File: &'a str, |path| ResourceRef::File(path);
+    Dir: &'a str, |path| ResourceRef::Dir(path);
+    Process: ProcessRef<'a>, |process| ResourceRef::Process(process);
+    Sysinfo: (), |()| ResourceRef::Sysinfo;
+    Hostname: &'a str, |name| ResourceRef::Hostname(name);
+    Url: &'a str, |url| ResourceRef::Url(url);
+    Service: &'a str, |unit| ResourceRef::Service(unit);
+    Systemd: (), |()| ResourceRef::Systemd;
 }
 
 /// Something that the policy can be asked about, with what is acted on.
@@ -263,6 +275,11 @@ pub trait Resource: sealed::Sealed {
     /// What is held of it, by which it is known after a move.
     fn held(&self) -> Held<'_> {
         Held::Nothing
+    }
+
+    /// Why it is closed whatever it is called and the policy says.
+    fn closed(&self) -> Option<&'static str> {
+        None
     }
 
     /// The open directory that it is in, and its name there.

@@ -4,12 +4,16 @@ pub mod believed;
 pub mod dictionary;
 pub mod file_system;
 pub mod handles;
+pub mod network;
 pub mod own_processes;
 pub mod principal;
+pub mod process_system;
+pub mod sysinfo;
+pub mod systemd;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -21,7 +25,10 @@ use file_system::tools::Tools;
 use file_system::unguarded;
 use file_system::walk::Reached;
 use handles::Handles;
+use network::object::Network;
 use own_processes::OwnProcesses;
+use sysinfo::sources::Sources;
+use systemd::object::Services;
 
 /// What operations act with: the places that every walk begins at, and what is held open for the jail.
 pub struct Host {
@@ -37,6 +44,12 @@ pub struct Host {
     pub hard_links: bool,
     /// What was made without its mode, as far as the log has told it.
     pub without_mode: HashSet<String>,
+    /// The kernel's tables that are being read in parts.
+    pub sources: Sources,
+    /// How the manager of services is reached.
+    pub services: Services,
+    /// What is known of names, and the exchange with a server that is open.
+    pub network: Network,
     /// Broker and jail, which no `/proc` shows to a script.
     own_processes: OwnProcesses,
     dictionary: Option<Rc<Dictionary>>,
@@ -59,6 +72,9 @@ impl Host {
             euid: nix::unistd::geteuid().as_raw(),
             hard_links: false,
             without_mode: HashSet::new(),
+            sources: Sources::default(),
+            services: Services::default(),
+            network: Network::default(),
             own_processes,
             dictionary: None,
             users: HashMap::new(),
@@ -83,6 +99,17 @@ impl Host {
         (name == b"self" || name == b"thread-self")
             && unguarded::status_of(directory)
                 .map_or(true, |stat| self.own_processes.is_in_proc(directory.fd.as_fd(), &stat))
+    }
+
+    /// The `/proc` through which processes are looked at. For this layer.
+    fn proc_root(&self) -> BorrowedFd<'_> {
+        self.own_processes.root()
+    }
+
+    /// Whether the `status` of a task, as [`Self::proc_root`] has it, is that of a process of this run. What cannot be told
+    /// counts as one.
+    fn is_of_run(&self, status: &str) -> bool {
+        self.own_processes.include_status(status)
     }
 
     /// The redaction dictionary, read once under the broker's own authority.

@@ -76,6 +76,18 @@ impl OwnProcesses {
         self.own.depth == Some(0)
     }
 
+    /// The `/proc` through which the broker sees itself.
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
+        self.own.root.as_fd()
+    }
+
+    /// Whether this `status`, read in [`Self::root`], is that of a process of the run, or of a task of one.
+    pub(super) fn include_status(&self, text: &str) -> bool {
+        let Some(status) = Status::parse(text) else { return true };
+        // Where the broker is not seen, nobody can say who is.
+        self.own.depth.is_none_or(|depth| self.include(&status, Some(depth)))
+    }
+
     /// Whether this object shows a process of the run.
     pub fn are_shown_by(&self, object: BorrowedFd<'_>, stat: &FileStat, own_fds: BorrowedFd<'_>) -> bool {
         self.is_in_proc(object, stat) && self.is_shown(object, stat, own_fds).unwrap_or(true)

@@ -9,7 +9,7 @@ use crate::gate::error::Error;
 use crate::gate::forbidden::Forbidden;
 use crate::gate::moved::Moving;
 use crate::gate::usage::Metered;
-use crate::gate::{Act, Allows, Gate, Permit, Recording};
+use crate::gate::{Act, Allows, Gate, Granted, Recording};
 use crate::host::Host;
 use crate::ops::Perform;
 use crate::ops::explain::ahead::Announced;
@@ -164,7 +164,7 @@ impl<'req, O> Call<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
-    pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize<A: Action, R: Allows<A>>(&mut self, resource: R) -> Granted<'req, A, R>
     where
         O: Needs<A>,
     {
@@ -177,11 +177,7 @@ impl<'req, O> Call<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
-    pub fn authorize_act<A: Action, R: Allows<A>>(
-        &mut self,
-        resource: R,
-        act: Act<'_>,
-    ) -> Result<Permit<'req, A, R>, Error>
+    pub fn authorize_act<A: Action, R: Allows<A>>(&mut self, resource: R, act: Act<'_>) -> Granted<'req, A, R>
     where
         O: Needs<A>,
     {
@@ -194,7 +190,7 @@ impl<'req, O> Call<'req, O> {
     /// # Errors
     /// `Denied` when the policy, or a built-in forbid, says no or cannot be evaluated; `Audit` when the decision
     /// cannot be recorded; `Limit` when the path is too deep, or the run has used its share of the record.
-    pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Result<(), Error>
+    pub fn authorize_beyond_rex<A: Action, R: Allows<A>>(&mut self, resource: R) -> Granted<'req, A, R>
     where
         O: Needs<A>,
     {

@@ -1,11 +1,16 @@
 //! What the broker does for each row of the interface table: a file for each operation on files, and what they share.
 
 pub mod call;
+mod disk;
 pub mod explain;
 pub mod file_system;
 pub mod naming;
+mod network;
+mod process_system;
 pub mod room;
 pub mod runtime;
+mod sysinfo;
+mod systemd;
 
 use rex_ipc::batch::ReplyWriter;
 use rex_ipc::interface::{Operation, Request};

@@ -3,7 +3,11 @@
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::file_system::{CreateDir, OpenDir};
 use rex_ipc::interface::Request;
-use rex_ipc::limits::{MAX_IDENTITY_BYTES, MAX_NAME_TEXT_BYTES, MAX_PATH_TEXT_BYTES, MAX_REPLY_BYTES};
+use rex_ipc::limits::{
+    MAX_ADDRESSES, MAX_COMMAND_BYTES, MAX_DNS_ANSWER_BYTES, MAX_HOST_ADDRESSES, MAX_HOST_TEXT_BYTES,
+    MAX_IDENTITY_BYTES, MAX_KERNEL_MESSAGE_BYTES, MAX_KERNEL_NAME_BYTES, MAX_NAME_TEXT_BYTES,
+    MAX_PATH_TEXT_BYTES, MAX_PROCESS_NAME_BYTES, MAX_REPLY_BYTES, MAX_URL_BYTES,
+};
 
 use crate::gate::error::Error;
 
@@ -16,6 +20,28 @@ pub fn needed_by(request: &Request) -> usize {
         // A page may have fewer entries than there is room for, but not none.
         Request::ListEntries(_) => MAX_NAME_TEXT_BYTES + PLAIN_BYTES,
         Request::ListDetails(_) => MAX_NAME_TEXT_BYTES + METADATA_BYTES,
+        // Each has room for one process, or one part of a table, at the least.
+        Request::ListProcesses(_) => {
+            MAX_COMMAND_BYTES + MAX_PROCESS_NAME_BYTES + MAX_IDENTITY_BYTES + 2 * PLAIN_BYTES
+        }
+        Request::ListOpenFiles(_) => {
+            MAX_COMMAND_BYTES
+                + MAX_PROCESS_NAME_BYTES
+                + MAX_IDENTITY_BYTES
+                + MAX_PATH_TEXT_BYTES
+                + 2 * PLAIN_BYTES
+        }
+        Request::SignalProcess(_) => MAX_COMMAND_BYTES + MAX_PROCESS_NAME_BYTES + LENGTH_BYTES,
+        Request::FindRealPath(_) => MAX_PATH_TEXT_BYTES + LENGTH_BYTES,
+        Request::ReadSource(_) | Request::UnitStatus(_) => LEAST_CHUNK_BYTES,
+        Request::BeginGet(_) => MAX_URL_BYTES + LENGTH_BYTES,
+        Request::ReadResponse(_) => LEAST_CHUNK_BYTES,
+        Request::KnownAddresses(_) => MAX_HOST_ADDRESSES * ADDRESS_BYTES + PLAIN_BYTES,
+        Request::QueryName(_) => MAX_DNS_ANSWER_BYTES + MAX_HOST_TEXT_BYTES + PLAIN_BYTES,
+        Request::ReadKernelLog(_) => MAX_KERNEL_MESSAGE_BYTES + PLAIN_BYTES,
+        Request::ListInterfaces(_) => MAX_ADDRESSES * ADDRESS_BYTES + MAX_KERNEL_NAME_BYTES + PLAIN_BYTES,
+        Request::Uname(_) => 5 * (MAX_KERNEL_NAME_BYTES + LENGTH_BYTES),
+        Request::HostName(_) => MAX_KERNEL_NAME_BYTES + LENGTH_BYTES,
         // What makes nothing may find out afterwards that its answer has no room: nothing is left behind of it.
         Request::OpenDir(OpenDir { create: CreateDir::No | CreateDir::AskOnly, .. }) => 0,
         Request::OpenFile(open) if !open.mode.asks_create() => 0,
@@ -39,6 +65,8 @@ pub fn too_little() -> Error {
 /// Numbers, marks, and what says how long something is.
 const PLAIN_BYTES: usize = 128;
 const LENGTH_BYTES: usize = 16;
+/// The larger form of an address, with its mark.
+const ADDRESS_BYTES: usize = 17;
 const LEAST_CHUNK_BYTES: usize = 1024;
 /// Attributes of an entry, with the names of user and group.
 const METADATA_BYTES: usize = 2 * MAX_IDENTITY_BYTES + PLAIN_BYTES;

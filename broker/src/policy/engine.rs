@@ -11,7 +11,7 @@ use rex_ipc::action::ActionId;
 use super::cache::Cache;
 use super::entities::{self, Scene};
 use super::policies::{Policies, Rule};
-use super::question::Question;
+use super::question::{Question, ResourceRef};
 use super::scope::Bucket;
 use super::vocabulary::KINDS;
 
@@ -80,6 +80,11 @@ impl Engine {
     }
 
     fn evaluate(&mut self, question: &Question<'_>) -> Verdict {
+        if is_unwritable(&question.resource) {
+            return Verdict::indescribable(
+                "a quotation mark or backslash in a URL or the name of a host is not judged",
+            );
+        }
         self.select(question);
         if self.selected.is_empty() {
             return Verdict::default();
@@ -89,7 +94,9 @@ impl Engine {
             // Only heads that name the action are selected.
             combine(rules.map(|rule| (rule, outcome(&rule.beyond_action, &rule.slots, evaluator))))
         });
-        verdict.unwrap_or_else(Verdict::indescribable)
+        verdict.unwrap_or_else(|| {
+            Verdict::indescribable("the question names one argument or variable twice with different values")
+        })
     }
 
     /// Puts the question before Cedar. Nothing when it cannot be put without hiding something.
@@ -128,15 +135,15 @@ impl Engine {
 
 impl Verdict {
     /// A question that cannot be put to Cedar without hiding something from it.
-    fn indescribable() -> Self {
-        Self {
-            failed: true,
-            errors: vec![
-                "the question names one argument or variable twice with different values".to_owned(),
-            ],
-            ..Self::default()
-        }
+    fn indescribable(why: &str) -> Self {
+        Self { failed: true, errors: vec![why.to_owned()], ..Self::default() }
     }
+}
+
+/// Whether Rex puts no question about it, because it writes names of resources as text between quotation marks. Paths are judged
+/// whatever is in them; a URL or name of a host with such characters leads nowhere that another text does not lead to.
+fn is_unwritable(resource: &ResourceRef<'_>) -> bool {
+    matches!(resource, ResourceRef::Url(text) | ResourceRef::Hostname(text) if text.contains(['"', '\\']))
 }
 
 /// What became of one condition, or of a part of it.

@@ -9,7 +9,7 @@ use cedar_policy_core::extensions::Extensions;
 use rex_ipc::action::{ActionId, ResourceKind};
 
 use super::by_directory::{ByDirectory, work};
-use super::question::{Argument, ContextRef, ExecuteContext, Question, ResourceRef};
+use super::question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
 use super::vocabulary::{self, Vocabulary};
 
 /// How much of the world a policy set can see.
@@ -96,17 +96,7 @@ fn resource_entity(words: &Vocabulary, horizon: &Horizon, resource: &ResourceRef
     let kind = resource.kind();
     match *resource {
         ResourceRef::File(path) | ResourceRef::Dir(path) => path_entity(words, horizon, kind, path),
-        ResourceRef::Process(process) => plain_entity(
-            words,
-            kind,
-            &process.pid.to_string(),
-            &[
-                ("pid", &process.pid.to_string()),
-                ("name", process.name),
-                ("username", process.username),
-                ("command", process.command),
-            ],
-        ),
+        ResourceRef::Process(process) => process_entity(words, kind, &process),
         ResourceRef::Hostname(name) => plain_entity(words, kind, name, &[("hostname", name)]),
         ResourceRef::Url(url) => plain_entity(words, kind, url, &[("url", url)]),
         ResourceRef::Service(name) => plain_entity(words, kind, name, &[("name", name)]),
@@ -125,6 +115,27 @@ fn path_entity(words: &Vocabulary, horizon: &Horizon, kind: ResourceKind, path: 
         uid,
         [("path".into(), PartialValue::from(value))],
         horizon.named().above(path).map(|(_, uid)| uid.clone()).collect(),
+        HashSet::new(),
+        [],
+    )
+}
+
+fn process_entity(words: &Vocabulary, kind: ResourceKind, process: &ProcessRef<'_>) -> Entity {
+    let pid = process.pid.to_string();
+    let texts = [
+        ("pid", pid.as_str()),
+        ("name", process.name),
+        ("username", process.username),
+        ("command", process.command),
+    ];
+    let texts = texts.into_iter().chain(process.exe.map(|exe| ("exe", exe)));
+    let numbers = [("uid", i64::from(process.uid)), ("start_time", process.start_time)];
+    Entity::new_with_attr_partial_value(
+        vocabulary::uid(words.kind(kind), &pid),
+        texts
+            .map(|(name, value)| (name.into(), PartialValue::from(value)))
+            .chain(numbers.map(|(name, value)| (name.into(), PartialValue::from(value)))),
+        HashSet::new(),
         HashSet::new(),
         [],
     )

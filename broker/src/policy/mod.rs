@@ -27,6 +27,7 @@ mod suggest;
 mod typecheck;
 mod unasked;
 mod undone;
+pub mod url;
 mod vocabulary;
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ pub struct ProcessRef<'a> {
     pub username: &'a str,
     /// The command line.
     pub command: &'a str,
+    /// The number of the owner.
+    pub uid: u32,
+    /// When it was started, in clock ticks since the host was.
+    pub start_time: i64,
+    /// The program that it runs, where the kernel tells.
+    pub exe: Option<&'a str>,
 }
 
 impl<'a> ResourceRef<'a> {

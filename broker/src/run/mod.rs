@@ -286,6 +286,7 @@ impl Run<'_> {
             let progress = services.progress.clone();
             services.pace.waiter.set_tick(TICK, Box::new(move || progress.show()));
         }
+        services.host.services.address = self.options.bus_address.clone();
         services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
         services.host.tools.clean_up();

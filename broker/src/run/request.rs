@@ -1,5 +1,6 @@
 //! What a run is to be, whoever asks for it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use rex_ipc::runtime::LogLevel;
@@ -63,6 +64,8 @@ pub struct RunRequest {
     pub configuration: Vec<PathBuf>,
     /// Where configuration has the record go, whatever the flags say; closed to the script, too.
     pub configured_log: AuditTarget,
+    /// Where the system bus is, as D-Bus writes addresses; nothing for the usual place.
+    pub bus_address: Option<OsString>,
 }
 
 /// What the environment says. Nothing of it is visible to scripts, and nothing of it lowers a protection.

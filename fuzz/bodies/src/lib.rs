@@ -7,6 +7,7 @@ mod changes;
 mod content;
 mod documents;
 mod frames;
+mod host;
 mod paths;
 mod policies;
 mod session;

@@ -6,7 +6,7 @@ use rex_ipc::handle::AnyId;
 use rhai::{Array, Dynamic, EvalAltResult, INT, Map, NativeCallContext};
 
 use crate::error::{
-    Fallible, TooLarge, io_error, io_error_from, kind_of, message_of, request_behind, text_error, too_large,
+    Fallible, TooLarge, io_error, io_error_from, kind_of, message_of, request_behind, too_large,
 };
 use crate::file_system::change_options::{CONTRADICTION, DiskUsageOptions};
 use crate::file_system::dir::DirHandle;
@@ -49,13 +49,7 @@ pub fn with_flags(context: NativeCallContext, flags: Array, path: &str) -> Falli
 fn as_told<T>(context: &NativeCallContext, result: Fallible<T>) -> Fallible<T> {
     let session = Session::of(context);
     match result {
-        Err(error) if session.is_rex_compat() => Err(match message_of(&error) {
-            Some(message) => {
-                session.note_told(&message, request_behind(&error));
-                text_error(message)
-            }
-            None => error,
-        }),
+        result if session.is_rex_compat() => session.as_text(result),
         Err(error) => Err(with_advice(error)),
         result => result,
     }

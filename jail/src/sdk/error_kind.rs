@@ -3,13 +3,18 @@
 use rex_ipc::failure::ErrorKind;
 use rhai::Dynamic;
 
+use crate::error::family::{self, Family, Kind};
 use crate::error::{COMMON_SOURCE, CommonErrorKind, IO_SOURCE, IoErrorKind};
 use crate::registry::{Entry, NOTHING, Registrar};
 
-/// Registers both modules of kinds.
+/// Registers the modules of kinds.
 pub fn register(registrar: &mut Registrar<'_>) {
     register_io(registrar);
     register_common(registrar);
+    register_family::<family::Processes>(registrar);
+    register_family::<family::SystemInfo>(registrar);
+    register_family::<family::Disks>(registrar);
+    register_family::<family::Network>(registrar);
 }
 
 const IO_TYPE: &str = "RhaiSafeIoErrorKind";
@@ -75,6 +80,33 @@ fn register_common(registrar: &mut Registrar<'_>) {
         entry("to_string", "(RhaiCommonUtilsErrorKind)", "String", "The name of the kind."),
         |kind: CommonErrorKind| kind.name(),
     );
+}
+
+fn register_family<F: Family>(registrar: &mut Registrar<'_>) {
+    registrar.type_name::<Kind<F>>(F::TYPE_NAME);
+    let entry = |name, signature, returns, doc| Entry {
+        module: F::SOURCE,
+        name,
+        signature,
+        returns,
+        actions: NOTHING,
+        doc,
+    };
+    for &name in F::KINDS {
+        let entry = entry(name, "constant", F::TYPE_NAME, "A kind of error.");
+        registrar.constant(entry, Dynamic::from(Kind::<F>::constant(name)));
+    }
+    let (one, both) = F::SIGNATURES;
+    registrar
+        .function(entry("==", both, "bool", "Whether both are the same kind."), |a: Kind<F>, b: Kind<F>| {
+            a.name() == b.name()
+        });
+    registrar.function(
+        entry("!=", both, "bool", "Whether they are different kinds."),
+        |a: Kind<F>, b: Kind<F>| a.name() != b.name(),
+    );
+    registrar
+        .function(entry("to_string", one, "String", "The name of the kind."), |kind: Kind<F>| kind.name());
 }
 
 #[cfg(test)]

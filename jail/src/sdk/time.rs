@@ -1,14 +1,10 @@
 //! The clock of the run: `timestamp()` and `sleep`, over the broker's, because the jail has none.
 
-use rex_ipc::limits::MAX_SLEEP_MS;
-use rex_ipc::runtime::{Sleep, SleepMs};
 use rhai::{EvalAltResult, FLOAT, INT, NativeCallContext};
 
-use crate::datetime::clocks;
-use crate::error::{Fallible, text_error};
+use crate::datetime::{clocks, wait};
+use crate::error::Fallible;
 use crate::registry::{Entry, NOTHING, Registrar};
-use crate::session::Session;
-use crate::value;
 
 /// A point in time of the run, as `timestamp()` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +91,7 @@ fn shifted(at: Timestamp, seconds: FLOAT) -> Fallible<Timestamp> {
 
 fn sleep_seconds(context: NativeCallContext, seconds: INT) -> Fallible<()> {
     let milliseconds = u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
-    sleep(&context, milliseconds)
+    wait(&context, milliseconds)
 }
 
 /// Not a number, nothing and less than nothing do not wait, as in the language's own library.
@@ -104,22 +100,7 @@ fn sleep_parts(context: NativeCallContext, seconds: FLOAT) -> Fallible<()> {
         return Ok(());
     }
     // A conversion from float to integer saturates, which waits for longer than any run may take.
-    sleep(&context, (seconds * 1000.0).ceil() as u64)
-}
-
-fn sleep(context: &NativeCallContext, milliseconds: u64) -> Fallible<()> {
-    let session = Session::of(context);
-    let mut rest = milliseconds;
-    while rest > 0 {
-        let part = rest.min(MAX_SLEEP_MS.into());
-        let duration = u32::try_from(part)
-            .ok()
-            .and_then(SleepMs::new)
-            .ok_or_else(|| text_error("cannot wait for so long"))?;
-        session.ask(value::line(context), Sleep { duration })?;
-        rest = rest.saturating_sub(part);
-    }
-    Ok(())
+    wait(&context, (seconds * 1000.0).ceil() as u64)
 }
 
 const NANOSECONDS: FLOAT = 1e9;

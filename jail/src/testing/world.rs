@@ -8,6 +8,7 @@ use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::*;
 use rex_ipc::handle::AnyId;
 use rex_ipc::interface::Request;
+use rex_ipc::process_system::Sought;
 use rex_ipc::runtime::{Alarm, Clocks, Log, Metric, Randomness};
 
 /// What a path leads to.
@@ -37,6 +38,10 @@ pub(crate) struct World {
     pub spent: u32,
     pub lines_left: Option<usize>,
     pub(super) random: u64,
+    pub processes: super::processes::Known,
+    pub units: super::units::Known,
+    pub host: super::host::Known,
+    pub network: super::network::Known,
 }
 
 /// A handle of the fake broker.
@@ -216,6 +221,32 @@ impl World {
             Request::SetMode(set) => writer.push(&self.set_mode(set)?).unwrap(),
             Request::SetOwner(set) => writer.push(&self.set_owner(set)?).unwrap(),
             Request::SetXAttr(set) => writer.push(&self.set_x_attr(set)?).unwrap(),
+            Request::ListOpenFiles(list) if list.sought == Sought::Sockets => {
+                self.answer_about_host(request, writer)?;
+            }
+            Request::ListOpenFiles(list) if list.sought == Sought::Sockets => {
+                self.answer_about_host(request, writer)?;
+            }
+            Request::ListProcesses(_)
+            | Request::SignalProcess(_)
+            | Request::ListOpenFiles(_)
+            | Request::FindRealPath(_) => self.answer_about_processes(request, writer)?,
+            Request::ActOnUnit(_) | Request::UnitStatus(_) | Request::ReloadManager(_) => {
+                self.answer_about_units(request, writer)?;
+            }
+            Request::BeginGet(_)
+            | Request::ReadResponse(_)
+            | Request::Connect(_)
+            | Request::KnownAddresses(_)
+            | Request::QueryName(_) => self.answer_about_network(request, writer)?,
+            Request::StatFileSystem(_)
+            | Request::Uname(_)
+            | Request::HostName(_)
+            | Request::CountProcessors(_)
+            | Request::ListInterfaces(_)
+            | Request::ReadSource(_)
+            | Request::ReadKernelLog(_)
+            | Request::WriteParameter(_) => self.answer_about_host(request, writer)?,
         }
         Ok(())
     }
@@ -261,7 +292,9 @@ impl World {
                 walked = if target.starts_with('/') {
                     normal(target)
                 } else {
-                    normal(&format!("{}/{target}", parent(&walked)))
+                    let above = target.matches("../").count();
+                    let from = (0..above).fold(parent(&walked), |place, _| parent(&place));
+                    normal(&format!("{from}/{}", target.trim_start_matches("../")))
                 };
             }
         }

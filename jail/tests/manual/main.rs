@@ -16,6 +16,7 @@ use rex_ipc::failure::ErrorKind;
 use rex_ipc::runtime::LogLevel;
 use rex_jail::engine;
 use rex_jail::error::CommonErrorKind;
+use rex_jail::error::family::{Disks, Family, Network, Processes, SystemInfo};
 use rex_jail::link::{Frames, Link};
 use rex_jail::registry::Entry;
 use rex_jail::session::Session;
@@ -101,7 +102,9 @@ fn every_named_parameter_is_explained_and_no_other() {
 fn every_error_has_a_kind_that_scripts_can_see() {
     let io = ErrorKind::ALL.iter().map(|kind| kind.name());
     let common = CommonErrorKind::ALL.iter().map(|kind| kind.name());
-    let kinds: Vec<&str> = io.chain(common).chain(["text"]).collect();
+    let families =
+        [Processes::KINDS, SystemInfo::KINDS, Disks::KINDS, Network::KINDS].into_iter().flatten().copied();
+    let kinds: Vec<&str> = io.chain(common).chain(families).chain(["text"]).collect();
 
     for section in chapters().iter().flat_map(|chapter| &chapter.sections) {
         for (kind, _) in &section.errors {

@@ -1,6 +1,7 @@
 //! Each question of each row, answered with no: once with everything permitted, to learn what is asked, and then once for
 //! each question with a policy that forbids exactly that.
 
+mod network;
 mod scenarios;
 mod sites;
 
@@ -17,14 +18,19 @@ use rex_tests::records::{Decided, Place};
 use rex_tests::session::{ALLOW_ALL, PRINCIPAL, Session};
 use rex_tests::tree::{Tree, with_mounts};
 
-use scenarios::{Needs, SCENARIOS, Scenario};
+use scenarios::{Needs, Scenario};
+
+/// All of them.
+fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    scenarios::SCENARIOS.iter().chain(network::SCENARIOS)
+}
 
 #[test]
 fn each_question_can_be_answered_with_no_and_then_nothing_has_happened() {
     let mut found = BTreeMap::new();
     let mut failures = Vec::new();
     let mut places = BTreeSet::new();
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.is_possible()) {
+    for scenario in scenarios().filter(|scenario| scenario.is_possible()) {
         let probe = || Probe::of(scenario);
         let probe = match scenario.needs {
             Needs::Mounts => with_mounts(probe),
@@ -37,7 +43,7 @@ fn each_question_can_be_answered_with_no_and_then_nothing_has_happened() {
 
     assert!(failures.is_empty(), "{failures:#?}");
     golden(&found);
-    if SCENARIOS.iter().all(Scenario::is_possible) {
+    if scenarios().all(Scenario::is_possible) {
         sites::all_have_said_no(&places);
     } else {
         rex_tests::skip::skipped(
@@ -48,9 +54,9 @@ fn each_question_can_be_answered_with_no_and_then_nothing_has_happened() {
 
 #[test]
 fn no_two_scenarios_have_one_name() {
-    let names: BTreeSet<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    let names: BTreeSet<_> = scenarios().map(|scenario| scenario.name).collect();
 
-    assert_eq!(names.len(), SCENARIOS.len());
+    assert_eq!(names.len(), scenarios().count());
 }
 
 /// What one scenario came to under all its policies.
@@ -126,8 +132,9 @@ impl Probe {
         let request = (scenario.act)(&mut session);
         let mut policy = format!("{ALLOW_ALL}{}", scenario.base);
         if let Some(About { action, kind, path }) = forbidden {
+            let namespace = kind.split("::").next().unwrap_or_default();
             policy.push_str(&format!(
-                "forbid(principal, action == file_system::Action::\"{action}\", resource == {kind}::\"{path}\");"
+                "forbid(principal, action == {namespace}::Action::\"{action}\", resource == {kind}::\"{path}\");"
             ));
         }
         session.services.deciding.engine = engine(&policy.replace("{root}", &session.text("")));
@@ -201,6 +208,7 @@ impl About {
         // Where the tree itself lies is not the same everywhere.
         let path = match self.path.strip_prefix("{root}") {
             Some(rest) => format!("~{rest}"),
+            None if !self.kind.starts_with("file_system::") => self.path.clone(),
             None => "above ~".to_owned(),
         };
         format!("{} {kind} {path}", self.action)
@@ -263,7 +271,7 @@ fn golden(found: &BTreeMap<&str, Vec<String>>) {
         let expected = expected.get(name).map(|lines| lines.join("\n")).unwrap_or_default();
         assert_eq!(lines.join("\n"), expected, "{name}; REX_GOLDEN=write, as root, writes the file anew");
     }
-    let scenarios: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    let scenarios: BTreeSet<&str> = scenarios().map(|scenario| scenario.name).collect();
     let left: Vec<_> = expected.keys().filter(|name| !scenarios.contains(**name)).collect();
     assert!(left.is_empty(), "no scenario any more: {left:?}");
 }

@@ -12,6 +12,11 @@ pub fn current() -> Environment {
     read(|name| std::env::var_os(name))
 }
 
+/// Where the system bus is: `DBUS_SYSTEM_BUS_ADDRESS`, in the form of the D-Bus Specification, as every client of D-Bus has it.
+pub(super) fn bus_address() -> Option<OsString> {
+    std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").filter(|address| !address.is_empty())
+}
+
 /// The environment that `lookup` knows.
 fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Environment {
     let text = |name| lookup(name).and_then(|value| value.into_string().ok()).unwrap_or_default();

@@ -33,6 +33,7 @@ impl Asked {
         let effective = layers.with_flags(&[("policy-mode", default_mode.name())], &given)?;
         take(&mut run, &effective)?;
         run.configuration = Places::usual().paths().chain(layers.files().iter().cloned()).collect();
+        run.bus_address = super::environment::bus_address();
         run.configured_log = layers.with_flags(&[], &[])?.audit_log()?;
         Ok(run)
     }

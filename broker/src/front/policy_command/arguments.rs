@@ -70,7 +70,7 @@ pub struct ExplainArguments {
     /// What else the policy sees of the act, as JSON: of move, set_x_attr and execute
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,
-    /// Name, owner and command line of a process, as JSON with name, username and command
+    /// Name, owner and command line of a process, as JSON with name, username and command, perhaps uid, start_time and exe
     #[arg(long, value_name = "JSON")]
     pub process: Option<String>,
     /// How to treat policies that look like mistakes

@@ -49,6 +49,11 @@ struct Process {
     name: String,
     username: String,
     command: String,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    start_time: i64,
+    exe: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,6 +242,9 @@ impl Asked {
                 name: &self.process.name,
                 username: &self.process.username,
                 command: &self.process.command,
+                uid: self.process.uid,
+                start_time: self.process.start_time,
+                exe: self.process.exe.as_deref(),
             }),
             ResourceKind::Service => ResourceRef::Service(id),
             ResourceKind::Systemd => ResourceRef::Systemd,

@@ -33,7 +33,7 @@ pub fn of_rest(
         if !deciding.explaining.may_name() {
             return;
         }
-        let known = Known { inode: asked.place.inode, place: None };
+        let known = Known { inode: asked.place.inode, ..Known::default() };
         let is_lacking = |deciding: &mut Deciding, action| {
             asked.with(action, |question| deciding.refusal(question, known))
         };

@@ -134,6 +134,9 @@ pub(super) fn resources(action: ActionId) -> Vec<ResourceRef<'static>> {
             name: "sshd",
             username: "root",
             command: "/usr/sbin/sshd -D",
+            uid: 0,
+            start_time: 7,
+            exe: Some("/usr/sbin/sshd"),
         }),
         ResourceRef::Service("cron.service"),
         ResourceRef::Systemd,
@@ -209,7 +212,15 @@ fn a_name_may_hold_any_character() {
 
 #[test]
 fn attributes_are_those_of_the_schema() {
-    let process = ResourceRef::Process(ProcessRef { pid: 7, name: "n", username: "u", command: "c d" });
+    let process = ResourceRef::Process(ProcessRef {
+        pid: 7,
+        name: "n",
+        username: "u",
+        command: "c d",
+        uid: 9,
+        start_time: 11,
+        exe: Some("/e"),
+    });
     let clauses = [
         (FileSystemRead, ResourceRef::File("/p"), "resource.path == \"/p\""),
         (FileSystemOpen, ResourceRef::Dir("/p"), "resource.path == \"/p\""),
@@ -218,7 +229,7 @@ fn attributes_are_those_of_the_schema() {
         (
             ProcessKill,
             process,
-            "resource.pid == \"7\" && resource.name == \"n\" && resource.username == \"u\" && resource.command == \"c d\" && resource == process_system::Process::\"7\"",
+            "resource.pid == \"7\" && resource.name == \"n\" && resource.username == \"u\" && resource.command == \"c d\" && resource.uid == 9 && resource.start_time == 11 && resource has exe && resource.exe == \"/e\" && resource == process_system::Process::\"7\"",
         ),
         (SystemdStart, ResourceRef::Service("s"), "resource.name == \"s\""),
     ];

@@ -128,7 +128,7 @@ fn neighbours() -> Vec<Question<'static>> {
     };
     let about = |action, resource, context| Question { action, resource, context };
     let process = |pid, name, username, command| {
-        let process = ProcessRef { pid, name, username, command };
+        let process = ProcessRef { pid, name, username, command, uid: 0, start_time: 1, exe: None };
         Question::new(ActionId::ProcessKill, ResourceRef::Process(process))
     };
     let mut neighbours: Vec<Question<'_>> = [

@@ -220,11 +220,7 @@ impl Reference {
                 all.push(path_entity(own, path));
                 all.extend(ancestors(path).map(|path| path_entity(uid("file_system::Dir", path), path)));
             }
-            ResourceRef::Process(ProcessRef { pid, name, username, command }) => all.push(entity(
-                own,
-                &[("pid", &pid.to_string()), ("name", name), ("username", username), ("command", command)],
-                HashSet::new(),
-            )),
+            ResourceRef::Process(process) => all.push(process_entity(own, &process)),
             ResourceRef::Hostname(text) => all.push(entity(own, &[("hostname", text)], HashSet::new())),
             ResourceRef::Url(text) => all.push(entity(own, &[("url", text)], HashSet::new())),
             ResourceRef::Service(text) => all.push(entity(own, &[("name", text)], HashSet::new())),
@@ -234,6 +230,23 @@ impl Reference {
         }
         all
     }
+}
+
+fn process_entity(own: EntityUid, process: &ProcessRef<'_>) -> Entity {
+    let ProcessRef { pid, name, username, command, uid, start_time, exe } = *process;
+    let text = |value: &str| RestrictedExpression::new_string(value.to_owned());
+    let mut attributes: HashMap<String, RestrictedExpression> = [
+        ("pid", text(&pid.to_string())),
+        ("name", text(name)),
+        ("username", text(username)),
+        ("command", text(command)),
+        ("uid", RestrictedExpression::new_long(uid.into())),
+        ("start_time", RestrictedExpression::new_long(start_time)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    attributes.extend(exe.map(|exe| ("exe".to_owned(), text(exe))));
+    Entity::new(own, attributes, HashSet::new()).expect("plain attributes")
 }
 
 fn uid(kind: &str, id: &str) -> EntityUid {

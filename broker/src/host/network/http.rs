@@ -1,0 +1,108 @@
+//! One exchange of HTTP: a request of the broker's own making goes out, and the bytes that come back are handed on unread.
+
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use nix::poll::PollFlags;
+use rex_ipc::action::network::Get;
+
+use super::object::{Exchange, GoOn, Network, Question, Spelled};
+use super::patience::{Failed, connected, patiently, send};
+use crate::gate::Permit;
+use crate::gate::error::Error;
+use rex_ipc::failure::ErrorKind;
+
+/// Connects to the first of these addresses of a permitted URL that answers, and sends the request. `questions` are those that
+/// are to be asked again for each part of the answer.
+///
+/// # Errors
+/// The system's, that the time is over, or `Interrupted` when the run is to end.
+pub fn begin(
+    permit: &Permit<'_, Get, Spelled>,
+    network: &mut Network,
+    addresses: &[IpAddr],
+    questions: Vec<Question>,
+    is_redirected: bool,
+    go_on: GoOn<'_>,
+) -> Result<(), Error> {
+    let url = permit.resource().url.clone().ok_or_else(|| failed("there is no URL"))?;
+    network.end_exchange(is_redirected);
+    let began = network.exchange.take().map(|exchange| exchange.deadline);
+    let deadline = began.unwrap_or_else(|| Instant::now() + network.exchange_time);
+    let mut socket = Err(failed("the host has no address"));
+    for address in addresses {
+        socket = match connected(SocketAddr::new(*address, url.port), deadline, go_on) {
+            Ok(socket) => Ok(socket),
+            Err(Failed::Run(error)) => return Err(error),
+            Err(Failed::TimedOut) => Err(failed("the server does not answer in time")),
+            Err(Failed::System(error)) => Err(Error::system(&error)),
+        };
+        if socket.is_ok() {
+            break;
+        }
+    }
+    let socket = socket?;
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: {}\r\naccept: */*\r\nconnection: close\r\n\r\n",
+        url.target,
+        url.authority()
+    );
+    send(&socket, request.as_bytes(), deadline, go_on).map_err(told)?;
+    network.exchange = Some(Exchange { questions, url, socket: Some(socket), deadline });
+    Ok(())
+}
+
+/// Waits for the next bytes of the exchange that the permit is for; gives their number, and whether that was the end.
+///
+/// # Errors
+/// The system's; that the time is over; that there is no such exchange; `Interrupted` when the run is to end.
+pub fn read(
+    permit: &Permit<'_, Get, Spelled>,
+    network: &mut Network,
+    space: &mut [u8],
+    go_on: GoOn<'_>,
+) -> Result<(usize, bool), Error> {
+    let Some(exchange) = &mut network.exchange else { return Err(failed("no exchange is open")) };
+    let was_asked = exchange.questions.iter().any(|question| question.text == permit.resource().text);
+    let Some(socket) = exchange.socket.as_ref().filter(|_| was_asked) else {
+        return Err(failed("no exchange is open"));
+    };
+    // A server that sends without an end is waited for no longer than one that sends nothing.
+    if exchange.deadline <= Instant::now() {
+        exchange.socket = None;
+        return Err(failed("the server does not answer in time"));
+    }
+    let read =
+        patiently(socket, PollFlags::POLLIN, exchange.deadline, go_on, |mut socket| socket.read(space));
+    if !matches!(read, Ok(1..)) {
+        exchange.socket = None;
+    }
+    read.map(|count| (count, count == 0)).map_err(told)
+}
+
+fn told(failure: Failed) -> Error {
+    match failure {
+        Failed::System(error) => Error::system(&error),
+        Failed::TimedOut => failed("the server does not answer in time"),
+        Failed::Run(error) => error,
+    }
+}
+
+fn failed(why: &str) -> Error {
+    Error::invalid(ErrorKind::IoError, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_told_with_its_number() {
+        let error = told(Failed::System(io::Error::from_raw_os_error(nix::libc::ECONNREFUSED)));
+
+        assert!(matches!(error, Error::Failed { errno: Some(nix::libc::ECONNREFUSED), .. }), "{error:?}");
+    }
+}

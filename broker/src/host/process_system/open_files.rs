@@ -1,0 +1,170 @@
+//! What a process holds open, as the kernel tells it.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, readlinkat};
+use nix::sys::stat::{FileStat, fstatat};
+use rex_ipc::action::file_system::Read;
+use rex_ipc::action::process_system::ListFds;
+use rex_ipc::file_system::EntryType;
+use rex_ipc::name;
+use rex_ipc::process_system::OpenAccess;
+
+use super::object::{NamespaceEntry, Process};
+use super::unguarded::{open, read};
+use crate::gate::Permit;
+use crate::host::file_system::stat::entry_type;
+
+/// Something that a process holds open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How.
+    pub access: OpenAccess,
+    /// What it is.
+    pub entry_type: EntryType,
+    /// What the kernel calls it, in the form of [`rex_ipc::name`].
+    pub target: String,
+}
+
+/// Hands over what a process holds open, beginning behind the first `skip` entries, until `take` says that it is enough:
+/// working directory, root, program, mapped files, descriptors. What the broker may not see, or what goes meanwhile, is left
+/// out. Says whether everything was handed over.
+///
+/// # Errors
+/// Those of `take`.
+pub fn of<E>(
+    permit: &Permit<'_, ListFds, Rc<Process>>,
+    only_descriptors: bool,
+    skip: u32,
+    mut take: impl FnMut(Held) -> Result<bool, E>,
+) -> Result<bool, E> {
+    let process = permit.resource();
+    let mut left = skip;
+    let mut pass = |find: &dyn Fn() -> Option<Held>| -> Result<bool, E> {
+        if left > 0 {
+            left -= 1;
+            return Ok(true);
+        }
+        find().map_or(Ok(true), &mut take)
+    };
+    if !only_descriptors {
+        for (entry, access) in [
+            ("cwd", OpenAccess::WorkingDirectory),
+            ("root", OpenAccess::Root),
+            ("exe", OpenAccess::Executable),
+        ] {
+            if !pass(&|| link(process, entry, access))? {
+                return Ok(false);
+            }
+        }
+        for path in mapped(process) {
+            let held = || {
+                let target = path.clone();
+                Some(Held { access: OpenAccess::Mapped, entry_type: EntryType::File, target })
+            };
+            if !pass(&held)? {
+                return Ok(false);
+            }
+        }
+    }
+    for number in descriptors(process) {
+        if !pass(&|| link(process, &format!("fd/{number}"), OpenAccess::Descriptor))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The number of the pid namespace that an entry of a process tells, as `/proc/PID/ns/pid` does.
+///
+/// # Errors
+/// Those of readlink(2); `EINVAL` for a text of another form.
+pub fn namespace(permit: &Permit<'_, Read, NamespaceEntry>) -> io::Result<u64> {
+    let target = readlinkat(&permit.resource().process.directory, "ns/pid")?;
+    let number = target.to_str().and_then(|text| text.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok());
+    number.ok_or_else(|| Errno::EINVAL.into())
+}
+
+fn link(process: &Process, entry: &str, access: OpenAccess) -> Option<Held> {
+    let target = readlinkat(&process.directory, entry).ok()?;
+    // The link leads to the object itself; where it cannot be followed, its type is not known.
+    let kind =
+        fstatat(&process.directory, entry, AtFlags::empty()).ok().as_ref().map_or(EntryType::Unknown, kind);
+    Some(Held { access, entry_type: kind, target: name::to_text(target.as_encoded_bytes()) })
+}
+
+fn kind(stat: &FileStat) -> EntryType {
+    entry_type(stat)
+}
+
+/// The files that are mapped, each once, the program left out; see proc_pid_maps(5): `from-to rights offset major:minor inode
+/// path`.
+fn mapped(process: &Process) -> Vec<String> {
+    let Ok(text) = read(process.directory.as_fd(), "maps", MAPS_BYTES) else { return Vec::new() };
+    let program = readlinkat(&process.directory, "exe").ok();
+    let program = program.as_ref().map(|path| path.as_encoded_bytes());
+    let mut seen = std::collections::HashSet::new();
+    let mut paths = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let Some((device, inode, path)) = mapping(line) else { continue };
+        // The kernel writes a line end in a path as `\012`, and nothing else.
+        if Some(path) != program && seen.insert((device.to_vec(), inode.to_vec())) {
+            paths.push(name::to_text(path));
+        }
+    }
+    paths
+}
+
+fn mapping(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut rest = line;
+    let mut fields = [&[][..]; 5];
+    for field in &mut fields {
+        let end = rest.iter().position(|byte| *byte == b' ')?;
+        (*field, rest) = rest.split_at(end);
+        rest = rest.get(1..)?;
+    }
+    let start = rest.iter().position(|byte| *byte != b' ')?;
+    let path = rest.get(start..)?;
+    let [_, _, _, device, inode] = fields;
+    (path.starts_with(b"/") && inode != b"0").then_some((device, inode, path))
+}
+
+fn descriptors(process: &Process) -> Vec<u32> {
+    let Ok(directory) = open(process.directory.as_fd(), "fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY) else {
+        return Vec::new();
+    };
+    let Ok(mut listing) = nix::dir::Dir::from_fd(directory) else { return Vec::new() };
+    let entries = listing.iter().filter_map(Result::ok);
+    let mut numbers: Vec<u32> =
+        entries.filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// A process with more mappings than this tells only the first ones.
+const MAPS_BYTES: u64 = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_file_is_a_line_with_an_inode_and_a_path() {
+        let line = b"7f00-7f10 r-xp 00000000 fe:01 1234                       /lib/x y.so (deleted)";
+        assert_eq!(mapping(line), Some((&b"fe:01"[..], &b"1234"[..], &b"/lib/x y.so (deleted)"[..])));
+
+        let none: [&[u8]; 5] = [
+            b"",
+            b"7f00-7f10 rw-p 00000000 00:00 0",
+            b"7f00-7f10 rw-p 00000000 00:00 0                          [heap]",
+            b"7f00-7f10 rw-p 00000000 00:00 0                          /anon_hugepage",
+            b"7f00-7f10 rw-p 00000000 00:00",
+        ];
+        for line in none {
+            assert_eq!(mapping(line), None, "{:?}", String::from_utf8_lossy(line));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The operations on disks: a file for each.
+
+mod stat_file_system;

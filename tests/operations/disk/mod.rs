@@ -1,0 +1,3 @@
+//! Rows about disks.
+
+mod stat_file_system;

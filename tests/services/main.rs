@@ -1,0 +1,213 @@
+//! Services of a real systemd, which runs as PID 1 of a container with a system bus of its own.
+//!
+//! The container is made of this host's own files, which it sees read-only, with an empty `/var`, `/run` and `/tmp`. It needs
+//! root and systemd-nspawn(1), which Debian has in `systemd-container`: `.ci/full services` installs it. Where either is
+//! missing, the test says so and passes, but for `REX_SERVICES=1`, which has it fail.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rex_tests::runs::Run;
+use rex_tests::scratch::Scratch;
+use rex_tests::skip::skipped;
+
+/// What the container runs: it has systemd read the units of the test, and waits until the test is over.
+const PROBE: &str = "#!/bin/sh
+cp -a /units/. /run/systemd/system/ && systemctl daemon-reload && systemctl start dbus.socket && touch /run/is-ready
+while [ ! -e /run/is-over ]; do sleep 0.2; done
+";
+
+const UNITS: &[(&str, &str)] = &[
+    (
+        "good.service",
+        "[Unit]\nDescription=Waits\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nAlias=other.service\n",
+    ),
+    ("fails.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n"),
+    (
+        "hangs.service",
+        "[Service]\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'\nTimeoutStopSec=600\n",
+    ),
+    ("pattern@.service", "[Service]\nExecStart=/bin/sleep 1000\n"),
+    ("late.timer", "[Timer]\nOnActiveSec=3600\nUnit=good.service\n"),
+];
+
+/// A container, which ends with the test.
+struct Container {
+    nspawn: Child,
+    init: u32,
+    _files: Scratch,
+}
+
+impl Container {
+    fn start() -> Option<Self> {
+        let is_there = Command::new("systemd-nspawn").arg("--version").stdout(Stdio::null()).status().is_ok();
+        if !nix::unistd::geteuid().is_root() || !is_there {
+            assert!(std::env::var_os("REX_SERVICES").is_none(), "root and systemd-nspawn(1) are needed");
+            skipped("it needs root and systemd-nspawn(1)");
+            return None;
+        }
+        let files = Scratch::new();
+        let units = files.path().join("units");
+        fs::create_dir(&units).unwrap();
+        for (name, text) in UNITS {
+            fs::write(units.join(name), text).unwrap();
+        }
+        std::os::unix::fs::symlink("good.service", units.join("other.service")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", units.join("masked.service")).unwrap();
+        let probe = files.path().join("probe.sh");
+        fs::write(&probe, PROBE).unwrap();
+        fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).unwrap();
+        let bind = |from: &PathBuf, to: &str| format!("--bind-ro={}:{to}", from.display());
+        let nspawn = Command::new("systemd-nspawn")
+            .args(["-q", "--register=no", "--keep-unit", "--private-network", "--volatile=yes", "-D", "/"])
+            .args([
+                "--bind-ro=/etc/passwd",
+                "--bind-ro=/etc/group",
+                &bind(&probe, "/probe.sh"),
+                &bind(&units, "/units"),
+            ])
+            .args(["--console=pipe", "-b", "systemd.run=/probe.sh"])
+            .args(["systemd.run_success_action=exit", "systemd.run_failure_action=exit"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("systemd-nspawn(1) can be started");
+        let mut container = Self { nspawn, init: 0, _files: files };
+        container.init = within_minutes("the container starts systemd", || container.systemd());
+        let ready = container.inside("run/is-ready");
+        within_minutes("the container is ready", || ready.exists().then_some(()));
+        Some(container)
+    }
+
+    /// The number of the container's first process.
+    fn systemd(&mut self) -> Option<u32> {
+        assert_eq!(self.nspawn.try_wait().unwrap(), None, "systemd-nspawn(1) has ended");
+        let children = format!("/proc/{0}/task/{0}/children", self.nspawn.id());
+        let children = fs::read_to_string(children).unwrap();
+        let numbers = children.split_ascii_whitespace().filter_map(|number| number.parse().ok());
+        numbers.into_iter().find(|number| {
+            fs::read_to_string(format!("/proc/{number}/comm")).is_ok_and(|name| name.trim() == "systemd")
+        })
+    }
+
+    fn inside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root/{path}", self.init))
+    }
+
+    /// A run whose system bus is that of the container.
+    fn run(&self, script: &str) -> Run {
+        let bus = self.inside("run/dbus/system_bus_socket");
+        let why = "fn why(e) { `${e.kind}: ${e.message}` }\n";
+        Run::of(&format!("{why}{script}"))
+            .variable("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}", bus.display()))
+    }
+
+    fn output(&self, script: &str) -> String {
+        let ended = self.run(script).finish();
+        let document = ended.document();
+        document["output"].as_str().unwrap_or_else(|| panic!("{script}: {document}")).to_owned()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if self.init != 0 {
+            let _over = fs::write(self.inside("run/is-over"), "");
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline && matches!(self.nspawn.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let _gone = self.nspawn.kill();
+        let _status = self.nspawn.wait();
+    }
+}
+
+/// Looks until there is something to see; a container takes its time on a busy machine.
+fn within_minutes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(180);
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+// One test, because a container is made once.
+#[test]
+fn units_do_what_a_script_asks_for_and_the_policy_permits() {
+    let Some(container) = Container::start() else { return };
+
+    let started = r#"
+        let m = SystemctlManager().wait(true);
+        let before = m.status("good.service");
+        m.start("good.service");
+        let s = m.status("good.service");
+        [before.active_state.to_string(), s.active_state == State::ACTIVE, s.sub_state, s.main_pid > 1, s.description, s.load_state, s.load_path]
+    "#;
+    assert_eq!(
+        container.output(started),
+        r#"["inactive", true, "running", true, "Waits", "loaded", "/run/systemd/system/good.service"]"#
+    );
+
+    let again = r#"
+        let m = SystemctlManager().wait(true);
+        let first = m.status("good.service").main_pid;
+        m.restart("good.service");
+        let second = m.status("good.service").main_pid;
+        m.try_restart("good.service");
+        m.stop("good.service");
+        m.try_restart("good.service");
+        [first != second, m.status("good.service").active_state.to_string(), m.status("good.service").main_pid]
+    "#;
+    assert_eq!(container.output(again), r#"[true, "inactive", ()]"#);
+
+    let wrong = r#"
+        let m = SystemctlManager().wait(true);
+        let told = [];
+        for unit in ["fails.service", "masked.service", "missing.service", "no unit name"] {
+            try { m.start(unit); told.push("started"); } catch (e) { told.push(why(e)); }
+        }
+        told.push(m.status("missing.service").load_state);
+        told.push(m.status("masked.service").load_state);
+        told
+    "#;
+    assert_eq!(
+        container.output(wrong),
+        r#"["DBusError: The job for fails.service ended with the result failed", "DBusError: D-Bus operation failed: org.freedesktop.systemd1.UnitMasked: Unit masked.service is masked.", "ServiceNotFound: Unit: missing.service", "ServiceNotFound: Unit: no unit name", "not-found", "masked"]"#
+    );
+
+    // A unit that is no service, an instance of a pattern, and having the unit files read again.
+    let kinds = r#"
+        let m = SystemctlManager().wait(true);
+        m.start("late.timer");
+        m.start("pattern@x.service");
+        m.daemon_reload();
+        let t = m.status("late.timer");
+        [t.active_state.is_active, t.sub_state, t.main_pid, m.status("pattern@x.service").active_state.to_string()]
+    "#;
+    assert_eq!(container.output(kinds), r#"[true, "waiting", (), "active"]"#);
+
+    // An alias is asked for as what it stands for, too.
+    let alias = r#"let m = SystemctlManager().wait(true); try { m.start("other.service"); "started" } catch (e) { why(e) }"#;
+    let only = "permit(principal, action == systemd::Action::\"start\", resource == systemd::Service::\"other.service\");";
+    let ended = container.run(alias).policy(only).finish();
+    let said = ended.document()["output"].as_str().unwrap_or_default().to_owned();
+    assert!(said.contains("PermissionDenied") && said.contains("systemd::Service::good.service"), "{said}");
+    assert_eq!(
+        container.output(r#"SystemctlManager().status("good.service").active_state.to_string()"#),
+        "inactive"
+    );
+    assert_eq!(container.output(alias), "started");
+
+    // What never comes back ends with the run.
+    let hanging =
+        r#"let m = SystemctlManager().wait(true); m.start("hangs.service"); m.stop("hangs.service")"#;
+    let ended = container.run(hanging).options(["--timeout", "3"]).finish();
+    assert_eq!(ended.code(), Some(124), "{}", ended.stderr);
+}
