@@ -40,6 +40,11 @@ pub(super) const ENVIRONMENT: &[Named] = &[
         places: RUNS,
     },
     Named {
+        name: "DBUS_SYSTEM_BUS_ADDRESS",
+        meaning: "Where the system bus is, as for every client of D-Bus: unix:path=PATH or unix:abstract=NAME, else /var/run/dbus/system_bus_socket.",
+        places: RUNS,
+    },
+    Named {
         name: "LOG_LEVEL",
         meaning: "As in Rex: log lines of the script below TRACE, DEBUG, INFO, WARN or ERROR are left out.",
         places: RUNS,
