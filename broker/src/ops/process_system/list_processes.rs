@@ -16,6 +16,7 @@ use rex_ipc::limits::MAX_PAGE_PROCESSES;
 use rex_ipc::process_system::{ListProcesses, PidNamespace, ProcessPage, ProcessRecord, Processes};
 
 use super::{PAGE_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES, user};
+use crate::gate::Permit;
 use crate::gate::error::{Error, is};
 use crate::host::file_system::object::{DirPath, FilePath};
 use crate::host::process_system::object::{NamespaceEntry, Process};
@@ -141,23 +142,25 @@ fn look_at(
         return Ok(Taken::NoRoom);
     }
     let namespace = if request.namespaces { namespace_of(call, &process)? } else { None };
-    match call.authorize::<ListAction, _>(Rc::clone(&process)) {
-        Ok(_) => {}
+    let permit = match call.authorize::<ListAction, _>(process) {
+        Ok(permit) => permit,
         Err(Error::Denied(denial)) if !denial.undecided => return Ok(Taken::Yes),
         Err(error) => return Err(error),
-    }
+    };
     page.room_bytes -= size_bytes;
-    page.records.push(record(&process, pid, task.is_some(), namespace, page.page_bytes));
+    page.records.push(record(&permit, pid, task.is_some(), namespace, page.page_bytes));
     Ok(Taken::Yes)
 }
 
+/// What is told of the process that was judged.
 fn record(
-    process: &Process,
+    permit: &Permit<'_, ListAction, Rc<Process>>,
     pid: u32,
     is_task: bool,
     namespace: Option<PidNamespace>,
     page_bytes: u64,
 ) -> ProcessRecord {
+    let process = permit.resource();
     let about = &process.about;
     ProcessRecord {
         pid: process.pid,
