@@ -68,7 +68,7 @@ impl Host {
         Ok(Self {
             handles: Handles::new(usize::try_from(max_open_handles).unwrap_or(usize::MAX)),
             tools: Rc::new(tools),
-            umask: unguarded::umask(),
+            umask: own_processes.umask(),
             euid: nix::unistd::geteuid().as_raw(),
             hard_links: false,
             without_mode: HashSet::new(),

@@ -33,6 +33,8 @@ struct Instance {
     device: u64,
     /// How many namespaces lie between this one and the broker's; nothing when the broker cannot be found in it.
     depth: Option<usize>,
+    /// The broker's own umask, where it can be found and says it.
+    umask: Option<u32>,
 }
 
 /// What `/proc/N/status` says about numbers.
@@ -42,6 +44,8 @@ struct Status {
     number: u32,
     /// That of its process, in this namespace and in each further one that the process is in.
     processes: Vec<u32>,
+    /// The bits that it takes from the mode of what it makes.
+    umask: Option<u32>,
 }
 
 /// A line of `mountinfo`.
@@ -74,6 +78,12 @@ impl OwnProcesses {
     /// Whether the `/proc` of this host has the numbers that the broker itself knows.
     pub fn are_numbered_as_here(&self) -> bool {
         self.own.depth == Some(0)
+    }
+
+    /// The bits that the broker takes from the mode of what it makes; those of all but the owner where `/proc` does not
+    /// say it. Reading it so changes nothing, where umask(2) would have to set it first, for every thread.
+    pub fn umask(&self) -> u32 {
+        self.own.umask.unwrap_or(0o077)
     }
 
     /// The `/proc` through which the broker sees itself.
@@ -178,12 +188,10 @@ impl Instance {
         if !is_proc || stat.st_ino != ROOT_INODE || stat.st_dev != device {
             return Err(Errno::ESTALE.into());
         }
-        let depth = match Status::read(root.as_fd(), "self/status") {
-            // The last number is the one in the innermost namespace, the broker's own.
-            Ok(status) => status.processes.len().checked_sub(1),
-            Err(_) => None,
-        };
-        Ok(Self { root, device, depth })
+        let status = Status::read(root.as_fd(), "self/status").ok();
+        // The last number is the one in the innermost namespace, the broker's own.
+        let depth = status.as_ref().and_then(|status| status.processes.len().checked_sub(1));
+        Ok(Self { root, device, depth, umask: status.and_then(|status| status.umask) })
     }
 }
 
@@ -198,7 +206,7 @@ impl Status {
 
     /// proc_pid_status(5): `Tgid` and `Pid` in the namespace of this `/proc`; `NStgid` "Thread group ID in each of the
     /// PID namespaces of which pid is a member […] ordered from […] the PID namespace of the process that mounted this
-    /// procfs […] to […] innermost". A kernel without namespaces leaves that out.
+    /// procfs […] to […] innermost". A kernel without namespaces leaves that out. `Umask` is "in octal with a leading zero".
     fn parse(text: &str) -> Option<Self> {
         let numbers = |name: &str| -> Option<Vec<u32>> {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -207,7 +215,9 @@ impl Status {
         let number = *numbers("Pid:")?.first()?;
         let process = numbers("Tgid:")?;
         let processes = if text.contains("\nNStgid:") { numbers("NStgid:")? } else { process.clone() };
-        (processes.first() == process.first()).then_some(Self { number, processes })
+        let umask = text.lines().find_map(|line| line.strip_prefix("Umask:"));
+        let umask = umask.and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok());
+        (processes.first() == process.first()).then_some(Self { number, processes, umask })
     }
 }
 
@@ -327,11 +337,13 @@ mod tests {
 
     #[test]
     fn the_numbers_of_a_task_are_read_from_its_status() {
-        type Row = (&'static str, Option<(u32, &'static [u32])>);
-        let table: [Row; 7] = [
-            ("Name: x\nTgid: 7\nPid: 9\nNStgid: 7\n", Some((9, &[7]))),
-            ("Name: x\nTgid: 7\nPid: 9\nNStgid: 7 3 1\n", Some((9, &[7, 3, 1]))),
-            ("Name: x\nTgid: 7\nPid: 9\n", Some((9, &[7]))),
+        type Row = (&'static str, Option<(u32, &'static [u32], Option<u32>)>);
+        let table: [Row; 9] = [
+            ("Name: x\nUmask: 0027\nTgid: 7\nPid: 9\nNStgid: 7\n", Some((9, &[7], Some(0o027)))),
+            ("Name: x\nUmask: 9\nTgid: 7\nPid: 9\n", Some((9, &[7], None))),
+            ("Name: x\nTgid: 7\nPid: 9\nNStgid: 7\n", Some((9, &[7], None))),
+            ("Name: x\nTgid: 7\nPid: 9\nNStgid: 7 3 1\n", Some((9, &[7, 3, 1], None))),
+            ("Name: x\nTgid: 7\nPid: 9\n", Some((9, &[7], None))),
             ("Name: x\nTgid: 7\nPid: 9\nNStgid: 8\n", None),
             ("Name: x\nTgid: 7\nPid: 9\nNStgid: x\n", None),
             ("Name: x\nTgid: 7\n", None),
@@ -339,8 +351,11 @@ mod tests {
         ];
 
         for (text, expected) in table {
-            let expected =
-                expected.map(|(number, processes)| Status { number, processes: processes.to_vec() });
+            let expected = expected.map(|(number, processes, umask)| Status {
+                number,
+                processes: processes.to_vec(),
+                umask,
+            });
             assert_eq!(status(text), expected, "{text:?}");
         }
     }
@@ -379,7 +394,7 @@ mod tests {
         ];
 
         for (numbers, depth, expected) in table {
-            let status = Status { number: numbers[0], processes: numbers.to_vec() };
+            let status = Status { number: numbers[0], processes: numbers.to_vec(), umask: None };
             assert_eq!(processes.include(&status, depth), expected, "{numbers:?} {depth:?}");
         }
     }

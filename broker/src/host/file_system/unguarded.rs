@@ -85,16 +85,6 @@ pub fn clocks() -> io::Result<Clocks> {
     })
 }
 
-/// The bits that the broker's own umask takes from the mode of what it makes.
-///
-/// It can only be read by setting it. In between it takes everything from everybody else, so that whatever another
-/// thread makes is closed rather than open.
-pub fn umask() -> u32 {
-    let umask = nix::sys::stat::umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    nix::sys::stat::umask(umask);
-    umask.bits()
-}
-
 /// Bytes from the kernel's generator. Row `random_bytes` needs no permission: they belong to nobody.
 ///
 /// # Errors
