@@ -252,3 +252,40 @@ fn a_source_that_grows_while_it_is_copied_stays() {
         assert_eq!(fs::read_dir(session.path("other")).unwrap().count(), 0);
     });
 }
+
+// What the place leads to is looked at again when the copy takes its name: a closed file that has come there stays.
+#[test]
+fn a_closed_file_that_comes_to_the_place_of_a_copy_stays() {
+    if !is_root() {
+        return;
+    }
+    let changes: [(&str, bool); 2] = [("closed", false), ("another", true)];
+    for (comes, expected) in changes {
+        with_mounts(|| {
+            let tree = Tree::new();
+            tree.mount_new("tmpfs", "other");
+            tree.file("a", "new");
+            tree.file("other/b", "old");
+            let closed = tree.file("other/closed", "closed");
+            tree.file("other/another", "another");
+            let mut session = Session::on_tree(tree, ALLOW_ALL, |_| {});
+            let file = open(&mut session, "a");
+            let other = session.text("other");
+            let to = session.open_dir(&other).unwrap();
+            session.services.deciding.forbidden.add_file(&closed, "built-in: test").unwrap();
+            let (from, place) = (session.path("other").join(comes), session.path("other/b"));
+            // The copy lets the run's clock be looked at between two pieces, after the place was judged.
+            let arrive = Box::new(move || drop(fs::rename(&from, &place)));
+            session.services.pace.waiter.set_tick(std::time::Duration::ZERO, arrive);
+
+            let id = FileId(session.number());
+            let moved = session.send(MoveFile { file, to, name: name_text("b"), id, backup: false });
+
+            assert!(!session.path("other").join(comes).exists(), "it has come: {moved:?}");
+            assert_eq!(moved.is_ok(), expected, "{comes}: {moved:?}");
+            let content = fs::read_to_string(session.path("other/b")).unwrap();
+            assert_eq!(content, if expected { "new" } else { "closed" });
+            assert_eq!(session.path("a").exists(), !expected);
+        });
+    }
+}

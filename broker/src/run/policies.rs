@@ -96,10 +96,10 @@ pub(super) fn close(forbidden: &mut Forbidden, options: &RunRequest, inputs: &In
         told(forbidden.add_file(Path::new(&source.name), forbidden::POLICY));
     }
     for path in &options.configuration {
-        told(forbidden.add_path(path, forbidden::CONFIGURATION));
         told(forbidden.add_file(path, forbidden::CONFIGURATION));
     }
-    for path in audit::places(&options.configured_log).chain(audit::places(&options.audit_log)) {
+    // The log of this run is closed where it is opened.
+    for path in audit::places(&options.configured_log) {
         told(forbidden.add_path(&path, forbidden::AUDIT_LOG));
     }
     if let Some(path) = Temporaries::usual_place() {
