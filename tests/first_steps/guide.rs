@@ -1,6 +1,9 @@
 //! Every recipe of docs/guide.md runs under its policy, says what the page says, and needs each of its permissions.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
@@ -14,7 +17,19 @@ struct Recipe {
     output: String,
 }
 
+/// What needs a systemd is run on one by `tests/services`.
+const ELSEWHERE: &str = "Restart a unit, and know whether it came up";
+
+/// The recipes that are run here.
 fn recipes() -> Vec<Recipe> {
+    let mut recipes = all();
+    let all = recipes.len();
+    recipes.retain(|recipe| recipe.title != ELSEWHERE);
+    assert_eq!(recipes.len(), all - 1, "{ELSEWHERE} is a recipe");
+    recipes
+}
+
+fn all() -> Vec<Recipe> {
     let page = std::fs::read_to_string(program::checkout().join("docs/guide.md")).expect("there is a guide");
     page.split("\n## ").skip(1).filter_map(recipe).collect()
 }
@@ -35,6 +50,28 @@ fn recipe(section: &str) -> Option<Recipe> {
     })
 }
 
+/// The port of a server which answers as the application of the recipes does, as long as the tests run.
+fn application() -> u16 {
+    static PORT: OnceLock<u16> = OnceLock::new();
+    *PORT.get_or_init(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let port = listener.local_addr().expect("it listens").port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("it listens");
+                let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let found = request.first().is_some_and(|line| line == "GET /health HTTP/1.1");
+                let (status, body) = if found { ("200 OK", "{\"queue\": 3}") } else { ("404 Not Found", "") };
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                // Whoever is gone wants no answer.
+                drop(stream.write_all(answer.as_bytes()));
+            }
+        });
+        port
+    })
+}
+
 impl Recipe {
     /// Runs it in a place of its own, with what is forbidden besides.
     fn run(&self, forbid: Option<&str>) -> (Output, String) {
@@ -42,7 +79,10 @@ impl Recipe {
         let demo = scratch.path().join("demo");
         std::fs::create_dir(&demo).expect("a directory can be made");
         let demo = demo.to_str().expect("its name is text").to_owned();
-        let here = |text: &str| text.replace("/srv/demo", &demo);
+        let port = application();
+        let here = |text: &str| {
+            text.replace("/srv/demo", &demo).replace("localhost:8080", &format!("localhost:{port}"))
+        };
         if let Some(given) = &self.given {
             let made =
                 Command::new("sh").args(["-e", "-c", &here(given)]).status().expect("there is a shell");

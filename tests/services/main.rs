@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rex_tests::program::checkout;
 use rex_tests::runs::Run;
 use rex_tests::scratch::Scratch;
 use rex_tests::skip::skipped;
@@ -138,6 +139,40 @@ fn within_minutes<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The first block of a language after a title of a page.
+fn block(page: &str, title: &str, language: &str) -> String {
+    let page = fs::read_to_string(checkout().join(page)).unwrap();
+    let (_, section) = page.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("{title}"));
+    let (_, rest) = section.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("{title}"));
+    rest.split_once("\n```").unwrap().0.to_owned()
+}
+
+/// What README and guide say of a web server is true of a unit that is there.
+fn what_the_documents_say(container: &Container) {
+    let here = |text: String| text.replace("nginx.service", "good.service");
+    container.output(r#"SystemctlManager().wait(true).start("good.service")"#);
+
+    let script = here(block("README.md", "A second script", "rhai"));
+    let policy = here(fs::read_to_string(checkout().join("policies/examples/restart-service.cedar")).unwrap());
+    let ended = container.run(&script).policy(&policy).finish();
+    assert_eq!(ended.document()["output"], "active", "{}", ended.document());
+    let other = script.replace("good.service", "pattern@y.service");
+    let ended = container.run(&other).policy(&policy).finish();
+    assert_eq!(ended.code(), Some(77), "another unit is not named: {}", ended.document());
+    assert_eq!(ended.document()["error"]["error_type"], "ACCESS_DENIED_EXCEPTION", "{}", ended.document());
+
+    let title = "Restart a unit, and know whether it came up";
+    let [script, policy, told] = ["rhai", "cedar", "text"].map(|it| here(block("docs/guide.md", title, it)));
+    let ended = container.run(&script).policy(&policy).finish();
+    let line = told.trim().trim_start_matches("[INFO] ");
+    assert!(ended.text().contains(line), "{line}: {}", ended.text());
+    for action in ["status", "restart"] {
+        let less = policy.replace(&format!("systemd::Action::\"{action}\""), "systemd::Action::\"stop\"");
+        assert_ne!(less, policy);
+        assert_ne!(container.run(&script).policy(&less).finish().code(), Some(0), "{action} is needed");
+    }
+}
+
 // One test, because a container is made once.
 #[test]
 fn units_do_what_a_script_asks_for_and_the_policy_permits() {
@@ -208,6 +243,8 @@ fn units_do_what_a_script_asks_for_and_the_policy_permits() {
         "inactive"
     );
     assert_eq!(container.output(alias), "started");
+
+    what_the_documents_say(&container);
 
     // What never comes back ends with the run.
     let hanging =
