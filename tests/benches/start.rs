@@ -1,14 +1,12 @@
 //! The start of a jail, with the program that scripts run in.
 
 use criterion::{BatchSize, Criterion};
-use rex_broker::gate::limits::{Limits, engine_limits};
+use rex_broker::gate::limits::Limits;
 use rex_broker::run::image::JAIL;
-use rex_broker::run::session::{Session, send_hello};
+use rex_broker::run::session::Session;
+use rex_broker::run::starting::{self, Terms};
 use rex_broker::watch::wait::Waiter;
-use rex_ipc::control::Hello;
-use rex_ipc::interface::FINGERPRINT;
-use rex_ipc::runtime::LogLevel;
-use rex_outside::{Jail, Plan, Requirement, SealedImage, spawn};
+use rex_outside::{Jail, Plan, Requirement, SealedImage};
 
 pub(crate) fn benches(criterion: &mut Criterion) {
     let image = seal();
@@ -29,16 +27,7 @@ fn seal() -> SealedImage {
 }
 
 fn ready(image: &SealedImage, plan: &Plan, waiter: &mut Waiter) -> Jail {
-    let jail = spawn(image, plan).expect("a jail can be spawned");
-    let hello = Hello {
-        fingerprint: FINGERPRINT,
-        lockdown_bits: plan.prepare_plan().to_bits(),
-        arena_bytes: plan.arena_bytes,
-        log_threshold: LogLevel::Info,
-        limits: engine_limits(&Limits::default()),
-        rex_compat: false,
-    };
-    send_hello(&jail.socket, waiter, &hello).expect("the jail takes its first frame");
+    let jail = starting::start(image, plan, waiter, Terms::of_probe()).expect("a jail can be started");
     Session::new(&jail.socket).await_ready(waiter).expect("the jail locks itself down");
     jail
 }

@@ -286,7 +286,9 @@ fn comes_while_copied(comes: &str, expected: bool) -> bool {
 
         let moved = std::thread::scope(|scope| {
             scope.spawn(|| {
-                while !is_over.load(std::sync::atomic::Ordering::Relaxed) && !is_copied_into(&other) {}
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) && !is_copied_into(&other) {
+                    std::hint::spin_loop();
+                }
                 fs::rename(&from, &place).unwrap();
             });
             let id = FileId(session.number());

@@ -153,7 +153,8 @@ fn what_the_documents_say(container: &Container) {
     container.output(r#"SystemctlManager().wait(true).start("good.service")"#);
 
     let script = here(block("README.md", "A second script", "rhai"));
-    let policy = here(fs::read_to_string(checkout().join("policies/examples/restart-service.cedar")).unwrap());
+    let policy =
+        here(fs::read_to_string(checkout().join("policies/examples/restart-service.cedar")).unwrap());
     let ended = container.run(&script).policy(&policy).finish();
     assert_eq!(ended.document()["output"], "active", "{}", ended.document());
     let other = script.replace("good.service", "pattern@y.service");

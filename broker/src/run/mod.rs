@@ -12,6 +12,7 @@ pub mod resources;
 mod run_end;
 pub mod services;
 pub mod session;
+pub mod starting;
 mod telling;
 mod unbegun;
 
@@ -20,10 +21,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use rex_ipc::control::{Hello, Purpose};
-use rex_ipc::interface::FINGERPRINT;
+use rex_ipc::control::Purpose;
 use rex_outside::violation::Watch;
-use rex_outside::{Jail, Plan, Requirement, RequirementError, SealedImage, SelfReport, spawn, verify};
+use rex_outside::{Jail, Plan, Requirement, RequirementError, SealedImage, SelfReport, verify};
 
 use crate::audit::{self, Journal, JournalLimits, Record};
 use crate::gate::deciding::Deciding;
@@ -39,7 +39,8 @@ use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
 use crate::run::request::{Environment, RunRequest};
 use crate::run::services::Services;
-use crate::run::session::{Session, send_hello};
+use crate::run::session::Session;
+use crate::run::starting::Terms;
 use crate::watch::inherited;
 use crate::watch::processor::Processor;
 use crate::watch::shared::Shared;
@@ -229,21 +230,15 @@ impl Run<'_> {
     fn start_jail(&self, plan: &Plan, waiter: &mut Waiter) -> Result<Jail, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
         let image = SealedImage::new(self.image.bytes).map_err(|error| failed(error.to_string()))?;
-        let jail = spawn(&image, plan).map_err(|error| failed(error.to_string()))?;
-        let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| internal("watch the jail", &error))?;
-        waiter.watch_jail(pidfd).map_err(|error| internal("watch the jail", &error))?;
+        let terms = Terms {
+            limits: engine_limits(&self.options.limits),
+            log_threshold: self.environment.log_threshold,
+            rex_compat: self.options.compat,
+        };
+        let jail = starting::start(&image, plan, waiter, terms).map_err(failed)?;
         let processor = Processor::of_jail(jail.pid(), &self.options.limits)
             .map_err(|error| internal("watch the processor time of the jail", &error))?;
         waiter.watch_processor(processor);
-        let hello = Hello {
-            fingerprint: FINGERPRINT,
-            lockdown_bits: plan.prepare_plan().to_bits(),
-            arena_bytes: plan.arena_bytes,
-            log_threshold: self.environment.log_threshold,
-            limits: engine_limits(&self.options.limits),
-            rex_compat: self.options.compat,
-        };
-        send_hello(&jail.socket, waiter, &hello).map_err(|end| failed(end.to_string()))?;
         Ok(jail)
     }
 

@@ -5,20 +5,17 @@ mod prove;
 
 use std::io::Write;
 
-use rex_ipc::control::Hello;
-use rex_ipc::interface::FINGERPRINT;
-use rex_ipc::runtime::LogLevel;
-use rex_outside::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, spawn, verify};
+use rex_outside::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, verify};
 use serde_json::json;
 
 use levels::Level;
 use prove::Proof;
 
 use crate::front::cli::DoctorArguments;
-use crate::gate::limits::{Limits, engine_limits};
 use crate::result::Exit;
 use crate::run::image;
-use crate::run::session::{Session, send_hello};
+use crate::run::session::Session;
+use crate::run::starting::{self, Terms};
 use crate::watch::together::Together;
 use crate::watch::wait::Waiter;
 
@@ -59,19 +56,8 @@ fn examine(requirement: &Requirement) -> Result<(Posture, &'static str), String>
     let plan = Plan::for_requirement(requirement);
     let mut waiter = Waiter::new().map_err(|error| error.to_string())?;
     let image = SealedImage::new(image::JAIL.bytes).map_err(|error| error.to_string())?;
-    let jail = spawn(&image, &plan).map_err(|error| error.to_string())?;
-    let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?;
-    waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
     waiter.set_deadline(Some(std::time::Instant::now() + std::time::Duration::from_secs(30)));
-    let hello = Hello {
-        fingerprint: FINGERPRINT,
-        lockdown_bits: plan.prepare_plan().to_bits(),
-        arena_bytes: plan.arena_bytes,
-        log_threshold: LogLevel::Info,
-        limits: engine_limits(&Limits::default()),
-        rex_compat: false,
-    };
-    send_hello(&jail.socket, &mut waiter, &hello).map_err(|end| end.to_string())?;
+    let jail = starting::start(&image, &plan, &mut waiter, Terms::of_probe())?;
     let report = Session::new(&jail.socket).await_ready(&mut waiter).map_err(|end| end.to_string())?;
     let report = SelfReport::from_bytes(&report).ok_or("its report is damaged")?;
     let mut posture = verify(&jail, &report, &plan);

@@ -5,22 +5,22 @@
 
 use std::time::{Duration, Instant};
 
-use rex_ipc::control::{Arguments, Hello};
-use rex_ipc::interface::FINGERPRINT;
+use rex_ipc::control::Arguments;
 use rex_ipc::runtime::LogLevel;
-use rex_outside::{Jail, JailExit, Layer, Plan, Requirement, SealedImage, spawn};
+use rex_outside::{Jail, JailExit, Layer, Plan, Requirement, SealedImage};
 use serde::Serialize;
 
 use crate::audit::Journal;
 use crate::gate::deciding::Deciding;
 use crate::gate::forbidden::Forbidden;
-use crate::gate::limits::{Limits, engine_limits};
+use crate::gate::limits::Limits;
 use crate::host::Host;
 use crate::policy::{Engine, Mode, Policies};
 use crate::result::{Recorder, Settings};
 use crate::run::image;
 use crate::run::services::Services;
-use crate::run::session::{RunEnd, Session, send_hello};
+use crate::run::session::{RunEnd, Session};
+use crate::run::starting::{self, Terms};
 use crate::watch::wait::Waiter;
 
 /// What became of one forbidden act.
@@ -91,18 +91,7 @@ pub(super) fn all(requirement: &Requirement) -> Result<Vec<Proof>, String> {
 /// Starts a jail and orders one act.
 fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> {
     let mut services = services()?;
-    let mut jail = spawn(image, plan).map_err(|error| error.to_string())?;
-    let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| error.to_string())?;
-    services.pace.waiter.watch_jail(pidfd).map_err(|error| error.to_string())?;
-    let hello = Hello {
-        fingerprint: FINGERPRINT,
-        lockdown_bits: plan.prepare_plan().to_bits(),
-        arena_bytes: plan.arena_bytes,
-        log_threshold: LogLevel::Info,
-        limits: engine_limits(&Limits::default()),
-        rex_compat: false,
-    };
-    send_hello(&jail.socket, &mut services.pace.waiter, &hello).map_err(|end| end.to_string())?;
+    let mut jail = starting::start(image, plan, &mut services.pace.waiter, Terms::of_probe())?;
     let end = order(&jail, &mut services, act).unwrap_or_else(|end| end);
     match end {
         RunEnd::Script { text, .. } => Ok(fate_of(&text)),
