@@ -3,6 +3,7 @@
 mod find_real_path;
 mod list_open_files;
 mod list_processes;
+mod recycled;
 mod signal_process;
 
 use std::process::{Child, Command, Stdio};
