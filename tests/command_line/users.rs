@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::geteuid;
 use rex_tests::program;
 use rex_tests::runs::{Run, records};
+use rex_tests::skip::skipped;
 
 use crate::ends::assert_end;
 use crate::{ALL_BUT_DENIED, TRACES};
@@ -18,6 +19,13 @@ const SOMEBODY: u32 = 12345;
 /// A run by an ordinary user, with a home of their own and a copy of the program that they can reach. As root it is
 /// by a user without a name; else by whoever runs the tests.
 fn by_a_user(script: &str) -> (Run, PathBuf) {
+    let (run, home) = for_a_user(script, SOMEBODY);
+    let run = if geteuid().is_root() { run.user(SOMEBODY) } else { run };
+    (run, home)
+}
+
+/// What a user of this number needs for a run.
+fn for_a_user(script: &str, user: u32) -> (Run, PathBuf) {
     let run = Run::of(script).usual_audit_log();
     let home = run.scratch.path().join("home");
     fs::create_dir(&home).expect("a directory can be made");
@@ -26,12 +34,10 @@ fn by_a_user(script: &str) -> (Run, PathBuf) {
     // execve(2) fails with ETXTBSY.
     let copied = Command::new("cp").arg(program::path()).arg(&copy).status().expect("coreutils is there");
     assert!(copied.success(), "the program can be copied");
-    let run = run.program(copy);
-    if !geteuid().is_root() {
-        return (run, home);
+    if geteuid().is_root() {
+        chown(&home, Some(user), Some(user)).expect("root can give things away");
     }
-    chown(&home, Some(SOMEBODY), Some(SOMEBODY)).expect("root can give things away");
-    (run.user(SOMEBODY), home)
+    (run.program(copy), home)
 }
 
 #[test]
@@ -246,5 +252,35 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         drop(self.0.kill());
         drop(self.0.wait());
+    }
+}
+
+// proc(5), hidepid=2: "/proc/pid directories owned by others are invisible."
+#[test]
+fn where_processes_are_hidden_those_of_others_are_not_there() {
+    if !geteuid().is_root() {
+        skipped("only root can mount a /proc");
+        return;
+    }
+    // Nobody else's processes are theirs.
+    const ALONE: u32 = 12346;
+    let as_them = format!("setpriv --reuid {ALONE} --regid {ALONE} --clear-groups");
+    let script = "let names = []; for p in ps() { names.push(p.name) } names";
+    for (options, shown) in [("hidepid=0", false), ("hidepid=2", true)] {
+        let (run, home) = for_a_user(script, ALONE);
+        // A mount of its own, a process of the user's, and the run; only the first is root's.
+        let mounted = format!(
+            "mount -t proc -o {options} proc /proc && {{ {as_them} sleep 1000 & }} &&
+             until grep -qx sleep /proc/$!/comm; do sleep 0.1; done && {as_them} \"$@\"; status=$?
+             kill $!; wait $!; exit $status"
+        );
+        let behind = ["unshare", "--mount", "sh", "-c", &mounted, "sh"];
+
+        let ended = run.behind(behind).variable("HOME", &home).finish();
+
+        assert_eq!(ended.code(), Some(0), "{options}: {} {}", ended.text(), ended.stderr);
+        let output = ended.document()["output"].as_str().expect("it is text").to_owned();
+        assert_eq!(output == r#"["sleep"]"#, shown, "{options}: {output}");
+        assert!(output.contains(r#""sleep""#), "{options}: {output}");
     }
 }
