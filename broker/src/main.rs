@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     {
         Ok(Ok(code)) => code,
         _ => {
-            eprintln!(
+            rex_broker::complain!(
                 "error: the caller has left too little stack (RLIMIT_STACK), and there is no other to be had"
             );
             ExitCode::from(Exit::JailNotEstablished.code(false))
@@ -99,7 +99,7 @@ fn doctor(arguments: &DoctorArguments) -> u8 {
     let requirement = match &arguments.require {
         Some(given) => run::requirement(Some(given)).map_err(|error| wrong(&error, false)),
         None => configured_requirement().map_err(|error| {
-            eprintln!("error: {}", rex_broker::terminal::printable(&error.to_string()));
+            rex_broker::complain!("error: {}", rex_broker::terminal::printable(&error.to_string()));
             Exit::Refused.code(false)
         }),
     };
@@ -127,7 +127,7 @@ fn unheard(invocation: &Invocation) -> Option<ExitCode> {
 
 fn say(exit: &CliExit) -> ExitCode {
     if exit.is_error {
-        eprint!("{}", exit.text);
+        rex_broker::complain!("{}", exit.text.trim_end());
         return match &exit.asked {
             Some(asked) if !streams::was_closed(STANDARD_OUTPUT) => {
                 ExitCode::from(run::misunderstood(asked, cli::environment(), image::JAIL, &exit.text))
@@ -154,6 +154,6 @@ fn not_told(reason: &str) -> ExitCode {
 const STANDARD_OUTPUT: u8 = 1;
 
 fn wrong(error: &rex_outside::RequirementError, compat: bool) -> u8 {
-    eprintln!("error: {error}");
+    rex_broker::complain!("error: {error}");
     Exit::Usage.code(compat)
 }

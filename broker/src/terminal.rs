@@ -143,6 +143,17 @@ impl Color {
     }
 }
 
+/// Tells standard error a line for people. Where it cannot be written nobody reads it, and nothing else is changed by that.
+#[macro_export]
+macro_rules! complain {
+    ($($words:tt)*) => {
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("{}\n", format_args!($($words)*)),
+        ))
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use rex_tests::runs::{Ended, Run};
+use rex_tests::scratch::Scratch;
 
 use crate::ALL_BUT_DENIED;
 
@@ -270,4 +271,78 @@ fn the_first_thing_that_is_wrong_is_the_one_that_is_told() {
     assert_eq!(type_of(run("let =", "", deep, "/dev/full")), "VALIDATION_EXCEPTION");
     assert!(run("let =", "", "{}", "/dev/full")["message"].to_string().contains("audit log"));
     assert_eq!(type_of(run("let =", "", "{}", "none")), "SCRIPT_EXCEPTION");
+}
+
+// Standard error of `run` is for people: where it is lost, the end of the run and its record are what they were.
+#[test]
+fn what_people_are_told_may_be_lost() {
+    let full = || OpenOptions::new().write(true).open("/dev/full").expect("there is one");
+    let unread = || {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("there can be one more pipe");
+        drop(reader);
+        std::fs::File::from(writer)
+    };
+    let scratch = Scratch::new();
+    let script = |name: &str, text: &str| scratch.file(name, text).to_str().expect("it is text").to_owned();
+    let policy = script("none.cedar", "");
+    let scripts = [
+        (script("logs.rhai", "info(\"hi\"); 42"), 0),
+        (script("throws.rhai", "throw \"x\""), 1),
+        (script("denied.rhai", "cat(\"/etc/passwd\")"), 77),
+        (scratch.path().join("missing.rhai").to_str().expect("it is text").to_owned(), 66),
+    ];
+    let mut table: Vec<(Vec<&str>, i32)> =
+        scripts.iter().map(|(script, code)| (vec!["run", script, "--policy", &policy], *code)).collect();
+    table.extend([
+        (vec![], 64),
+        (vec!["run"], 64),
+        (vec!["sdk", "show", "nosuch"], 1),
+        (vec!["manual", "no"], 64),
+    ]);
+    for (words, code) in table {
+        for lost in [full(), unread()] {
+            let log = scratch.path().join("audit.jsonl");
+            let mut command = std::process::Command::new(rex_tests::program::path());
+            command
+                .args(&words)
+                .env("REX_BROKER_LOG", "debug")
+                .stdout(std::process::Stdio::null())
+                .stderr(lost);
+            if words.len() > 2 && words[0] == "run" {
+                command.arg("--audit-log").arg(&log);
+            }
+
+            let status = command.status().expect("the program can be started");
+
+            assert_eq!(status.code(), Some(code), "{words:?}");
+            let records = if log.exists() { rex_tests::runs::records(&log) } else { Vec::new() };
+            if let Some(end) = records.last() {
+                assert_eq!(end["exit"], code, "{words:?}");
+            }
+            drop(std::fs::remove_file(&log));
+        }
+    }
+}
+
+// A signal does not say anything of the host's protections, however early it comes.
+#[test]
+fn a_signal_while_the_jail_is_made_is_told_as_one() {
+    let mut before = 0;
+    for round in 0..400 {
+        if before > 2 {
+            break;
+        }
+        let started = Run::of("while true {}").start();
+        std::thread::sleep(std::time::Duration::from_millis(round % 40));
+        started.signal(Signal::SIGTERM);
+        let ended = started.wait();
+        // Before anything is set up, the signal ends the process as any other.
+        if ended.signal() == Some(15) {
+            continue;
+        }
+        assert_eq!(ended.code(), Some(143), "{}", ended.text());
+        assert!(ended.message().starts_with("Script terminated: SIGTERM"), "{}", ended.message());
+        before += u32::from(ended.jail_end() == "not_started");
+    }
+    assert!(before > 2, "no signal came before the script was begun");
 }

@@ -303,7 +303,7 @@ fn a_denial_is_explained_unless_nobody_wants_to_know() {
     );
     assert!(!text(&not_shown.stderr).contains("permit("), "{}", text(&not_shown.stderr));
     // A run that succeeds is quiet.
-    assert_eq!(text(&counted.stderr), "1 request was denied, and the script handled it; -v shows it\n");
+    assert_eq!(text(&counted.stderr), "1 request was denied, and the script went on; -v shows it\n");
 }
 
 #[test]

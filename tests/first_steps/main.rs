@@ -108,7 +108,7 @@ fn the_first_command_prints_a_report() {
     // "the last line says how often that happened"
     let stderr = String::from_utf8(output.stderr).expect("it is text");
     let last = stderr.lines().last().unwrap_or_default();
-    assert!(last.contains("denied, and the script handled") && last.contains("-v"), "{stderr}");
+    assert!(last.contains("denied, and the script went on") && last.contains("-v"), "{stderr}");
 }
 
 // "Programs that drive Rex use Rex's flags, and get one JSON document"

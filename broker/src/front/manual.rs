@@ -10,14 +10,14 @@ pub fn print(words: &[String]) -> u8 {
     let name = [&["rex-broker".to_owned()], words].concat().join("-");
     let Some(page) = page(&name) else {
         let names: Vec<&str> = PAGES.iter().map(|(name, _)| *name).collect();
-        eprintln!("error: there is no page {}; there are {}", printable_line(&name), names.join(", "));
+        crate::complain!("error: there is no page {}; there are {}", printable_line(&name), names.join(", "));
         return Exit::Usage.code(false);
     };
     let mut stdout = io::stdout().lock();
     match stdout.write_all(page.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
-            eprintln!("error: cannot write the page: {error}");
+            crate::complain!("error: cannot write the page: {error}");
             Exit::OutputNotWritten.code(false)
         }
     }

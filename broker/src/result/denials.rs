@@ -26,6 +26,13 @@ pub struct DenialObject {
     pub lacking: Option<Lacking>,
 }
 
+impl DenialObject {
+    /// Whether the message of an error is about this denial.
+    pub(super) fn is_told_by(&self, message: &str) -> bool {
+        message.contains(self.action) && message.contains(&self.resource.replace('"', ""))
+    }
+}
+
 /// Keeps the first denials of each kind, and counts the rest.
 #[derive(Debug, Default)]
 pub(super) struct Denials {
@@ -98,6 +105,12 @@ impl Denials {
         {
             lacking.add(need, grant);
         }
+    }
+
+    /// What forbade the denial that a message is about, where that is no policy.
+    pub(super) fn built_in(&self, message: &str) -> Option<&str> {
+        let denial = self.kept.iter().rev().find(|denial| denial.is_told_by(message))?;
+        denial.policies.first().map(String::as_str).filter(|reason| reason.starts_with("built-in: "))
     }
 
     /// The entries that are new since the last time.

@@ -114,6 +114,10 @@ pub enum NotStarted {
     Refused(String),
     /// The broker itself failed.
     Internal(String),
+    /// Somebody sent a signal before there was a script to end; its number.
+    Signal(u8),
+    /// The time of the run was over before its script could begin; how many seconds that were.
+    Deadline(u64),
 }
 
 /// The class of an error in the document.
@@ -201,6 +205,9 @@ impl Ending {
         match self {
             Self::Limit { name, value, line, .. } => {
                 Some(LimitObject { name: name.clone(), value: *value, line: line.unwrap_or(0) })
+            }
+            Self::NotStarted(NotStarted::Deadline(seconds)) => {
+                Some(LimitObject { name: TIME.to_owned(), value: *seconds, line: 0 })
             }
             Self::Deadline { seconds, line, .. } => {
                 Some(LimitObject { name: TIME.to_owned(), value: *seconds, line: line.unwrap_or(0) })
@@ -294,6 +301,14 @@ impl NotStarted {
             Self::Audit(message) => (ErrorType::InternalException, message.clone(), Exit::AuditNotWritten),
             Self::Refused(message) => (ErrorType::InternalException, message.clone(), Exit::Refused),
             Self::Internal(message) => (ErrorType::InternalException, message.clone(), Exit::Internal),
+            Self::Signal(signal) => {
+                let message = termination_text(*signal, None, compat);
+                (ErrorType::ScriptException, message, Exit::Signal(*signal))
+            }
+            Self::Deadline(seconds) => {
+                let (message, _) = limit_texts(TIME, *seconds, None);
+                (ErrorType::ScriptException, message, Exit::Deadline)
+            }
         };
         Meaning { jail_end: "not_started", ..Meaning::finished(Some((error_type, message)), exit) }
             .unclaimed()

@@ -34,7 +34,7 @@ pub(super) fn write(
         writeln!(text, "error: {}", printable(&error.message))?;
     }
     if form.explain_denials && (form.verbose || document.error.is_some()) {
-        denials(document, &mut text)?;
+        denials(document, form.verbose, &mut text)?;
     } else if form.explain_denials {
         handled(document, &mut text)?;
     }
@@ -60,26 +60,42 @@ fn diagnostic(finding: &Finding, form: &Form<'_>, out: &mut Vec<u8>) -> io::Resu
     Ok(())
 }
 
-/// What a run that has succeeded says of its denials: the script has handled them.
+/// What a run that has succeeded says of its denials: the script went on, or never heard of them.
 fn handled(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
     let counted = document.denials.iter().map(|denial| denial.count).fold(0, u64::saturating_add);
     match counted.saturating_add(document.denials_dropped) {
         0 => Ok(()),
-        1 => writeln!(out, "1 request was denied, and the script handled it; -v shows it"),
-        many => writeln!(out, "{many} requests were denied, and the script handled them; -v shows them"),
+        1 => writeln!(out, "1 request was denied, and the script went on; -v shows it"),
+        many => writeln!(
+            out,
+            "{many} requests were denied, and the script went on; -v shows {}",
+            if document.denials_dropped == 0 { "them" } else { "the first of them, and the record has all" }
+        ),
     }
 }
 
-fn denials(document: &Document, out: &mut Vec<u8>) -> io::Result<()> {
+/// The one that ended the script comes first.
+fn denials(document: &Document, all: bool, out: &mut Vec<u8>) -> io::Result<()> {
     // Two calls may lack the same; what is proposed is collected, and nobody needs a policy twice.
     let mut proposed = HashSet::new();
-    for denial in document.denials.iter().take(MAX_SHOWN) {
+    let shown = if all { document.denials.len() } else { MAX_SHOWN };
+    let last = document
+        .error
+        .as_ref()
+        .and_then(|error| document.denials.iter().rposition(|denial| denial.is_told_by(&error.message)));
+    let before = document.denials.iter().enumerate().filter(|(place, _)| Some(*place) != last);
+    let before = before.map(|(_, denial)| denial);
+    let last = last.and_then(|place| document.denials.get(place));
+    for denial in last.into_iter().chain(before).take(shown) {
         one(denial, &mut proposed, out)?;
     }
-    let rest = document.denials.len().saturating_sub(MAX_SHOWN) as u64;
-    match rest.saturating_add(document.denials_dropped) {
-        0 => Ok(()),
-        more => writeln!(out, "and {more} more denials, which the record has"),
+    let rest = document.denials.len().saturating_sub(shown) as u64;
+    match (rest.saturating_add(document.denials_dropped), all) {
+        (0, _) => Ok(()),
+        (more, false) if document.denials_dropped == 0 => {
+            writeln!(out, "and {more} more denials; -v shows them")
+        }
+        (more, _) => writeln!(out, "and {more} more denials, which the record has"),
     }
 }
 
@@ -128,5 +144,5 @@ fn one<'a>(denial: &'a DenialObject, proposed: &mut HashSet<&'a str>, out: &mut 
     }
 }
 
-/// The most denials that are shown; the record has all of them.
+/// The most denials that are shown where nobody asked for all.
 const MAX_SHOWN: usize = 10;

@@ -177,6 +177,15 @@ impl Recorder {
         self.denials.explain_more(need, grant);
     }
 
+    /// Takes what is said of the error that ended the script. What is built in is not for a policy to permit.
+    pub fn remark(&mut self, mut finding: Finding) {
+        if self.denials.built_in(&finding.message).is_some() {
+            finding.hint =
+                Some("no policy can permit it; the script may handle it with try … catch".to_owned());
+        }
+        self.diagnostics.push(finding);
+    }
+
     /// Tells the denials that nobody was told of yet, each with what the call lacks.
     ///
     /// # Errors

@@ -132,15 +132,26 @@ impl Beginning {
             Ok(outlets) => outlets,
             // Without descriptors nobody can wait for a reader and for signals at once; the result is told all the same.
             Err(_) => {
-                return match result::write(document, &form, &mut io::stdout(), &mut io::stderr()) {
+                return match result::write(
+                    document,
+                    &form,
+                    &mut io::stdout(),
+                    &mut Unminded(&mut io::stderr()),
+                ) {
                     Ok(()) => document.exit.code(options.compat),
                     Err(error) => self.unwritten(&error),
                 };
             }
         };
-        match result::write(document, &form, &mut stdout, &mut stderr) {
+        let written = result::write(document, &form, &mut stdout, &mut Unminded(&mut stderr));
+        let interruption = stdout.interruption.or(stderr.interruption);
+        let written = match interruption {
+            Some(_) => written.and(Err(io::ErrorKind::Interrupted.into())),
+            None => written,
+        };
+        match written {
             Ok(()) => document.exit.code(options.compat),
-            Err(error) => match stdout.interruption.or(stderr.interruption) {
+            Err(error) => match interruption {
                 Some(Event::Signal(number)) => {
                     self.unwritten(&error);
                     Exit::Signal(u8::try_from(number).unwrap_or(0)).code(options.compat)
@@ -260,3 +271,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(800);
 const PATIENCE_OF_RESCUE: Duration = Duration::from_millis(300);
 /// How long the audit log may be held by a write.
 const PATIENCE_WITH_AUDIT: Duration = Duration::from_millis(100);
+
+/// What goes to it is for people, and is lost where it cannot be written; the end of a run is the same without it.
+struct Unminded<'w, W>(&'w mut W);
+
+impl<W: io::Write> io::Write for Unminded<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Whatever became of it, there is nothing more to be done for it.
+        drop(self.0.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        drop(self.0.flush());
+        Ok(())
+    }
+}

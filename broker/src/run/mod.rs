@@ -39,7 +39,7 @@ use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
 use crate::run::request::{Environment, RunRequest};
 use crate::run::services::Services;
-use crate::run::session::Session;
+use crate::run::session::{RunEnd, Session};
 use crate::run::starting::Terms;
 use crate::watch::inherited;
 use crate::watch::processor::Processor;
@@ -235,11 +235,20 @@ impl Run<'_> {
             log_threshold: self.environment.log_threshold,
             rex_compat: self.options.compat,
         };
-        let jail = starting::start(&image, plan, waiter, terms).map_err(failed)?;
+        let jail = starting::start(&image, plan, waiter, terms).map_err(|end| self.not_begun(&end))?;
         let processor = Processor::of_jail(jail.pid(), &self.options.limits)
             .map_err(|error| internal("watch the processor time of the jail", &error))?;
         waiter.watch_processor(processor);
         Ok(jail)
+    }
+
+    /// Why there is no script to run: there is no jail, or the run was to end while it was made.
+    fn not_begun(&self, end: &RunEnd) -> NotStarted {
+        match end {
+            RunEnd::Signal(number) => NotStarted::Signal(u8::try_from(*number).unwrap_or(0)),
+            RunEnd::Deadline => NotStarted::Deadline(self.options.limits.timeout_seconds),
+            end => not_established(&end.to_string()),
+        }
     }
 
     fn journal(&self, log: Option<audit::Log>, run: &str, principal: &str, policy_sha256: &str) -> Journal {
@@ -322,7 +331,9 @@ impl Run<'_> {
                     self.options.advise,
                 );
                 let mut recorder = services.kept.recorder.lock();
-                recorder.diagnostics.extend(remark);
+                if let Some(remark) = remark {
+                    recorder.remark(remark);
+                }
                 let doubts =
                     remarks.iter().map(|doubt| result::doubt(doubt, &inputs.script_name, &inputs.script));
                 recorder.diagnostics.extend(doubts);
@@ -349,7 +360,7 @@ impl Run<'_> {
         services: &mut Services,
     ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
-        let report = session.await_ready(&mut services.pace.waiter).map_err(|end| failed(end.to_string()))?;
+        let report = session.await_ready(&mut services.pace.waiter).map_err(|end| self.not_begun(&end))?;
         let report = SelfReport::from_bytes(&report).ok_or_else(|| failed("its report is damaged".into()))?;
         let watch = match self.options.jail_forensics {
             true => Some(self.watch_calls(jail, services).map_err(|error| {

@@ -6,7 +6,7 @@ use rex_ipc::runtime::LogLevel;
 use rex_outside::{Jail, Plan, SealedImage, spawn};
 
 use crate::gate::limits::{Limits, engine_limits};
-use crate::run::session::send_hello;
+use crate::run::session::{RunEnd, send_hello};
 use crate::watch::wait::Waiter;
 
 /// What a jail is told of its run, beside what its plan says.
@@ -31,11 +31,12 @@ impl Terms {
 /// waiter says so.
 ///
 /// # Errors
-/// What could not be done, as a clause that may follow "jail could not be established: ".
-pub fn start(image: &SealedImage, plan: &Plan, waiter: &mut Waiter, terms: Terms) -> Result<Jail, String> {
-    let jail = spawn(image, plan).map_err(|error| error.to_string())?;
-    let pidfd = jail.pidfd().try_clone_to_owned().map_err(|error| format!("cannot watch it: {error}"))?;
-    waiter.watch_jail(pidfd).map_err(|error| format!("cannot watch it: {error}"))?;
+/// What could not be done, as `Internal` with a clause that may follow "jail could not be established: "; or what ended
+/// the run meanwhile.
+pub fn start(image: &SealedImage, plan: &Plan, waiter: &mut Waiter, terms: Terms) -> Result<Jail, RunEnd> {
+    let jail = spawn(image, plan).map_err(|error| RunEnd::Internal(error.to_string()))?;
+    let pidfd = jail.pidfd().try_clone_to_owned().map_err(unwatched)?;
+    waiter.watch_jail(pidfd).map_err(unwatched)?;
     let hello = Hello {
         fingerprint: FINGERPRINT,
         lockdown_bits: plan.prepare_plan().to_bits(),
@@ -44,6 +45,10 @@ pub fn start(image: &SealedImage, plan: &Plan, waiter: &mut Waiter, terms: Terms
         limits: terms.limits,
         rex_compat: terms.rex_compat,
     };
-    send_hello(&jail.socket, waiter, &hello).map_err(|end| end.to_string())?;
+    send_hello(&jail.socket, waiter, &hello)?;
     Ok(jail)
+}
+
+fn unwatched(error: std::io::Error) -> RunEnd {
+    RunEnd::Internal(format!("cannot watch it: {error}"))
 }

@@ -20,6 +20,8 @@ pub fn init(quiet: bool) {
         .with_ansi(false)
         .without_time()
         .with_target(false)
+        // It would say so on standard error, and panic where that cannot be written.
+        .log_internal_errors(false)
         .finish();
     // Fails only when a subscriber is set already, as in a test that starts several runs.
     drop(tracing::subscriber::set_global_default(subscriber));

@@ -173,6 +173,9 @@ fn advice(error: &clap::Error) -> &'static str {
         ErrorKind::MissingRequiredArgument if context(ContextKind::InvalidArg).contains("--policy <") => {
             "\nA policy says what the script may do; an empty file permits nothing, which is enough to compute.\n"
         }
+        ErrorKind::MissingRequiredArgument if context(ContextKind::InvalidArg).contains("<SCRIPT>") => {
+            "\nThe script comes first: --policy takes all files that follow it, or one as in --policy=FILE.\n"
+        }
         _ => "",
     }
 }

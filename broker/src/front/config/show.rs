@@ -43,14 +43,14 @@ pub fn show(arguments: ShowArguments) -> u8 {
     match written {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
-            eprintln!("error: cannot write the configuration: {error}");
+            crate::complain!("error: cannot write the configuration: {error}");
             Exit::OutputNotWritten.code(false)
         }
     }
 }
 
 fn refused(error: &ConfigError) -> u8 {
-    eprintln!("error: {}", printable_line(&error.to_string()));
+    crate::complain!("error: {}", printable_line(&error.to_string()));
     Exit::Refused.code(false)
 }
 

@@ -24,14 +24,14 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
     let (posture, processor) = match examine(requirement) {
         Ok(found) => found,
         Err(reason) => {
-            eprintln!("error: jail could not be established: {reason}");
+            crate::complain!("error: jail could not be established: {reason}");
             return Exit::JailNotEstablished.code(false);
         }
     };
     let proofs = match arguments.prove.then(|| prove::all(requirement)).transpose() {
         Ok(proofs) => proofs.unwrap_or_default(),
         Err(reason) => {
-            eprintln!("error: cannot prove anything: {reason}");
+            crate::complain!("error: cannot prove anything: {reason}");
             return Exit::JailNotEstablished.code(false);
         }
     };
@@ -44,7 +44,7 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
         write_text(&posture, processor, &missing, &proofs, &levels)
     };
     if let Err(error) = written {
-        eprintln!("error: cannot write the report: {error}");
+        crate::complain!("error: cannot write the report: {error}");
         return Exit::OutputNotWritten.code(false);
     }
     let holds = missing.is_empty() && proofs.iter().all(Proof::holds);
@@ -57,7 +57,8 @@ fn examine(requirement: &Requirement) -> Result<(Posture, &'static str), String>
     let mut waiter = Waiter::new().map_err(|error| error.to_string())?;
     let image = SealedImage::new(image::JAIL.bytes).map_err(|error| error.to_string())?;
     waiter.set_deadline(Some(std::time::Instant::now() + std::time::Duration::from_secs(30)));
-    let jail = starting::start(&image, &plan, &mut waiter, Terms::of_probe())?;
+    let jail =
+        starting::start(&image, &plan, &mut waiter, Terms::of_probe()).map_err(|end| end.to_string())?;
     let report = Session::new(&jail.socket).await_ready(&mut waiter).map_err(|end| end.to_string())?;
     let report = SelfReport::from_bytes(&report).ok_or("its report is damaged")?;
     let mut posture = verify(&jail, &report, &plan);

@@ -91,7 +91,8 @@ pub(super) fn all(requirement: &Requirement) -> Result<Vec<Proof>, String> {
 /// Starts a jail and orders one act.
 fn attempt(image: &SealedImage, plan: &Plan, act: &str) -> Result<Fate, String> {
     let mut services = services()?;
-    let mut jail = starting::start(image, plan, &mut services.pace.waiter, Terms::of_probe())?;
+    let mut jail = starting::start(image, plan, &mut services.pace.waiter, Terms::of_probe())
+        .map_err(|end| end.to_string())?;
     let end = order(&jail, &mut services, act).unwrap_or_else(|end| end);
     match end {
         RunEnd::Script { text, .. } => Ok(fate_of(&text)),

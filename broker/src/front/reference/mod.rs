@@ -35,12 +35,12 @@ pub fn run(arguments: &SdkArguments) -> u8 {
         Ok(Err(error)) => {
             // A reader that has seen enough, such as head(1), needs no message.
             if error.kind() != ErrorKind::BrokenPipe {
-                eprintln!("error: cannot write the reference: {error}");
+                crate::complain!("error: cannot write the reference: {error}");
             }
             Exit::OutputNotWritten
         }
         Err(reason) => {
-            eprintln!("error: {reason}");
+            crate::complain!("error: {reason}");
             Exit::ScriptFailed
         }
     };

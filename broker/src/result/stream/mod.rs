@@ -102,7 +102,11 @@ impl Stream {
             let attributes = &log.attributes;
             let line = format!("[{}] {}\n", attributes.level, printable(&attributes.message));
             let written = sink.write_all(line.as_bytes());
-            return heard(sink.as_ref(), written);
+            return match heard(sink.as_ref(), written) {
+                // What is for people may be lost: the record and the result have it.
+                Err(Unheard::Broken(_)) => Ok(()),
+                heard => heard,
+            };
         }
         self.tell("log", &log.attributes)
     }

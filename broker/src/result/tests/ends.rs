@@ -87,6 +87,8 @@ fn every_end_of_the_jail_has_its_name() {
         (Ending::NotStarted(NotStarted::Audit("x".to_owned())), "not_started", false, Exit::AuditNotWritten),
         (Ending::NotStarted(NotStarted::Refused("x".to_owned())), "not_started", false, Exit::Refused),
         (Ending::NotStarted(NotStarted::Internal("x".to_owned())), "not_started", false, Exit::Internal),
+        (Ending::NotStarted(NotStarted::Signal(15)), "not_started", false, Exit::Signal(15)),
+        (Ending::NotStarted(NotStarted::Deadline(5)), "not_started", false, Exit::Deadline),
     ];
 
     for (ending, end, claimed, exit) in table {
