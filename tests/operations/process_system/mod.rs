@@ -13,8 +13,12 @@ struct Victim(Child);
 
 impl Victim {
     fn start() -> Self {
-        let child =
-            Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().expect("sleep(1) can be started");
+        // Whoever runs the tests may ignore signals, as nohup(1) does; what they start would ignore them as well.
+        let child = Command::new("env")
+            .args(["--default-signal", "sleep", "1000"])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("env(1) and sleep(1) can be started");
         let victim = Self(child);
         // The name is that of the program only once it has been executed.
         while std::fs::read_to_string(format!("/proc/{}/comm", victim.pid()))
