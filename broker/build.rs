@@ -1,4 +1,4 @@
-//! Builds the jail's program, which the broker carries inside itself, and names it by its digest.
+//! Builds the programs of jail and worker, which the broker carries inside itself, and names each by its digest.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 fn main() {
     carry("rex-jail", "REX_JAIL_IMAGE");
+    carry("rex-worker", "REX_WORKER_IMAGE");
     // The program with which `doctor --prove` shows what a jail cannot do.
     carry("rex-hostile", "REX_PROVER_IMAGE");
 }

@@ -6,86 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rex_tests::docstrings;
+use rex_tests::packages::{MAY_DEPEND_ON, MUST_NOT_REACH};
 use rex_tests::rooms::{HOUSES, boundary, circles, uses};
 use rex_tests::signatures;
 use serde_json::Value;
-
-/// What each package may depend on directly, other than for its tests. Read a change here as a change of the design.
-const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
-    ("rex-ipc", &["bincode", "serde"]),
-    ("rex-agreed", &["libc", "nix"]),
-    ("rex-inside", &["libc", "nix", "rex-agreed", "seccompiler", "spin", "talc"]),
-    ("rex-outside", &["caps", "landlock", "libc", "nix", "rex-agreed", "serde"]),
-    ("rex-image", &[]),
-    (
-        "rex-jail",
-        &[
-            "flate2",
-            "memchr",
-            "object",
-            "regex",
-            "rex-agreed",
-            "rex-inside",
-            "rex-ipc",
-            "rhai",
-            "rustls-pki-types",
-            "rustls-webpki",
-            "tar",
-            "time",
-        ],
-    ),
-    (
-        "rex-broker",
-        &[
-            "annotate-snippets",
-            "cedar-policy-core",
-            "clap",
-            "clap_complete",
-            "getrandom",
-            "miette",
-            "nix",
-            "regex",
-            "rex-image",
-            "rex-ipc",
-            "rex-outside",
-            "serde",
-            "serde_json",
-            "sha2",
-            "strsim",
-            "time",
-            "toml",
-            "tracing",
-            "tracing-subscriber",
-        ],
-    ),
-];
-
-/// What a program must not contain, however it would get there.
-const MUST_NOT_REACH: &[(&str, &[&str])] = &[
-    // The broker has no interpreter and no encoding but the one of the boundary.
-    ("rex-broker", &["rhai", "rex-jail", "rex-inside", "rex-acts", "tokio", "reqwest", "openssl-sys"]),
-    // The jail has no policy engine, no parser of command lines, nothing that listens, and no second process.
-    (
-        "rex-jail",
-        &[
-            "cedar-policy",
-            "cedar-policy-core",
-            "rex-broker",
-            "rex-outside",
-            "rex-acts",
-            "landlock",
-            "caps",
-            "clap",
-            "tokio",
-            "mio",
-            "socket2",
-        ],
-    ),
-    ("rex-agreed", &["rex-ipc", "rex-inside", "rex-outside"]),
-    ("rex-inside", &["rex-ipc", "rex-broker", "rex-jail", "rex-outside"]),
-    ("rex-outside", &["rex-ipc", "rex-broker", "rex-jail", "rex-inside"]),
-    ("rex-ipc", &["libc", "nix", "rex-agreed"]),
-];
 
 /// The folder of the packages in which `unsafe` is allowed, block by block.
 const UNSAFE_LIVES_IN: &str = "hardening/";

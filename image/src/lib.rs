@@ -187,7 +187,8 @@ fn workspace_root() -> PathBuf {
 fn inputs(package: &str) -> Vec<&'static str> {
     let own: &[&str] = match package {
         "rex-hostile" => &["tests/hostile", "hardening/acts/src", "hardening/acts/Cargo.toml"],
-        _ => &["jail"],
+        "rex-worker" => &["worker", "dns"],
+        _ => &["jail", "dns"],
     };
     [SHARED, own].concat()
 }
@@ -206,7 +207,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Set, this asks for an image that is built quickly. It is read in debug builds only and ends any other.
 const QUICK: &str = "REX_IMAGE_QUICK";
 
-/// What both images are made of; not the tests of these packages.
+/// What all images are made of; not the tests of these packages.
 const SHARED: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -238,11 +239,12 @@ mod tests {
         }
     }
 
-    // As the manifests of both programs have it; `tests/architecture` holds that of the jail.
+    // As the manifests of the programs have it; `tests/architecture` holds that of the jail.
     #[test]
     fn an_image_is_built_anew_for_what_it_is_made_of_and_for_nothing_else() {
         for (package, folders) in [
-            ("rex-jail", &["jail", "ipc", "hardening/agreed", "hardening/inside"][..]),
+            ("rex-jail", &["jail", "dns", "ipc", "hardening/agreed", "hardening/inside"][..]),
+            ("rex-worker", &["worker", "dns", "ipc", "hardening/agreed", "hardening/inside"]),
             (
                 "rex-hostile",
                 &["tests/hostile", "ipc", "hardening/agreed", "hardening/inside", "hardening/acts"],

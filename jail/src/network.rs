@@ -3,7 +3,6 @@
 pub mod client;
 pub mod connect;
 pub mod connections;
-pub mod dns;
 pub mod http;
 pub mod interfaces;
 pub mod resolve;

@@ -5,6 +5,7 @@ pub mod contract;
 pub mod docstrings;
 pub mod jailed;
 pub mod malformed;
+pub mod packages;
 pub mod peer;
 pub mod program;
 pub mod records;

@@ -10,7 +10,9 @@ pub const HOUSES: &[&str] = &[
     "hardening/agreed/src",
     "hardening/inside/src",
     "hardening/outside/src",
+    "dns/src",
     "jail/src",
+    "worker/src",
     "broker/src",
 ];
 

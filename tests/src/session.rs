@@ -12,8 +12,10 @@ use rex_broker::gate::{Held, Resource};
 use rex_broker::host::Host;
 use rex_broker::host::file_system::object::{Directory, File};
 use rex_broker::host::file_system::temporaries::Temporaries;
+use rex_broker::host::network::object::Staff;
 use rex_broker::policy::{Engine, Mode, Policies, PolicyText};
 use rex_broker::result::{Ending, Measured, Recorder, Settings};
+use rex_broker::run::image::WORKER;
 use rex_broker::run::services::Services;
 use rex_broker::run::session::{self, RunEnd};
 use rex_broker::watch::wait::Waiter;
@@ -30,7 +32,7 @@ use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::{Operation, Request};
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_ipc::runtime::LogLevel;
-use rex_outside::Link;
+use rex_outside::{Link, Plan, Requirement};
 
 use crate::peer::{Answer, Peer};
 use crate::records::Records;
@@ -152,6 +154,7 @@ impl Session {
             Box::new(records.clone()),
             recorder,
         );
+        services.host.network.staff = Some(Staff::new(WORKER.bytes, &Plan::full(), &Requirement::core()));
         // No process has this number, so nothing is hidden for it.
         services.hide_process(u32::MAX);
         // The host's own journal of temporary names is no business of a test.

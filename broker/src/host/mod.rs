@@ -64,7 +64,8 @@ impl Host {
     /// Those of open(2); without `/proc` no object can be opened for use.
     pub fn open(max_open_handles: u64) -> io::Result<Self> {
         let tools = Tools::open()?;
-        let own_processes = OwnProcesses::new(tools.own_fds())?;
+        let network = Network::default();
+        let own_processes = OwnProcesses::new(tools.own_fds(), network.worker())?;
         Ok(Self {
             handles: Handles::new(usize::try_from(max_open_handles).unwrap_or(usize::MAX)),
             tools: Rc::new(tools),
@@ -74,7 +75,7 @@ impl Host {
             without_mode: HashSet::new(),
             sources: Sources::default(),
             services: Services::default(),
-            network: Network::default(),
+            network,
             own_processes,
             dictionary: None,
             users: HashMap::new(),

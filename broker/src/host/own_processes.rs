@@ -5,9 +5,11 @@
 //! namespace. So nothing is decided by what a path looks like: the kernel says where the open object lies in its
 //! `/proc`, and what process that is in the broker's own namespace. Whatever cannot be found out counts as shown.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
@@ -24,6 +26,8 @@ pub struct OwnProcesses {
     block_size: nix::libc::blksize_t,
     /// Their numbers in the broker's own process namespace.
     numbers: Vec<u32>,
+    /// The one of a worker, while there is one.
+    worker: Rc<Cell<Option<u32>>>,
 }
 
 /// A `/proc`: what one process namespace looks like.
@@ -62,17 +66,21 @@ impl OwnProcesses {
     ///
     /// # Errors
     /// When there is no `/proc`, or it does not show the broker.
-    pub fn new(own_fds: BorrowedFd<'_>) -> io::Result<Self> {
+    pub fn new(own_fds: BorrowedFd<'_>, worker: Rc<Cell<Option<u32>>>) -> io::Result<Self> {
         let root = open(own_fds, "../..", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         let stat = fstat(&root)?;
         let mount = mount_of(root.as_fd())?;
         let own = Instance::new(root, stat.st_dev)?;
-        Ok(Self { own, mount, block_size: stat.st_blksize, numbers: vec![std::process::id()] })
+        Ok(Self { own, mount, block_size: stat.st_blksize, numbers: vec![std::process::id()], worker })
     }
 
     /// Adds a process of this run: the jail, or whatever else comes to work for it.
     pub fn add(&mut self, number: u32) {
         self.numbers.push(number);
+    }
+
+    fn has(&self, number: u32) -> bool {
+        self.numbers.contains(&number) || self.worker.get() == Some(number)
     }
 
     /// Whether the `/proc` of this host has the numbers that the broker itself knows.
@@ -167,9 +175,9 @@ impl OwnProcesses {
 
     fn include(&self, status: &Status, depth: Option<usize>) -> bool {
         match depth {
-            Some(depth) => status.processes.get(depth).is_some_and(|number| self.numbers.contains(number)),
+            Some(depth) => status.processes.get(depth).is_some_and(|number| self.has(*number)),
             // How far out this namespace is, is not known. Among the numbers of our own process is that which we know.
-            None => status.processes.iter().any(|number| self.numbers.contains(number)),
+            None => status.processes.iter().any(|number| self.has(*number)),
         }
     }
 }
@@ -380,7 +388,7 @@ mod tests {
     #[test]
     fn a_process_is_known_by_its_number_in_the_brokers_namespace_alone() {
         let own_fds = crate::host::file_system::unguarded::own_fds().unwrap();
-        let mut processes = OwnProcesses::new(own_fds.as_fd()).unwrap();
+        let mut processes = OwnProcesses::new(own_fds.as_fd(), Rc::default()).unwrap();
         processes.numbers = vec![40, 41];
         let table: [(&[u32], Option<usize>, bool); 8] = [
             (&[40], Some(0), true),

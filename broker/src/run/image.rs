@@ -1,4 +1,4 @@
-//! The jail's program, built with the broker and carried inside it.
+//! The programs of jail and worker, built with the broker and carried inside it.
 
 /// A jail's program and its digest.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,10 @@ pub struct Image<'a> {
 /// The program that runs scripts. The command line knows no other.
 pub const JAIL: Image<'static> =
     Image { bytes: include_bytes!(env!("REX_JAIL_IMAGE")), sha256: env!("REX_JAIL_IMAGE_SHA256") };
+
+/// The program that reads what comes from the network.
+pub const WORKER: Image<'static> =
+    Image { bytes: include_bytes!(env!("REX_WORKER_IMAGE")), sha256: env!("REX_WORKER_IMAGE_SHA256") };
 
 /// The program with which `doctor --prove` shows what a jail cannot do: the same start and the same lockdown, and
 /// instead of an interpreter a list of forbidden acts. It runs no script, and nothing but `doctor` starts it.

@@ -30,6 +30,7 @@ use crate::gate::deciding::Deciding;
 use crate::gate::explaining::Explaining;
 use crate::gate::forbidden::{self, Forbidden};
 use crate::gate::limits::engine_limits;
+use crate::host::network::object::Staff;
 use crate::host::{HardLinks, Host, principal};
 use crate::policy::{Engine, Policies};
 use crate::result::stream::{Started, TICK};
@@ -291,6 +292,8 @@ impl Run<'_> {
             services.pace.waiter.set_tick(TICK, Box::new(move || progress.show()));
         }
         services.host.services.address = self.options.bus_address.clone();
+        services.host.network.staff = Some(Staff::new(image::WORKER.bytes, &plan, self.requirement));
+        services.host.network.ca_file.clone_from(&self.options.ca_file);
         services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
         services.host.tools.clean_up();
@@ -341,8 +344,9 @@ impl Run<'_> {
                 (ending, Some(evaluation))
             }
         };
-        // In every case: nothing of the jail outlives the run.
+        // In every case: nothing of jail and worker outlives the run.
         drop(jail);
+        services.host.network.end_exchange(false);
         let measured = self.measured(&ending, evaluation, inputs);
         let document = self.beginning.document(&services.kept.account(), ending, &measured);
         self.watched.conclude();

@@ -64,6 +64,8 @@ pub struct RunRequest {
     pub configuration: Vec<PathBuf>,
     /// Where configuration has the record go, whatever the flags say; closed to the script, too.
     pub configured_log: AuditTarget,
+    /// The file with the certificates of those authorities that are believed; nothing for the store of the system.
+    pub ca_file: Option<PathBuf>,
     /// Where the system bus is, as D-Bus writes addresses; nothing for the usual place.
     pub bus_address: Option<OsString>,
 }

@@ -1,9 +1,10 @@
 //! What both sides of the confinement agree on: the names of the steps, the orders and the report, and a few numbers.
 //!
 //! Both the broker, which confines from outside, and the jail, which confines itself, link this, and nothing else of each
-//! other.
+//! other. A worker is confined as a jail is; what is said to it is [`errand`].
 
 pub mod calls;
+pub mod errand;
 pub mod kept;
 mod layer;
 mod self_report;

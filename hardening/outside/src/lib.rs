@@ -24,6 +24,7 @@ pub use measure::{Measure, State};
 pub use plan::Plan;
 pub use posture::{Posture, verify};
 pub use requirement::{Requirement, RequirementError};
+pub use rex_agreed::errand;
 pub use rex_agreed::{FaultInjection, Layer, MAX_FRAME_BYTES, PreparePlan, SelfReport};
 pub use socket::Link;
 pub use spawn::{SpawnError, spawn};

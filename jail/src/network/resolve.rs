@@ -3,13 +3,13 @@
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 
+use rex_dns::{self as dns, Answer};
 use rex_ipc::bounded::Text;
 use rex_ipc::limits::MAX_DNS_SECONDS;
 use rex_ipc::network::{AddressKind, DnsSeconds, HostText, KnownAddresses, NameServer, Protocol, QueryName};
 use rex_ipc::sysinfo::Address;
 use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, NativeCallContext};
 
-use super::dns::{self, Answer};
 use super::{HOST_NAME, in_words_of_rex};
 use crate::error::family::{Kind, OTHER, SystemInfo};
 use crate::error::{Fallible, text_error};
@@ -232,9 +232,9 @@ mod tests {
     use rex_ipc::network::{AddressKind, NameServer, QueryName};
     use rex_ipc::sysinfo::Address;
 
-    use crate::network::dns::tests::{FINE, QUESTION, labels, message, record};
     use crate::testing::Bench;
     use crate::testing::network::{QUERY, Server};
+    use rex_dns::messages::{FINE, QUESTION, labels, message, record};
 
     const WHY: &str =
         "fn why(e) { if type_of(e) == \"string\" { return e } `${e.source} ${e.kind}: ${e.message}` }";

@@ -1,9 +1,11 @@
 //! Rows about the network, against servers of the test's own on the loopback interface.
 
+mod authority;
 mod begin_get;
 mod connect;
 mod known_addresses;
 mod query_name;
 mod read_response;
+mod secure;
 mod servers;
 mod spellings;

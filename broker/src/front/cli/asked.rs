@@ -94,6 +94,7 @@ fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>)
         advise: reference::ADVISE,
         configuration: Vec::<PathBuf>::new(),
         configured_log: AuditTarget::Usual,
+        ca_file: deciding.ca_file,
         bus_address: None,
     }
 }

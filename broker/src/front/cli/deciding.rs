@@ -30,6 +30,9 @@ pub(super) struct DecidingArguments {
     /// When records are forced to disk
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = AuditSync::Run)]
     pub(super) audit_sync: AuditSync,
+    /// Certificates of the authorities that servers are believed by, as PEM [default: the store of the system]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Which protections must be in force, such as core, strict, max, or +landlock,-cgroup
     #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
     pub(super) require: Option<String>,

@@ -47,6 +47,7 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     run.color = effective.choice("color")?;
     run.explain_denials = effective.text("explain-denials") == Some("true");
     run.require = effective.text("require").map(str::to_owned);
+    run.ca_file = effective.text("ca-file").map(PathBuf::from);
     run.audit_log = effective.audit_log()?;
     run.forbids = effective.forbids().map(PathBuf::from).collect();
     if run.dry_run {

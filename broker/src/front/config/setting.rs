@@ -33,6 +33,8 @@ pub enum Kind {
     Requirement,
     /// Where the record goes; nowhere is the loosest.
     AuditLog,
+    /// A file; once there is one, only that one.
+    File,
     /// Policies that only forbid. Each origin adds to them, and none takes one away.
     Forbids,
     /// One of several words, none of which is tighter than another.
@@ -56,6 +58,7 @@ pub fn settings() -> Vec<Setting> {
         top("hard-links", Kind::Steps(HARD_LINKS), &word_of(HardLinks::Refuse)),
         top("audit-log", Kind::AuditLog, ""),
         top("audit-sync", Kind::Steps(AUDIT_SYNCS), &word_of(AuditSync::Run)),
+        top("ca-file", Kind::File, ""),
         top("color", Kind::Word(COLORS), &word_of(Color::Auto)),
         top("explain-denials", Kind::Truth, "true"),
     ];

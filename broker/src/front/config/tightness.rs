@@ -26,8 +26,8 @@ impl Setting {
                 }
                 _ => Ok(()),
             },
-            Kind::Forbids if value.starts_with('/') => Ok(()),
-            Kind::Forbids => {
+            Kind::File | Kind::Forbids if value.starts_with('/') => Ok(()),
+            Kind::File | Kind::Forbids => {
                 Err("the path is not absolute, and configuration knows no working directory".to_owned())
             }
             Kind::Truth if matches!(value, "true" | "false") => Ok(()),
@@ -59,6 +59,8 @@ impl Setting {
             },
             // A record that goes elsewhere is one that whoever relies on the old place does not find.
             Kind::AuditLog => !matches!(old, "" | NOWHERE) || new == NOWHERE,
+            // Whoever else is believed, or is not, is not who the old one says.
+            Kind::File => !old.is_empty(),
             Kind::Forbids | Kind::Word(_) | Kind::Truth => false,
         }
     }

@@ -41,6 +41,7 @@ pub fn try_out(
             Ok(()) => return Ok(()),
             Err(Failed::Run(error)) => return Err(error),
             Err(Failed::TimedOut) => Error::invalid(ErrorKind::Other, "connection timed out"),
+            Err(Failed::Refused(why)) => Error::invalid(ErrorKind::Other, why),
             Err(Failed::System(error)) => Error::system_as(ErrorKind::Other, &error),
         };
     }

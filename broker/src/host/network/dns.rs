@@ -68,6 +68,7 @@ pub fn query(
     let message = answer.map_err(|failed| match failed {
         Failed::Run(error) => error,
         Failed::TimedOut => Error::invalid(ErrorKind::Other, "request timed out"),
+        Failed::Refused(why) => Error::invalid(ErrorKind::Other, why),
         Failed::System(error) => Error::system_as(ErrorKind::Other, &error),
     })?;
     Ok(Answer { name, id: u16::from_be_bytes(id), message })

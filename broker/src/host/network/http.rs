@@ -7,8 +7,11 @@ use std::time::Instant;
 use nix::poll::PollFlags;
 use rex_ipc::action::network::Get;
 
-use super::object::{Exchange, GoOn, Network, Question, Spelled};
+use super::anchors;
+use super::object::{Exchange, GoOn, Line, Network, Question, Spelled};
 use super::patience::{Failed, connected, patiently, send};
+use super::secure::Secure;
+use super::worker::Worker;
 use crate::gate::Permit;
 use crate::gate::error::Error;
 use rex_ipc::failure::ErrorKind;
@@ -35,8 +38,7 @@ pub fn begin(
         socket = match connected(SocketAddr::new(*address, url.port), deadline, go_on) {
             Ok(socket) => Ok(socket),
             Err(Failed::Run(error)) => return Err(error),
-            Err(Failed::TimedOut) => Err(failed("the server does not answer in time")),
-            Err(Failed::System(error)) => Err(Error::system(&error)),
+            Err(other) => Err(told(other)),
         };
         if socket.is_ok() {
             break;
@@ -48,8 +50,19 @@ pub fn begin(
         url.target,
         url.authority()
     );
-    send(&socket, request.as_bytes(), deadline, go_on).map_err(told)?;
-    network.exchange = Some(Exchange { questions, url, socket: Some(socket), deadline });
+    let line = match url.is_secure {
+        false => {
+            send(&socket, request.as_bytes(), deadline, go_on).map_err(told)?;
+            Line::Plain(socket)
+        }
+        true => {
+            let anchors = anchors::read(network).map_err(told)?;
+            let worker = Worker::start(network, deadline, go_on).map_err(told)?;
+            let secure = Secure::begin(socket, worker, &url, &anchors, request.as_bytes(), deadline, go_on);
+            Line::Secure(Box::new(secure.map_err(told)?))
+        }
+    };
+    network.exchange = Some(Exchange { questions, url, line: Some(line), deadline });
     Ok(())
 }
 
@@ -65,18 +78,22 @@ pub fn read(
 ) -> Result<(usize, bool), Error> {
     let Some(exchange) = &mut network.exchange else { return Err(failed("no exchange is open")) };
     let was_asked = exchange.questions.iter().any(|question| question.text == permit.resource().text);
-    let Some(socket) = exchange.socket.as_ref().filter(|_| was_asked) else {
+    let Some(line) = exchange.line.as_mut().filter(|_| was_asked) else {
         return Err(failed("no exchange is open"));
     };
     // A server that sends without an end is waited for no longer than one that sends nothing.
     if exchange.deadline <= Instant::now() {
-        exchange.socket = None;
+        exchange.line = None;
         return Err(failed("the server does not answer in time"));
     }
-    let read =
-        patiently(socket, PollFlags::POLLIN, exchange.deadline, go_on, |mut socket| socket.read(space));
+    let read = match line {
+        Line::Plain(socket) => {
+            patiently(socket, PollFlags::POLLIN, exchange.deadline, go_on, |mut socket| socket.read(space))
+        }
+        Line::Secure(secure) => secure.read(space, exchange.deadline, go_on),
+    };
     if !matches!(read, Ok(1..)) {
-        exchange.socket = None;
+        exchange.line = None;
     }
     read.map(|count| (count, count == 0)).map_err(told)
 }
@@ -84,6 +101,7 @@ pub fn read(
 fn told(failure: Failed) -> Error {
     match failure {
         Failed::System(error) => Error::system(&error),
+        Failed::Refused(why) => failed(why),
         Failed::TimedOut => failed("the server does not answer in time"),
         Failed::Run(error) => error,
     }

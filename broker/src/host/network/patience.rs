@@ -19,6 +19,8 @@ use crate::gate::error::Error;
 pub(super) enum Failed {
     /// The system said so.
     System(io::Error),
+    /// Somebody else did.
+    Refused(&'static str),
     /// The time is over.
     TimedOut,
     /// The run is to end.

@@ -41,9 +41,6 @@ impl Perform for BeginGet {
         let not_sent = |cause: &str| not_sent(&canonical, cause, as_rex);
         let reply = Text::new(canonical.as_str()).map(|url| Begun { url });
         let reply = reply.ok_or_else(|| not_sent("the URL is too long"))?;
-        if url.is_secure {
-            return Err(not_sent("TLS is not available in this version"));
-        }
         let addresses = hosts::of_url(&permit, &call.host.network);
         if addresses.is_empty() {
             return Err(not_sent("names that are not in /etc/hosts are not looked up in this version"));

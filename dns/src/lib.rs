@@ -2,6 +2,8 @@
 //!
 //! RFC 1035, section 4. Names are followed backwards only, so that no message goes round in a circle.
 
+pub mod messages;
+
 use core::net::IpAddr;
 
 use rex_ipc::network::AddressKind;
@@ -170,49 +172,9 @@ const CLASS_IN: u16 = 1;
 const MOST_NAME_BYTES: usize = 1024;
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use super::messages::{FINE, QUESTION, labels, message, record};
     use super::*;
-
-    /// A message of this number about this name: flags, and records of the answer.
-    pub(crate) fn message(
-        id: u16,
-        flags: u16,
-        name: &str,
-        kind: AddressKind,
-        records: &[Vec<u8>],
-    ) -> Vec<u8> {
-        let mut message = Vec::new();
-        for number in [id, flags, 1, records.len() as u16, 0, 0] {
-            message.extend(number.to_be_bytes());
-        }
-        message.extend(labels(name));
-        message.extend(if kind == AddressKind::V4 { [0, 1, 0, 1] } else { [0, 28, 0, 1] });
-        message.extend(records.concat());
-        message
-    }
-
-    pub(crate) fn labels(name: &str) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for label in name.split('.') {
-            bytes.push(label.len() as u8);
-            bytes.extend(label.bytes());
-        }
-        bytes.push(0);
-        bytes
-    }
-
-    pub(crate) fn record(owner: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
-        let mut record = owner.to_vec();
-        record.extend(kind.to_be_bytes());
-        record.extend([0, 1, 0, 0, 0, 60]);
-        record.extend((data.len() as u16).to_be_bytes());
-        record.extend(data);
-        record
-    }
-
-    /// A pointer to the name in the question.
-    pub(crate) const QUESTION: &[u8] = b"\xc0\x0c";
-    pub(crate) const FINE: u16 = 0x8180;
 
     fn texts(answer: Result<Answer, &'static str>) -> (Vec<String>, bool) {
         match answer {

@@ -1,0 +1,143 @@
+//! A process without a socket, a file or a name, which reads for the broker what comes from the network.
+//!
+//! It is started as a jail is, has a jail's lockdown, and is looked at as a jail is before it is given anything. What it answers
+//! is taken only in the few forms that there are; anything else ends it, and with it the exchange.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+use nix::poll::PollFlags;
+use rex_outside::errand::{self, Cause, Kind, Prepare};
+use rex_outside::socket::{LinkError, RECEIVE_BYTES, Received, Wait};
+use rex_outside::{Jail, JailExit, SealedImage, SelfReport, spawn, verify};
+
+use super::object::{GoOn, Network};
+use super::patience::{Failed, until};
+
+/// A worker that is locked down, and waits for an order. Killed and reaped when it is dropped.
+#[derive(Debug)]
+pub(super) struct Worker {
+    jail: Jail,
+    /// How many orders it has been given.
+    orders: u32,
+    /// How many answers it has given.
+    answers: u32,
+    space: Box<[u8; RECEIVE_BYTES]>,
+    /// Where the number of its process stands, for those who hide it.
+    shown: Rc<Cell<Option<u32>>>,
+}
+
+impl Worker {
+    /// Starts one.
+    pub(super) fn start(network: &mut Network, deadline: Instant, go_on: GoOn<'_>) -> Result<Self, Failed> {
+        let staff = network.staff.as_ref().ok_or(Failed::Refused("there is no worker for the network"))?;
+        let not_started = |error: &dyn std::error::Error| {
+            Failed::System(io::Error::other(format!("the worker for the network cannot be started: {error}")))
+        };
+        if network.sealed.is_none() {
+            network.sealed = Some(SealedImage::new(staff.program).map_err(|error| not_started(&error))?);
+        }
+        let image = network.sealed.as_ref().ok_or(Failed::Refused("there is no worker for the network"))?;
+        let plan = &staff.plan;
+        let jail = spawn(image, plan).map_err(|error| not_started(&error))?;
+        network.worker.set(u32::try_from(jail.pid()).ok());
+        let mut worker = Self {
+            jail,
+            orders: 0,
+            answers: 0,
+            space: Box::new([0; RECEIVE_BYTES]),
+            shown: Rc::clone(&network.worker),
+        };
+        let prepare = Prepare { lockdown_bits: plan.prepare_plan().to_bits(), arena_bytes: plan.arena_bytes };
+        let report = match worker.order(Kind::Prepare, &prepare.to_bytes(), deadline, go_on)? {
+            (Kind::Ready, report) => SelfReport::from_bytes(report),
+            _ => None,
+        };
+        let report = report.ok_or(Failed::Refused(MISUNDERSTOOD))?;
+        let posture = verify(&worker.jail, &report, plan);
+        let missing: Vec<&str> =
+            posture.missing(&staff.requirement).iter().map(|measure| measure.id).collect();
+        if !missing.is_empty() {
+            let what = format!("{}: missing: {}", Cause::Setup.text(), missing.join(", "));
+            return Err(Failed::System(io::Error::other(what)));
+        }
+        Ok(worker)
+    }
+
+    /// Gives an order and waits for its answer.
+    pub(super) fn order(
+        &mut self,
+        kind: Kind,
+        body: &[u8],
+        deadline: Instant,
+        go_on: GoOn<'_>,
+    ) -> Result<(Kind, &[u8]), Failed> {
+        let frame = errand::frame(kind, self.orders, body).ok_or(Failed::Refused("an order is too long"))?;
+        if let Err(error) = self.jail.socket.send(&frame) {
+            return Err(self.lost(error));
+        }
+        self.orders = self.orders.wrapping_add(1);
+        let length = loop {
+            until(&self.jail.socket, PollFlags::POLLIN, deadline, go_on)?;
+            let received = self.jail.socket.receive(&mut self.space, Wait::No);
+            match received.map_err(|error| self.lost(error))? {
+                Received::Frame(length) => break length,
+                Received::Nothing => {}
+                Received::Closed => return Err(self.ended()),
+            }
+        };
+        let frame = self.space.get(..length).unwrap_or_default();
+        let answer = errand::split(frame, self.answers).ok_or(Failed::Refused(MISUNDERSTOOD))?;
+        self.answers = self.answers.wrapping_add(1);
+        match answer {
+            (Kind::Failed, body) => {
+                let cause = Cause::from_bytes(body).ok_or(Failed::Refused(MISUNDERSTOOD))?;
+                Err(Failed::Refused(cause.text()))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Gives an order that has no answer but that it was understood.
+    pub(super) fn tell(
+        &mut self,
+        kind: Kind,
+        body: &[u8],
+        deadline: Instant,
+        go_on: GoOn<'_>,
+    ) -> Result<(), Failed> {
+        match self.order(kind, body, deadline, go_on)? {
+            (Kind::Taken, []) => Ok(()),
+            _ => Err(Failed::Refused(MISUNDERSTOOD)),
+        }
+    }
+
+    fn lost(&mut self, error: LinkError) -> Failed {
+        match error {
+            LinkError::TooLong(_) | LinkError::Ancillary => Failed::Refused(MISUNDERSTOOD),
+            _ => self.ended(),
+        }
+    }
+
+    /// It has closed its end, or does not listen. Whatever it is still doing is over with this.
+    fn ended(&mut self) -> Failed {
+        let exit = self.jail.kill().and_then(|()| self.jail.wait());
+        Failed::System(io::Error::other(match exit {
+            Ok(JailExit::Exited(code)) => format!("{GONE} with exit status {code}"),
+            Ok(JailExit::Signaled(signal)) => format!("{GONE} by signal {signal}"),
+            Err(error) => format!("{GONE}: {error}"),
+        }))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shown.set(None);
+    }
+}
+
+/// Said of whoever does not keep to the forms.
+pub(super) const MISUNDERSTOOD: &str = "the worker for the network said what it cannot say";
+const GONE: &str = "the worker for the network has ended";
