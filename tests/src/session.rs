@@ -155,6 +155,8 @@ impl Session {
             recorder,
         );
         services.host.network.staff = Some(Staff::new(WORKER.bytes, &Plan::full(), &Requirement::core()));
+        // Nor are its name servers, and what they know.
+        services.host.network.resolver = "/dev/null".into();
         // No process has this number, so nothing is hidden for it.
         services.hide_process(u32::MAX);
         // The host's own journal of temporary names is no business of a test.

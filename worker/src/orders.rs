@@ -87,7 +87,7 @@ impl Worker {
                 (State::Asked(Question::from_bytes(body).ok_or(Cause::Setup)?), Done::Taken)
             }
             (Kind::Message, State::Asked(question)) => {
-                (State::Over, Done::Resolved(names::read(&question, body)))
+                (State::Idle, Done::Resolved(names::read(&question, body)))
             }
             _ => return Err(Cause::Setup),
         };

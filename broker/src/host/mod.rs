@@ -65,7 +65,7 @@ impl Host {
     pub fn open(max_open_handles: u64) -> io::Result<Self> {
         let tools = Tools::open()?;
         let network = Network::default();
-        let own_processes = OwnProcesses::new(tools.own_fds(), network.worker())?;
+        let own_processes = OwnProcesses::new(tools.own_fds(), network.workers())?;
         Ok(Self {
             handles: Handles::new(usize::try_from(max_open_handles).unwrap_or(usize::MAX)),
             tools: Rc::new(tools),

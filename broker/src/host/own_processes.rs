@@ -5,7 +5,7 @@
 //! namespace. So nothing is decided by what a path looks like: the kernel says where the open object lies in its
 //! `/proc`, and what process that is in the broker's own namespace. Whatever cannot be found out counts as shown.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -26,8 +26,8 @@ pub struct OwnProcesses {
     block_size: nix::libc::blksize_t,
     /// Their numbers in the broker's own process namespace.
     numbers: Vec<u32>,
-    /// The one of a worker, while there is one.
-    worker: Rc<Cell<Option<u32>>>,
+    /// Those of workers, while there are any.
+    workers: Rc<RefCell<Vec<u32>>>,
 }
 
 /// A `/proc`: what one process namespace looks like.
@@ -66,12 +66,12 @@ impl OwnProcesses {
     ///
     /// # Errors
     /// When there is no `/proc`, or it does not show the broker.
-    pub fn new(own_fds: BorrowedFd<'_>, worker: Rc<Cell<Option<u32>>>) -> io::Result<Self> {
+    pub fn new(own_fds: BorrowedFd<'_>, workers: Rc<RefCell<Vec<u32>>>) -> io::Result<Self> {
         let root = open(own_fds, "../..", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         let stat = fstat(&root)?;
         let mount = mount_of(root.as_fd())?;
         let own = Instance::new(root, stat.st_dev)?;
-        Ok(Self { own, mount, block_size: stat.st_blksize, numbers: vec![std::process::id()], worker })
+        Ok(Self { own, mount, block_size: stat.st_blksize, numbers: vec![std::process::id()], workers })
     }
 
     /// Adds a process of this run: the jail, or whatever else comes to work for it.
@@ -80,7 +80,7 @@ impl OwnProcesses {
     }
 
     fn has(&self, number: u32) -> bool {
-        self.numbers.contains(&number) || self.worker.get() == Some(number)
+        self.numbers.contains(&number) || self.workers.borrow().contains(&number)
     }
 
     /// Whether the `/proc` of this host has the numbers that the broker itself knows.

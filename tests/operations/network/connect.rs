@@ -75,9 +75,7 @@ fn nobody_listens() {
 
 #[test]
 fn what_is_no_host_is_said() {
-    for endpoint in
-        ["", "127.1", "no-such-name.example", "[::1]", "a b", "http://localhost", "0x7f.1", "localhost:80"]
-    {
+    for endpoint in ["", "127.1", "[::1]", "a b", "http://localhost", "0x7f.1", "localhost:80"] {
         let failure =
             Session::with_policy(ALLOW_ALL).send(connect(endpoint, 80, Protocol::Tcp)).unwrap_err().failure();
 
@@ -87,6 +85,10 @@ fn what_is_no_host_is_said() {
         );
         assert!(Session::with_policy("").send(connect(endpoint, 80, Protocol::Tcp)).unwrap_err().is_denial());
     }
+    let nowhere = connect("no-such-name.example", 80, Protocol::Tcp);
+    let failure = Session::with_policy(ALLOW_ALL).send(nowhere).unwrap_err().failure();
+    let message = "Invalid address format: no-such-name.example:80: /etc/resolv.conf names no name server";
+    assert_eq!(failure.message.as_str(), message);
 }
 
 #[test]

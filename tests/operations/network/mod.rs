@@ -4,6 +4,7 @@ mod authority;
 mod begin_get;
 mod connect;
 mod known_addresses;
+mod lookup;
 mod query_name;
 mod read_response;
 mod secure;

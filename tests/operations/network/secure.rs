@@ -14,6 +14,10 @@ fn text(session: &mut Session) -> String {
     String::from_utf8(whole(session).unwrap()).unwrap()
 }
 
+fn workers(session: &Session) -> Vec<u32> {
+    session.services.host.network.workers().borrow().clone()
+}
+
 /// Why a request to this URL is not sent by somebody who believes this authority.
 fn refusal(authority: &Authority, url: &str) -> String {
     let mut session = believing(Session::with_policy(ALLOW_ALL), authority);
@@ -169,7 +173,7 @@ fn a_server_that_is_slow_or_silent_does_not_outlive_the_time() {
         let message = failed.failure().message;
         assert!(message.as_str().ends_with("the server does not answer in time"), "{how}: {message}");
         assert!(began.elapsed() < Duration::from_secs(6), "{how}");
-        assert!(session.services.host.network.worker().get().is_none(), "{how}: the worker is gone");
+        assert!(session.services.host.network.workers().borrow().is_empty(), "{how}: the worker is gone");
     }
 }
 
@@ -178,22 +182,22 @@ fn a_worker_lives_as_long_as_its_exchange_and_no_proc_shows_it() {
     let authority = Authority::new();
     let server = TlsServer::serving("answer", &authority.issue(&Leaf::default()));
     let mut session = believing(Session::with_policy(ALLOW_ALL), &authority);
-    assert_eq!(session.services.host.network.worker().get(), None);
+    assert_eq!(workers(&session), [0; 0]);
 
     session.send(get(&server.url("localhost", "/"))).unwrap();
 
-    let pid = session.services.host.network.worker().get().expect("a worker has the connection");
+    let pid = workers(&session)[0];
     let there = format!("/proc/{pid}");
     assert!(fs::exists(&there).unwrap());
     let denied = session.open_dir(&there).unwrap_err();
     assert!(denied.is_denial(), "{denied:?}");
     whole(&mut session).unwrap();
-    assert_eq!(session.services.host.network.worker().get(), None);
+    assert_eq!(workers(&session), [0; 0]);
     assert!(!fs::exists(&there).unwrap());
     // Without TLS there is none.
     let plain = super::servers::Server::answering(super::servers::HELLO);
     session.send(get(&plain.url("localhost", "/"))).unwrap();
-    assert_eq!(session.services.host.network.worker().get(), None);
+    assert_eq!(workers(&session), [0; 0]);
 }
 
 #[test]
@@ -244,7 +248,7 @@ fn denied() {
     assert!(session.send(get(&server.url("localhost", "/"))).unwrap_err().is_denial());
 
     assert_eq!(session.questions(), [format!("deny GET network::url {}", server.url("localhost", "/"))]);
-    assert_eq!(session.services.host.network.worker().get(), None);
+    assert_eq!(workers(&session), [0; 0]);
 }
 
 const ITSELF: &str = "the certificate of the server is one of an authority, or has signed itself";

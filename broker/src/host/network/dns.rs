@@ -52,25 +52,35 @@ pub fn query(
     go_on: GoOn<'_>,
 ) -> Result<Answer, Error> {
     let given = &permit.resource().given;
+    // A name server that is near is heard without any patience, too.
+    let deadline = Instant::now() + query.wait.max(LEAST_WAIT);
+    ask(network, given, query, deadline, go_on).map_err(|failed| match failed {
+        Failed::Run(error) => error,
+        Failed::Refused(why) => Error::invalid(ErrorKind::Other, why),
+        Failed::TimedOut => Error::invalid(ErrorKind::Other, "request timed out"),
+        Failed::System(error) => Error::system_as(ErrorKind::Other, &error),
+    })
+}
+
+/// Asks once, no longer than that is waited for and until the deadline.
+pub(super) fn ask(
+    network: &Network,
+    given: &str,
+    query: Query<'_>,
+    deadline: Instant,
+    go_on: GoOn<'_>,
+) -> Result<Answer, Failed> {
     let given = given.strip_suffix('.').unwrap_or(given);
     let name = query.domain.map_or_else(|| given.to_owned(), |domain| format!("{given}.{domain}"));
     let mut id = [0; 2];
-    getrandom::fill(&mut id).map_err(|error| Error::system(&io::Error::other(error)))?;
-    let message = message(id, &name, query.kind)
-        .ok_or_else(|| Error::invalid(ErrorKind::Other, "this is no name of a host"))?;
-    // A name server that is near is heard without any patience, too.
-    let deadline = Instant::now() + query.wait.max(LEAST_WAIT);
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    let message = message(id, &name, query.kind).ok_or(Failed::Refused("this is no name of a host"))?;
+    let deadline = deadline.min(Instant::now() + query.wait.max(LEAST_WAIT));
     let server = SocketAddr::new(query.server, network.name_server_port);
-    let answer = match query.over_tcp {
-        true => over_tcp(server, &message, deadline, go_on),
-        false => over_udp(server, id, &message, deadline, go_on),
+    let message = match query.over_tcp {
+        true => over_tcp(server, &message, deadline, go_on)?,
+        false => over_udp(server, id, &message, deadline, go_on)?,
     };
-    let message = answer.map_err(|failed| match failed {
-        Failed::Run(error) => error,
-        Failed::TimedOut => Error::invalid(ErrorKind::Other, "request timed out"),
-        Failed::Refused(why) => Error::invalid(ErrorKind::Other, why),
-        Failed::System(error) => Error::system_as(ErrorKind::Other, &error),
-    })?;
     Ok(Answer { name, id: u16::from_be_bytes(id), message })
 }
 

@@ -5,23 +5,12 @@ use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use rex_ipc::action::network::{Connect, Get};
 use rex_ipc::action::sysinfo::ResolveHostname;
 use rex_ipc::limits::MAX_HOST_ADDRESSES;
 
-use super::object::{Endpoint, Name, Network, Spelled};
+use super::object::{Name, Network};
 use crate::gate::Permit;
 use crate::policy::url::{Host, reached};
-
-/// Where the host of a permitted URL is, as far as that is known.
-pub fn of_url(permit: &Permit<'_, Get, Spelled>, network: &Network) -> Vec<IpAddr> {
-    permit.resource().url.as_ref().map_or_else(Vec::new, |url| reached_by(&url.host, network))
-}
-
-/// Where a permitted endpoint is, as far as that is known.
-pub fn of_endpoint(permit: &Permit<'_, Connect, Endpoint>, network: &Network) -> Vec<IpAddr> {
-    permit.resource().host.as_ref().map_or_else(Vec::new, |host| reached_by(host, network))
-}
 
 /// Where a permitted name is, as far as that is known.
 pub fn of_name(permit: &Permit<'_, ResolveHostname, Name>, network: &Network) -> Vec<IpAddr> {
@@ -73,7 +62,7 @@ fn domain(word: &str) -> Option<String> {
 }
 
 /// Where connections to a host lead.
-fn reached_by(host: &Host, network: &Network) -> Vec<IpAddr> {
+pub(super) fn reached_by(host: &Host, network: &Network) -> Vec<IpAddr> {
     addresses(host, network).into_iter().map(reached).collect()
 }
 

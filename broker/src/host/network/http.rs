@@ -26,13 +26,11 @@ pub fn begin(
     network: &mut Network,
     addresses: &[IpAddr],
     questions: Vec<Question>,
-    is_redirected: bool,
+    deadline: Instant,
     go_on: GoOn<'_>,
 ) -> Result<(), Error> {
     let url = permit.resource().url.clone().ok_or_else(|| failed("there is no URL"))?;
-    network.end_exchange(is_redirected);
-    let began = network.exchange.take().map(|exchange| exchange.deadline);
-    let deadline = began.unwrap_or_else(|| Instant::now() + network.exchange_time);
+    network.end_exchange(false);
     let mut socket = Err(failed("the host has no address"));
     for address in addresses {
         socket = match connected(SocketAddr::new(*address, url.port), deadline, go_on) {

@@ -1,6 +1,6 @@
 //! What of the network the policy is asked about, and what is held of it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -55,6 +55,8 @@ pub struct Network {
     pub name_server_port: u16,
     /// How long one exchange may take, from the first connection to the last byte, redirects included.
     pub exchange_time: Duration,
+    /// How long one answer of a name server is waited for, where a script does not say it.
+    pub query_time: Duration,
     /// How long a connection that is only tried is waited for.
     pub connect_time: Duration,
     /// The file with the certificates of those authorities that are believed; nothing for the store of the system.
@@ -62,8 +64,8 @@ pub struct Network {
     /// How workers are started; without it there is nothing that needs one.
     pub staff: Option<Staff>,
     pub(super) sealed: Option<SealedImage>,
-    /// The process of the worker that there is, if any.
-    pub(super) worker: Rc<Cell<Option<u32>>>,
+    /// The processes of the workers that there are.
+    pub(super) workers: Rc<RefCell<Vec<u32>>>,
     pub(super) exchange: Option<Exchange>,
 }
 
@@ -124,26 +126,35 @@ impl Default for Network {
             resolver: "/etc/resolv.conf".into(),
             name_server_port: 53,
             exchange_time: Duration::from_secs(30),
+            query_time: Duration::from_secs(5),
             connect_time: Duration::from_secs(5),
             ca_file: None,
             staff: None,
             sealed: None,
-            worker: Rc::default(),
+            workers: Rc::default(),
             exchange: None,
         }
     }
 }
 
 impl Network {
-    /// Where the number of the worker's process stands, while there is one.
-    pub fn worker(&self) -> Rc<Cell<Option<u32>>> {
-        Rc::clone(&self.worker)
+    /// Where the numbers of the workers' processes stand while there are any.
+    pub fn workers(&self) -> Rc<RefCell<Vec<u32>>> {
+        Rc::clone(&self.workers)
     }
 
     /// The questions that were asked for the exchange that is open, and its URL.
     pub fn open_exchange(&self) -> Option<(Vec<Question>, Url)> {
         let exchange = self.exchange.as_ref()?;
         Some((exchange.questions.clone(), exchange.url.clone()))
+    }
+
+    /// Until when an exchange that is begun now may take: one that was redirected has the time that is left. The one that is
+    /// open ends.
+    pub fn begin_anew(&mut self, is_redirected: bool) -> Instant {
+        self.end_exchange(is_redirected);
+        let began = self.exchange.as_ref().map(|exchange| exchange.deadline);
+        began.unwrap_or_else(|| Instant::now() + self.exchange_time)
     }
 
     /// Ends the exchange that is open. The time of it goes on for what it was redirected to.

@@ -3,7 +3,7 @@
 //! It is started as a jail is, has a jail's lockdown, and is looked at as a jail is before it is given anything. What it answers
 //! is taken only in the few forms that there are; anything else ends it, and with it the exchange.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::time::Instant;
@@ -25,8 +25,9 @@ pub(super) struct Worker {
     /// How many answers it has given.
     answers: u32,
     space: Box<[u8; RECEIVE_BYTES]>,
-    /// Where the number of its process stands, for those who hide it.
-    shown: Rc<Cell<Option<u32>>>,
+    pid: u32,
+    /// Where the numbers of workers stand, for those who hide them.
+    shown: Rc<RefCell<Vec<u32>>>,
 }
 
 impl Worker {
@@ -42,13 +43,15 @@ impl Worker {
         let image = network.sealed.as_ref().ok_or(Failed::Refused("there is no worker for the network"))?;
         let plan = &staff.plan;
         let jail = spawn(image, plan).map_err(|error| not_started(&error))?;
-        network.worker.set(u32::try_from(jail.pid()).ok());
+        let pid = u32::try_from(jail.pid()).unwrap_or(u32::MAX);
+        network.workers.borrow_mut().push(pid);
         let mut worker = Self {
             jail,
             orders: 0,
             answers: 0,
             space: Box::new([0; RECEIVE_BYTES]),
-            shown: Rc::clone(&network.worker),
+            pid,
+            shown: Rc::clone(&network.workers),
         };
         let prepare = Prepare { lockdown_bits: plan.prepare_plan().to_bits(), arena_bytes: plan.arena_bytes };
         let report = match worker.order(Kind::Prepare, &prepare.to_bytes(), deadline, go_on)? {
@@ -134,7 +137,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.shown.set(None);
+        self.shown.borrow_mut().retain(|pid| *pid != self.pid);
     }
 }
 

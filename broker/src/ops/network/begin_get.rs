@@ -12,7 +12,7 @@ use rex_ipc::network::{BeginGet, Begun};
 use super::{ask_to_get, to_be_asked_for};
 use crate::gate::error::Error;
 use crate::host::network::object::Question;
-use crate::host::network::{hosts, http};
+use crate::host::network::{http, lookup};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -41,22 +41,22 @@ impl Perform for BeginGet {
         let not_sent = |cause: &str| not_sent(&canonical, cause, as_rex);
         let reply = Text::new(canonical.as_str()).map(|url| Begun { url });
         let reply = reply.ok_or_else(|| not_sent("the URL is too long"))?;
-        let addresses = hosts::of_url(&permit, &call.host.network);
-        if addresses.is_empty() {
-            return Err(not_sent("names that are not in /etc/hosts are not looked up in this version"));
-        }
+        let deadline = call.host.network.begin_anew(is_redirected);
+        let told = |error| match error {
+            Error::Failed { message, .. } => not_sent(&message),
+            other => other,
+        };
+        let addresses = lookup::of_url(&permit, &mut call.host.network, deadline, &mut || call.pace.go_on())
+            .map_err(told)?;
         for address in to_be_asked_for(&url.host, &addresses) {
             let question = Question { text: url.at(address), beyond_rex };
             permit = ask_to_get(call, &question, Some(&url))?;
             questions.push(question);
         }
-        http::begin(&permit, &mut call.host.network, &addresses, questions, is_redirected, &mut || {
+        http::begin(&permit, &mut call.host.network, &addresses, questions, deadline, &mut || {
             call.pace.go_on()
         })
-        .map_err(|error| match error {
-            Error::Failed { message, .. } => not_sent(&message),
-            other => other,
-        })?;
+        .map_err(told)?;
         Ok(reply)
     }
 }

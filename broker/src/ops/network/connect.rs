@@ -11,7 +11,7 @@ use rex_ipc::network::Connect;
 use super::to_be_asked_for;
 use crate::gate::error::Error;
 use crate::host::network::object::Endpoint;
-use crate::host::network::{connect, hosts};
+use crate::host::network::{connect, lookup};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -33,7 +33,16 @@ impl Perform for Connect {
         if canonical.to_string() != given {
             permit = call.authorize_beyond_rex::<ToConnect, _>(spelled(canonical.to_string()))?;
         }
-        let addresses = hosts::of_endpoint(&permit, &call.host.network);
+        let as_rex = call.is_rex_compat();
+        let addresses = lookup::of_endpoint(&permit, &mut call.host.network, &mut || call.pace.go_on());
+        let addresses = addresses.map_err(|error| match error {
+            Error::Failed { .. } if as_rex => unknown(),
+            Error::Failed { message, .. } => Error::invalid(
+                ErrorKind::Other,
+                format!("Invalid address format: {given}:{}: {message}", self.port),
+            ),
+            other => other,
+        })?;
         if addresses.is_empty() {
             return Err(unknown());
         }
