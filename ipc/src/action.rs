@@ -27,8 +27,8 @@ macro_rules! actions {
                 ResolveHostname = SysinfoResolveHostname, "resolve_hostname", on [Hostname];
             }
             network {
-                Get = NetworkGet, "GET", on [Url];
-                Connect = NetworkConnect, "connect", on [Url];
+                Get = NetworkGet, "GET", on [Url], with Request;
+                Connect = NetworkConnect, "connect", on [Url], with Connection;
             }
             process_system {
                 List = ProcessList, "list", on [Process];
@@ -146,6 +146,12 @@ pub mod context {
     /// Where something goes that moves.
     #[derive(Clone, Copy, Debug)]
     pub enum Destination {}
+    /// Whom a request for a URL goes to.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Request {}
+    /// Where in a host a connection goes.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Connection {}
     /// With what, and as whom, a program is started.
     #[derive(Clone, Copy, Debug)]
     pub enum Program {}

@@ -74,6 +74,18 @@ fn encode(question: &Question<'_>, key: &mut Vec<u8>) -> bool {
             key.push(2);
             [path, name, parent_path].into_iter().for_each(|part| text(part, key));
         }
+        ContextRef::Get { host, port, scheme, hop, address } => {
+            key.extend([3, hop]);
+            key.extend(port.to_le_bytes());
+            text(&address.map(|address| address.to_string()).unwrap_or_default(), key);
+            [host, scheme].into_iter().for_each(|part| text(part, key));
+        }
+        ContextRef::Connect { port, protocol, address } => {
+            key.push(4);
+            key.extend(port.to_le_bytes());
+            text(&address.map(|address| address.to_string()).unwrap_or_default(), key);
+            text(protocol, key);
+        }
         ContextRef::Execute(_) => return false,
     }
     true

@@ -1,10 +1,15 @@
 //! The entities and the context that a question brings to Cedar.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, HashSet};
+use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy_core::ast::{Context, Eid, Entity, EntityUID, Literal, PartialValue, Value};
+use cedar_policy_core::ast::{
+    Context, Eid, Entity, EntityUID, Literal, Name, PartialValue, RestrictedExpr, Value,
+};
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::evaluator::RestrictedEvaluator;
 use cedar_policy_core::extensions::Extensions;
 use rex_ipc::action::{ActionId, ResourceKind};
 
@@ -159,9 +164,34 @@ fn context(words: &Vocabulary, context: &ContextRef<'_>, store: &mut Vec<Arc<Ent
             "destination",
             record([("path", path.into()), ("name", name.into()), ("parent_path", parent_path.into())]),
         )],
+        ContextRef::Get { host, port, scheme, hop, address } => {
+            let mut fields = vec![
+                ("host", host.into()),
+                ("port", i64::from(port).into()),
+                ("scheme", scheme.into()),
+                ("hop", i64::from(hop).into()),
+            ];
+            fields.extend(address_field(address)?);
+            fields
+        }
+        ContextRef::Connect { port, protocol, address } => {
+            let mut fields = vec![("port", i64::from(port).into()), ("protocol", protocol.into())];
+            fields.extend(address_field(address)?);
+            fields
+        }
         ContextRef::Execute(execute) => execute_context(words, execute, store)?,
     };
     Some(Context::Value(Arc::new(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())))
+}
+
+/// The address as Cedar has it, where there is one; nothing at all where it cannot be told.
+fn address_field(address: Option<IpAddr>) -> Option<Option<(&'static str, Value)>> {
+    let Some(address) = address else { return Some(None) };
+    let function = Name::from_str("ip").ok()?;
+    let address = RestrictedExpr::call_extension_fn(function, [RestrictedExpr::val(address.to_string())]);
+    let evaluator = RestrictedEvaluator::new(Extensions::all_available());
+    let value = evaluator.interpret(address.as_borrowed()).ok()?;
+    Some(Some(("address", value)))
 }
 
 fn execute_context(

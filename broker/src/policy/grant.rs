@@ -57,7 +57,12 @@ fn clauses(question: &Question<'_>) -> Vec<String> {
         clauses.push(equals("resource.command", process.command));
     }
     match question.context {
-        ContextRef::None => {}
+        // A URL says all that there is to say; where it leads is asked about, too, when it leads where others do not.
+        ContextRef::None | ContextRef::Get { .. } => {}
+        ContextRef::Connect { port, protocol, .. } => {
+            clauses.push(format!("context.port == {port}"));
+            clauses.push(equals("context.protocol", protocol));
+        }
         ContextRef::XAttr { name } => clauses.push(equals("context.xattr.name", name)),
         ContextRef::Move { path, .. } => clauses.push(equals("context.destination.path", path)),
         ContextRef::Execute(execute) => execute_clauses(execute, &mut clauses),

@@ -1,5 +1,6 @@
 //! What the policy can be asked: an action on a resource, in a context.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 
 use rex_ipc::action::{ActionId, ResourceKind};
@@ -113,6 +114,28 @@ pub enum ContextRef<'a> {
         name: &'a str,
         /// What is before it.
         parent_path: &'a str,
+    },
+    /// `GET`: whom the request goes to.
+    Get {
+        /// The host of the canonical form; empty where the text is no URL.
+        host: &'a str,
+        /// The port; 0 where the text is no URL.
+        port: u16,
+        /// `http` or `https`; empty where the text is no URL.
+        scheme: &'a str,
+        /// How many redirects have led here.
+        hop: u8,
+        /// The address, where it is known.
+        address: Option<IpAddr>,
+    },
+    /// `connect`: where in the host.
+    Connect {
+        /// The port.
+        port: u16,
+        /// `tcp`, `udp` or `auto`.
+        protocol: &'a str,
+        /// The address, where it is known.
+        address: Option<IpAddr>,
     },
     /// `execute`: with what, and as whom.
     Execute(&'a ExecuteContext<'a>),

@@ -1,5 +1,7 @@
 //! How the context of a question stands in the record.
 
+use core::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::question::{Argument, ContextRef};
@@ -13,6 +15,13 @@ impl ContextRef<'_> {
             Self::Move { path, name, parent_path } => {
                 Some(json!({ "destination": { "path": path, "name": name, "parent_path": parent_path } }))
             }
+            Self::Get { host, port, scheme, hop, address } => {
+                let told = json!({ "host": host, "port": port, "scheme": scheme, "hop": hop });
+                Some(with_address(told, *address))
+            }
+            Self::Connect { port, protocol, address } => {
+                Some(with_address(json!({ "port": port, "protocol": protocol }), *address))
+            }
             Self::Execute(execute) => Some(json!({
                 "arguments": execute.arguments.iter().map(Argument::as_json).collect::<Vec<_>>(),
                 "environment": execute.environment.iter().map(|(name, _)| name).collect::<Vec<_>>(),
@@ -22,6 +31,13 @@ impl ContextRef<'_> {
             })),
         }
     }
+}
+
+fn with_address(mut told: Value, address: Option<IpAddr>) -> Value {
+    if let Some(address) = address {
+        told["address"] = json!(address.to_string());
+    }
+    told
 }
 
 impl Argument<'_> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use rex_ipc::action::{ActionId, ResourceKind};
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::ExplainArguments;
 use crate::policy::name::PathName;
+use crate::policy::url::{Host, Url};
 use crate::policy::{
     Argument, ContextRef, ExecuteContext, KINDS, ProcessRef, Question, ResourceRef, action_by_use, entity_id,
     nearest,
@@ -61,7 +63,28 @@ enum Context {
     None,
     XAttr(String),
     Move(PathName),
+    Get(Box<Get>),
+    Connect(ConnectContext),
     Execute(Box<Execute>),
+}
+
+/// Whom a request goes to: what the URL says, unless something else is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Get {
+    host: String,
+    port: u16,
+    scheme: String,
+    hop: u8,
+    address: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConnectContext {
+    port: u16,
+    protocol: String,
+    address: Option<IpAddr>,
 }
 
 #[derive(Deserialize)]
@@ -182,14 +205,15 @@ impl Asked {
             (Some(_), _) => return wrong("--process is for questions about a process"),
             (None, _) => Process::default(),
         };
+        let resource = resource_id(kind, id)?;
         Ok(Self {
             action,
             kind,
-            resource: resource_id(kind, id)?,
             principal: arguments.principal.as_deref().map(principal).transpose()?,
             other_kind: (is_either && kind == ResourceKind::File).then_some(ResourceKind::Dir),
             process,
-            context: context(action, arguments.context.as_deref())?,
+            context: context(action, &resource, arguments.context.as_deref())?,
+            resource,
         })
     }
 
@@ -210,6 +234,16 @@ impl Asked {
                 let name = path.file_name().unwrap_or_default();
                 let context = ContextRef::Move { path: path.as_str(), name, parent_path: parent.as_str() };
                 ask(&question(context))
+            }
+            Context::Get(get) => ask(&question(ContextRef::Get {
+                host: &get.host,
+                port: get.port,
+                scheme: &get.scheme,
+                hop: get.hop,
+                address: get.address,
+            })),
+            Context::Connect(ConnectContext { port, protocol, address }) => {
+                ask(&question(ContextRef::Connect { port: *port, protocol, address: *address }))
             }
             Context::Execute(execute) => {
                 let words: Vec<Argument<'_>> = execute.arguments.iter().map(Word::as_argument).collect();
@@ -363,7 +397,10 @@ fn principal(text: &str) -> Result<String, NotAQuestion> {
     }
 }
 
-fn context(action: ActionId, text: Option<&str>) -> Result<Context, NotAQuestion> {
+fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, NotAQuestion> {
+    if action == ActionId::NetworkGet {
+        return get_context(id, text);
+    }
     let text = |form: &str| match text {
         Some(text) => Ok(text),
         None => wrong(format!("{} comes with a context: give --context '{form}'", action.uid())),
@@ -385,6 +422,13 @@ fn context(action: ActionId, text: Option<&str>) -> Result<Context, NotAQuestion
             }
             Ok(Context::Move(path))
         }
+        ActionId::NetworkConnect => {
+            let given: ConnectContext = json("--context", text(r#"{"port":…,"protocol":"tcp"}"#)?)?;
+            if !["tcp", "udp", "auto"].contains(&given.protocol.as_str()) {
+                return wrong("the protocol is one of tcp, udp, auto");
+            }
+            Ok(Context::Connect(given))
+        }
         ActionId::FileSystemExecute => {
             let form = r#"{"arguments":[…],"environment":{…},"user":{"username":…,"uid":…},"group":{"groupname":…,"gid":…}}"#;
             json("--context", text(form)?).map(Box::new).map(Context::Execute)
@@ -394,6 +438,29 @@ fn context(action: ActionId, text: Option<&str>) -> Result<Context, NotAQuestion
             Err(_) => Ok(Context::None),
         },
     }
+}
+
+/// What a URL says of whom a request goes to. What cannot be seen in it can be given: `{"address":…,"hop":…}`.
+fn get_context(id: &str, text: Option<&str>) -> Result<Context, NotAQuestion> {
+    let own = Url::parse(id).ok().map_or_else(Get::default, |url| Get {
+        address: match &url.host {
+            Host::Address(address) => Some(*address),
+            Host::Name(_) => None,
+        },
+        host: url.host.to_string(),
+        port: url.port,
+        scheme: if url.is_secure { "https" } else { "http" }.to_owned(),
+        hop: 0,
+    });
+    let Some(text) = text else { return Ok(Context::Get(Box::new(own))) };
+    let given: Get = json("--context", text)?;
+    let differs = |given: &str, own: &str| !given.is_empty() && given != own;
+    let is_other_port = given.port != 0 && given.port != own.port;
+    if differs(&given.host, &own.host) || differs(&given.scheme, &own.scheme) || is_other_port {
+        return wrong("host, port and scheme are those of the URL");
+    }
+    let address = given.address.or(own.address);
+    Ok(Context::Get(Box::new(Get { address, hop: given.hop, ..own })))
 }
 
 fn json<T: DeserializeOwned>(option: &str, text: &str) -> Result<T, NotAQuestion> {

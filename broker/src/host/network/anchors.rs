@@ -1,6 +1,5 @@
 //! The certificates of the authorities that are believed: the operator's file, else the store of this system.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ fn text_of(path: &Path) -> io::Result<Vec<u8>> {
     }
     believed.judge(&opened.metadata)?;
     let mut text = Vec::new();
-    File::from(opened.file).take(MOST_BYTES + 1).read_to_end(&mut text)?;
+    opened.file.take(MOST_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MOST_BYTES {
         return Err(io::Error::other(format!("it has more than {MOST_BYTES} bytes")));
     }

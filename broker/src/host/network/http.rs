@@ -1,7 +1,7 @@
 //! One exchange of HTTP: a request of the broker's own making goes out, and the bytes that come back are handed on unread.
 
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use nix::poll::PollFlags;
@@ -16,33 +16,39 @@ use crate::gate::Permit;
 use crate::gate::error::Error;
 use rex_ipc::failure::ErrorKind;
 
-/// Connects to the first of these addresses of a permitted URL that answers, and sends the request. `questions` are those that
-/// are to be asked again for each part of the answer.
+/// A connection to the server of a URL, over which nothing has been sent.
+#[derive(Debug)]
+pub struct Reached(TcpStream);
+
+/// Connects to this address of a permitted URL.
 ///
 /// # Errors
 /// The system's, that the time is over, or `Interrupted` when the run is to end.
+pub fn reach(
+    permit: &Permit<'_, Get, Spelled>,
+    address: IpAddr,
+    deadline: Instant,
+    go_on: GoOn<'_>,
+) -> Result<Reached, Error> {
+    let url = permit.resource().url.as_ref().ok_or_else(|| failed("there is no URL"))?;
+    connected(SocketAddr::new(address, url.port), deadline, go_on).map(Reached).map_err(told)
+}
+
+/// Sends the request for a permitted URL, over TLS where that is its scheme. `questions` are those that are to be asked again
+/// for each part of the answer.
+///
+/// # Errors
+/// The system's, why the server is not believed, that the time is over, or `Interrupted` when the run is to end.
 pub fn begin(
     permit: &Permit<'_, Get, Spelled>,
     network: &mut Network,
-    addresses: &[IpAddr],
+    Reached(socket): Reached,
     questions: Vec<Question>,
     deadline: Instant,
     go_on: GoOn<'_>,
 ) -> Result<(), Error> {
     let url = permit.resource().url.clone().ok_or_else(|| failed("there is no URL"))?;
     network.end_exchange(false);
-    let mut socket = Err(failed("the host has no address"));
-    for address in addresses {
-        socket = match connected(SocketAddr::new(*address, url.port), deadline, go_on) {
-            Ok(socket) => Ok(socket),
-            Err(Failed::Run(error)) => return Err(error),
-            Err(other) => Err(told(other)),
-        };
-        if socket.is_ok() {
-            break;
-        }
-    }
-    let socket = socket?;
     let request = format!(
         "GET {} HTTP/1.1\r\nhost: {}\r\naccept: */*\r\nconnection: close\r\n\r\n",
         url.target,

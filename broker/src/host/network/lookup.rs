@@ -1,4 +1,4 @@
-//! Where a host is that is connected to: what this host knows of it, else what name servers say.
+//! Where a host is that only name servers know.
 //!
 //! The messages of name servers are read by a worker of this one lookup; it gives addresses, and nothing else of them. Nothing is
 //! kept: each request, and each that one is redirected to, looks the name up once, and connects to what was found then.
@@ -13,7 +13,6 @@ use rex_ipc::network::AddressKind;
 use rex_outside::errand::{Kind, Question, Resolved};
 
 use super::dns::{self, Query};
-use super::hosts::reached_by;
 use super::object::{Endpoint, GoOn, Network, Spelled};
 use super::patience::Failed;
 use super::unguarded;
@@ -22,7 +21,7 @@ use crate::gate::Permit;
 use crate::gate::error::Error;
 use crate::policy::url::{Host, reached};
 
-/// Where the host of a permitted URL is.
+/// Where the host of a permitted URL is, as name servers say it.
 ///
 /// # Errors
 /// Why that is not known; `Interrupted` when the run is to end.
@@ -36,7 +35,7 @@ pub fn of_url(
     found(host.as_ref(), network, deadline, go_on)
 }
 
-/// Where a permitted endpoint is.
+/// Where a permitted endpoint is, as name servers say it.
 ///
 /// # Errors
 /// Why that is not known; `Interrupted` when the run is to end.
@@ -55,9 +54,7 @@ fn found(
     deadline: Instant,
     go_on: GoOn<'_>,
 ) -> Result<Vec<IpAddr>, Error> {
-    let Some(host) = host else { return Ok(Vec::new()) };
-    let known = reached_by(host, network);
-    let (true, Host::Name(name)) = (known.is_empty(), host) else { return Ok(known) };
+    let Some(Host::Name(name)) = host else { return Ok(Vec::new()) };
     looked_up(name, network, deadline, go_on).map_err(|failure| match failure {
         Failed::Run(error) => error,
         Failed::Refused(why) => Error::invalid(ErrorKind::Other, why),

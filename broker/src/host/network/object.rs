@@ -1,7 +1,7 @@
 //! What of the network the policy is asked about, and what is held of it.
 
 use std::cell::RefCell;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,12 @@ pub struct Spelled {
     pub text: String,
     /// What is fetched; nothing where the text is no URL.
     pub url: Option<Url>,
+    /// The host of that, as a text.
+    pub host: String,
+    /// How many redirects have led here.
+    pub hop: u8,
+    /// Where the request goes, as far as that is known.
+    pub address: Option<IpAddr>,
 }
 
 /// What is connected to, under one of its spellings.
@@ -30,6 +36,10 @@ pub struct Endpoint {
     pub host: Option<Host>,
     /// The port.
     pub port: u16,
+    /// How: `tcp`, `udp` or `auto`.
+    pub protocol: &'static str,
+    /// Where the connection goes, as far as that is known.
+    pub address: Option<IpAddr>,
 }
 
 /// The name of a host that is looked up, under one of its spellings.
@@ -117,6 +127,10 @@ pub struct Question {
     pub text: String,
     /// Whether Rex does not ask it, so that for its scripts a missing permit is none.
     pub beyond_rex: bool,
+    /// How many redirects have led here.
+    pub hop: u8,
+    /// Where the request goes, as far as that was known.
+    pub address: Option<IpAddr>,
 }
 
 impl Default for Network {

@@ -1,9 +1,10 @@
 //! Sends a request for a URL to its server.
 //!
 //! # Policy
-//! `network::GET` on the URL as given; on its canonical form where that is another; and on that form with the address in place
-//! of the name, where a name leads to this host, a link or many hosts. Of these Rex asks the first. Its scripts are asked all of
-//! them where a URL has dot segments or comes from a redirect; else a missing permit for the others is none.
+//! `network::GET` on the URL as given; on its canonical form where that is another; on that form with the address in place of the
+//! name, where a name leads to this host, a link or many hosts; and on it with the address as context, where that was not known
+//! before name servers were asked. Of these Rex asks the first. Its scripts are asked all of them where a URL has dot segments or
+//! comes from a redirect; else a missing permit for the others is none.
 
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::ErrorKind;
@@ -12,7 +13,7 @@ use rex_ipc::network::{BeginGet, Begun};
 use super::{ask_to_get, to_be_asked_for};
 use crate::gate::error::Error;
 use crate::host::network::object::Question;
-use crate::host::network::{http, lookup};
+use crate::host::network::{http, lookup, unguarded};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -26,37 +27,64 @@ impl Perform for BeginGet {
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Begun, Error> {
         let as_rex = call.is_rex_compat();
         let given = self.url.as_str();
-        let is_redirected = self.hop.get() > 0;
+        let hop = self.hop.get();
+        let is_redirected = hop > 0;
         let url = Url::parse(given);
-        let mut questions = vec![Question { text: given.to_owned(), beyond_rex: false }];
+        let known = url
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |url| unguarded::known_addresses(&url.host, &call.host.network));
+        // What goes into the question without a query of anybody.
+        let first = known.first().copied();
+        let mut questions = vec![Question { text: given.to_owned(), beyond_rex: false, hop, address: first }];
         let mut permit = ask_to_get(call, &questions[0], url.as_ref().ok())?;
         let url = url.map_err(|wrong| no_url(&wrong, given, as_rex))?;
         let beyond_rex = !is_redirected && !url.had_dot_segments;
         let canonical = url.to_string();
         if canonical != given {
-            let question = Question { text: canonical.clone(), beyond_rex };
+            let question = Question { text: canonical.clone(), beyond_rex, hop, address: first };
             permit = ask_to_get(call, &question, Some(&url))?;
             questions.push(question);
         }
         let not_sent = |cause: &str| not_sent(&canonical, cause, as_rex);
-        let reply = Text::new(canonical.as_str()).map(|url| Begun { url });
-        let reply = reply.ok_or_else(|| not_sent("the URL is too long"))?;
-        let deadline = call.host.network.begin_anew(is_redirected);
         let told = |error| match error {
             Error::Failed { message, .. } => not_sent(&message),
             other => other,
         };
-        let addresses = lookup::of_url(&permit, &mut call.host.network, deadline, &mut || call.pace.go_on())
-            .map_err(told)?;
+        let reply = Text::new(canonical.as_str()).map(|url| Begun { url });
+        let reply = reply.ok_or_else(|| not_sent("the URL is too long"))?;
+        let deadline = call.host.network.begin_anew(is_redirected);
+        let addresses = if known.is_empty() {
+            lookup::of_url(&permit, &mut call.host.network, deadline, &mut || call.pace.go_on())
+                .map_err(told)?
+        } else {
+            known
+        };
         for address in to_be_asked_for(&url.host, &addresses) {
-            let question = Question { text: url.at(address), beyond_rex };
+            let question = Question { text: url.at(address), beyond_rex, hop, address: Some(address) };
             permit = ask_to_get(call, &question, Some(&url))?;
             questions.push(question);
         }
-        http::begin(&permit, &mut call.host.network, &addresses, questions, deadline, &mut || {
-            call.pace.go_on()
-        })
-        .map_err(told)?;
+        let mut reached = Err(not_sent("the host has no address"));
+        for address in addresses {
+            let mut asked = None;
+            if first != Some(address) {
+                let question = Question { text: canonical.clone(), beyond_rex, hop, address: Some(address) };
+                permit = ask_to_get(call, &question, Some(&url))?;
+                asked = Some(question);
+            }
+            match http::reach(&permit, address, deadline, &mut || call.pace.go_on()) {
+                Ok(connection) => {
+                    questions.extend(asked);
+                    reached = Ok(connection);
+                    break;
+                }
+                Err(error @ Error::Interrupted) => return Err(error),
+                Err(error) => reached = Err(told(error)),
+            }
+        }
+        let network = &mut call.host.network;
+        http::begin(&permit, network, reached?, questions, deadline, &mut || call.pace.go_on())
+            .map_err(told)?;
         Ok(reply)
     }
 }

@@ -2,16 +2,17 @@
 //!
 //! # Policy
 //! `network::connect` on the endpoint as given, which is all that Rex asks; on its canonical form where that is another; and on
-//! the address, where a name leads to this host, a link or many hosts. The port is no part of the question.
+//! the address, where a name leads to this host, a link or many hosts. Port, protocol and address are told beside it, and where
+//! only name servers know the address, the host is asked about once more with it.
 
 use rex_ipc::action::network::Connect as ToConnect;
 use rex_ipc::failure::ErrorKind;
-use rex_ipc::network::Connect;
+use rex_ipc::network::{Connect, Protocol};
 
 use super::to_be_asked_for;
 use crate::gate::error::Error;
 use crate::host::network::object::Endpoint;
-use crate::host::network::{connect, lookup};
+use crate::host::network::{connect, lookup, unguarded};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -23,32 +24,54 @@ impl Perform for Connect {
     }
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
+        let as_rex = call.is_rex_compat();
         let given = self.endpoint.as_str();
         let host = Host::bare(given).ok();
-        let spelled = |text: String| Endpoint { text, host: host.clone(), port: self.port };
-        let mut permit = call.authorize::<ToConnect, _>(spelled(given.to_owned()))?;
-        let unknown =
-            || Error::invalid(ErrorKind::Other, format!("Invalid address format: {given}:{}", self.port));
-        let canonical = host.as_ref().ok_or_else(unknown)?;
+        let known =
+            host.as_ref().map_or_else(Vec::new, |host| unguarded::known_addresses(host, &call.host.network));
+        let first = known.first().copied();
+        let protocol = match self.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Either => "auto",
+        };
+        let spelled =
+            |text: String, address| Endpoint { text, host: host.clone(), port: self.port, protocol, address };
+        let mut permit = call.authorize::<ToConnect, _>(spelled(given.to_owned(), first))?;
+        let unknown = || format!("Invalid address format: {given}:{}", self.port);
+        let no_host = || Error::invalid(ErrorKind::Other, unknown());
+        let canonical = host.as_ref().ok_or_else(no_host)?;
         if canonical.to_string() != given {
-            permit = call.authorize_beyond_rex::<ToConnect, _>(spelled(canonical.to_string()))?;
+            permit = call.authorize_beyond_rex::<ToConnect, _>(spelled(canonical.to_string(), first))?;
         }
-        let as_rex = call.is_rex_compat();
-        let addresses = lookup::of_endpoint(&permit, &mut call.host.network, &mut || call.pace.go_on());
-        let addresses = addresses.map_err(|error| match error {
-            Error::Failed { .. } if as_rex => unknown(),
-            Error::Failed { message, .. } => Error::invalid(
-                ErrorKind::Other,
-                format!("Invalid address format: {given}:{}: {message}", self.port),
-            ),
-            other => other,
-        })?;
-        if addresses.is_empty() {
-            return Err(unknown());
-        }
+        let addresses = if known.is_empty() {
+            let found = lookup::of_endpoint(&permit, &mut call.host.network, &mut || call.pace.go_on());
+            found.map_err(|error| match error {
+                Error::Failed { .. } if as_rex => no_host(),
+                Error::Failed { message, .. } => {
+                    Error::invalid(ErrorKind::Other, format!("{}: {message}", unknown()))
+                }
+                other => other,
+            })?
+        } else {
+            known
+        };
         for address in to_be_asked_for(canonical, &addresses) {
-            permit = call.authorize_beyond_rex::<ToConnect, _>(spelled(address.to_string()))?;
+            let question = spelled(address.to_string(), Some(address));
+            permit = call.authorize_beyond_rex::<ToConnect, _>(question)?;
         }
-        connect::try_out(&permit, &call.host.network, &addresses, self.protocol, &mut || call.pace.go_on())
+        let mut reached = Err(no_host());
+        for address in addresses {
+            if first != Some(address) {
+                let question = spelled(canonical.to_string(), Some(address));
+                permit = call.authorize_beyond_rex::<ToConnect, _>(question)?;
+            }
+            let network = &call.host.network;
+            reached = connect::try_out(&permit, network, address, self.protocol, &mut || call.pace.go_on());
+            if matches!(reached, Ok(()) | Err(Error::Interrupted)) {
+                break;
+            }
+        }
+        reached
     }
 }

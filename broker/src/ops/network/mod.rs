@@ -26,7 +26,13 @@ fn ask_to_get<'req, O: Needs<Get>>(
     question: &Question,
     url: Option<&Url>,
 ) -> Result<Permit<'req, Get, Spelled>, Error> {
-    let spelled = Spelled { text: question.text.clone(), url: url.cloned() };
+    let spelled = Spelled {
+        text: question.text.clone(),
+        url: url.cloned(),
+        host: url.map(|url| url.host.to_string()).unwrap_or_default(),
+        hop: question.hop,
+        address: question.address,
+    };
     if question.beyond_rex {
         call.authorize_beyond_rex::<Get, _>(spelled)
     } else {

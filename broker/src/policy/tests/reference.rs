@@ -1,5 +1,6 @@
 //! Our decisions beside those of Cedar's own authorizer, over the whole policy set and the whole world.
 
+use core::net::IpAddr;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
@@ -113,7 +114,7 @@ const CLAUSES: &[&str] = &[
     "resource == \"x\" || resource.path < \"y\"",
     "principal.name == \"x\"",
     "resource.hasTag(\"x\")",
-    "ip(\"10.0.0.1\").isInRange(ip(\"10.0.0.0/8\"))",
+    "context has address && context.address.isInRange(ip(\"10.0.0.0/8\")) || context.hop < 2",
     "resource.command like \"*sshd*\" || resource.path like \"*\"",
 ];
 
@@ -162,8 +163,20 @@ pub(super) fn questions() -> Vec<Question<'static>> {
         let context = match action {
             ActionId::FileSystemMove => ContextRef::Move { path: "/srv/b", name: "b", parent_path: "/srv" },
             ActionId::FileSystemSetXAttr => ContextRef::XAttr { name: "user.a" },
+            ActionId::NetworkGet => get("10.1.2.3", 0),
+            ActionId::NetworkConnect => ContextRef::Connect { port: 443, protocol: "tcp", address: None },
             _ => ContextRef::None,
         };
+        // What differs in nothing but its context is another question.
+        if *action == ActionId::NetworkGet {
+            for context in [get("127.0.0.1", 0), get("", 3)] {
+                questions.extend(resources.iter().take(1).map(|resource| Question {
+                    action: *action,
+                    resource: *resource,
+                    context,
+                }));
+            }
+        }
         questions.extend(resources.into_iter().map(|resource| Question {
             action: *action,
             resource,
@@ -171,6 +184,11 @@ pub(super) fn questions() -> Vec<Question<'static>> {
         }));
     }
     questions
+}
+
+fn get(address: &str, hop: u8) -> ContextRef<'static> {
+    let address = address.parse().ok();
+    ContextRef::Get { host: "example.com", port: 443, scheme: "https", hop, address }
 }
 
 /// The whole policy set, asked through Cedar's published interface.
@@ -266,6 +284,10 @@ fn entity(own: EntityUid, attributes: &[(&str, &str)], parents: HashSet<EntityUi
     Entity::new(own, attributes, parents).unwrap()
 }
 
+fn ip(address: IpAddr) -> RestrictedExpression {
+    RestrictedExpression::new_ip(address.to_string())
+}
+
 fn context(context: &ContextRef<'_>) -> Context {
     let record =
         |fields: &[(&str, &str)]| {
@@ -276,6 +298,24 @@ fn context(context: &ContextRef<'_>) -> Context {
         };
     let pairs = match *context {
         ContextRef::None | ContextRef::Execute(_) => Vec::new(),
+        ContextRef::Get { host, port, scheme, hop, address } => {
+            let mut pairs = vec![
+                ("host".to_owned(), RestrictedExpression::new_string(host.to_owned())),
+                ("port".to_owned(), RestrictedExpression::new_long(port.into())),
+                ("scheme".to_owned(), RestrictedExpression::new_string(scheme.to_owned())),
+                ("hop".to_owned(), RestrictedExpression::new_long(hop.into())),
+            ];
+            pairs.extend(address.map(|address| ("address".to_owned(), ip(address))));
+            pairs
+        }
+        ContextRef::Connect { port, protocol, address } => {
+            let mut pairs = vec![
+                ("port".to_owned(), RestrictedExpression::new_long(port.into())),
+                ("protocol".to_owned(), RestrictedExpression::new_string(protocol.to_owned())),
+            ];
+            pairs.extend(address.map(|address| ("address".to_owned(), ip(address))));
+            pairs
+        }
         ContextRef::XAttr { name } => vec![("xattr".to_owned(), record(&[("name", name)]))],
         ContextRef::Move { path, name, parent_path } => {
             vec![(
