@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rex_broker::policy::{Engine, Mode, Policies, PolicyText, ProcessRef, Question, ResourceRef};
+use rex_broker::policy::{ContextRef, Engine, Mode, Policies, PolicyText, ProcessRef, Question, ResourceRef};
 use rex_ipc::action::ActionId;
 use serde_json::Value;
 
@@ -125,4 +125,27 @@ fn a_monitoring_job_reads_and_changes_nothing() {
     assert!(!may(ActionId::FileSystemRead, ResourceRef::File("/etc/shadow")));
     assert!(!may(ActionId::FileSystemWrite, ResourceRef::File("/proc/meminfo")));
     assert!(!may(ActionId::SystemdRestart, ResourceRef::Service("nginx.service")));
+}
+
+#[test]
+fn a_client_of_one_host_fetches_its_pages_and_no_others() {
+    let text = fs::read_to_string(folder("../policies/examples/http-client.cedar")).unwrap();
+    let loaded = Policies::load(&[PolicyText { name: "http-client", text: &text }], Mode::Strict).unwrap();
+    let mut engine = Engine::new(loaded.policies, "client");
+    let mut may = |url: &str, scheme, host, port, hop, address: Option<&str>| {
+        let address = address.map(|address| address.parse().unwrap());
+        let context = ContextRef::Get { host, port, scheme, hop, address };
+        let question = Question { action: ActionId::NetworkGet, resource: ResourceRef::Url(url), context };
+        engine.decide(&question).permitted
+    };
+    let (page, host) = ("https://api.example.com/v1/a", "api.example.com");
+
+    assert!(may(page, "https", host, 443, 0, None));
+    assert!(may(page, "https", host, 443, 2, Some("192.0.2.7")));
+    assert!(!may(page, "https", host, 443, 0, Some("198.51.100.7")));
+    assert!(!may(page, "https", host, 443, 0, Some("127.0.0.1")));
+    assert!(!may("https://api.example.com/v2/a", "https", host, 443, 0, None));
+    assert!(!may("http://api.example.com/v1/a", "http", host, 80, 0, None));
+    assert!(!may("https://api.example.com:8443/v1/a", "https", host, 8443, 0, None));
+    assert!(!may("https://other.example.com/v1/a", "https", "other.example.com", 443, 1, None));
 }

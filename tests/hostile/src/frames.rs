@@ -21,8 +21,9 @@ impl Frames {
         Self { channel, next_sequence: 0 }
     }
 
+    /// The frame that has been received before anything else.
     pub(crate) fn receive_hello(&mut self) -> Option<Hello> {
-        let (header, body) = Header::split(self.channel.receive().ok()?).ok()?;
+        let (header, body) = Header::split(self.channel.inbound()).ok()?;
         if header.kind != Kind::Hello {
             return None;
         }

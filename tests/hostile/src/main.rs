@@ -5,10 +5,12 @@
 mod frames;
 mod lies;
 mod orders;
+mod worker;
 
 use std::panic::PanicHookInfo;
 
 use rex_agreed::PreparePlan;
+use rex_agreed::errand::{self, Kind, Prepare};
 use rex_inside::arena::{self, Arena};
 use rex_inside::channel::Channel;
 use rex_inside::jail_main;
@@ -25,7 +27,13 @@ jail_main!(run);
 
 /// The start of a jail, in its order; only the engine is missing.
 fn run() -> i32 {
-    let Some(channel) = Channel::take() else { return SETUP_FAILED };
+    let Some(mut channel) = Channel::take() else { return SETUP_FAILED };
+    let Ok(first) = channel.receive() else { return SETUP_FAILED };
+    if let Some((Kind::Prepare, body)) = errand::split(first, 0) {
+        let Some(prepare) = Prepare::from_bytes(body) else { return SETUP_FAILED };
+        let taken = usize::try_from(prepare.arena_bytes).is_ok_and(|bytes| ARENA.init(bytes).is_ok());
+        return if taken { worker::run(channel, prepare) } else { SETUP_FAILED };
+    }
     let mut frames = Frames::new(channel);
     let Some(hello) = frames.receive_hello() else { return SETUP_FAILED };
     let taken = usize::try_from(hello.arena_bytes).is_ok_and(|bytes| ARENA.init(bytes).is_ok());

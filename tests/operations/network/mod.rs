@@ -3,6 +3,8 @@
 mod authority;
 mod begin_get;
 mod connect;
+mod context;
+mod hostile_worker;
 mod known_addresses;
 mod lookup;
 mod query_name;

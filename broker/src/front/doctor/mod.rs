@@ -12,6 +12,7 @@ use levels::Level;
 use prove::Proof;
 
 use crate::front::cli::DoctorArguments;
+use crate::host::network::unguarded;
 use crate::result::Exit;
 use crate::run::image;
 use crate::run::session::Session;
@@ -77,6 +78,7 @@ fn write_json(
         "version": env!("CARGO_PKG_VERSION"),
         "image_sha256": posture.image_sha256,
         "processor": processor,
+        "authorities": unguarded::system_store(),
         "measures": posture.measures,
         "missing": missing,
         "proofs": proofs,
@@ -103,6 +105,9 @@ fn write_text(
     }
     writeln!(stdout, "image        {}", posture.image_sha256)?;
     writeln!(stdout, "processor    {processor}")?;
+    let store = unguarded::system_store();
+    let none = "this system has no store of authorities: https needs --ca-file".to_owned();
+    writeln!(stdout, "authorities  {}", store.unwrap_or(none))?;
     for proof in proofs {
         let verdict = if proof.holds() { "fails" } else { "WORKS" };
         writeln!(

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::anchors;
 use super::hosts::{Resolver, reached_by, text_of};
 use super::object::Network;
 use crate::policy::url::Host;
@@ -15,4 +16,10 @@ pub fn resolver(network: &Network) -> Resolver {
 /// Where a host is, as far as this host knows it without asking anybody: that belongs to the question whether it may be reached.
 pub fn known_addresses(host: &Host, network: &Network) -> Vec<IpAddr> {
     reached_by(host, network)
+}
+
+/// Where this system has its store of authorities, for whoever asks what this host can do. Its content is no secret, and is not
+/// looked at.
+pub fn system_store() -> Option<String> {
+    anchors::of_system().map(|path| path.display().to_string())
 }
