@@ -25,6 +25,7 @@ mod policies;
 mod protection_page;
 mod recording;
 mod scripts;
+mod secure;
 mod signals;
 mod transcripts;
 mod usage;

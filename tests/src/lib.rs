@@ -1,5 +1,6 @@
 //! Helpers shared by the tests.
 
+pub mod authority;
 pub mod bench;
 pub mod contract;
 pub mod docstrings;

@@ -7,10 +7,10 @@ use rex_broker::host::network::object::Staff;
 use rex_broker::run::image::WORKER;
 use rex_ipc::network::ReadResponse;
 use rex_outside::{Layer, Plan, Requirement};
+use rex_tests::authority::{Authority, believing};
 use rex_tests::jailed::PROGRAM;
 use rex_tests::session::{ALLOW_ALL, Session};
 
-use super::authority::{Authority, believing};
 use super::servers::{get, session_with, whole};
 
 const MISUNDERSTOOD: &str = "the worker for the network said what it cannot say";

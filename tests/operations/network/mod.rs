@@ -1,6 +1,5 @@
 //! Rows about the network, against servers of the test's own on the loopback interface.
 
-mod authority;
 mod begin_get;
 mod connect;
 mod context;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::network::ReadResponse;
+use rex_tests::authority::{Authority, Leaf, TlsServer, believing};
 use rex_tests::session::{ALLOW_ALL, Session};
 
-use super::authority::{Authority, Leaf, TlsServer, believing};
 use super::servers::{get, session_with, whole};
 
 fn text(session: &mut Session) -> String {

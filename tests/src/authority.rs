@@ -6,22 +6,22 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rex_tests::session::Session;
-use rex_tests::tree::Tree;
+use crate::session::Session;
+use crate::tree::Tree;
 
 /// An authority, whose files lie in a tree of its own.
-pub(crate) struct Authority {
+pub struct Authority {
     tree: Tree,
 }
 
 /// What a certificate says.
-pub(crate) struct Leaf<'a> {
+pub struct Leaf<'a> {
     /// `DNS:` and a name, or `IP:` and an address.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Since when and until when, as two digits for the year, month, day, hour, minute and second.
-    pub(crate) valid: (&'a str, &'a str),
+    pub valid: (&'a str, &'a str),
     /// Further extensions, a line for each.
-    pub(crate) extensions: &'a str,
+    pub extensions: &'a str,
 }
 
 impl Default for Leaf<'_> {
@@ -34,9 +34,15 @@ impl Default for Leaf<'_> {
     }
 }
 
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Authority {
     /// A new one, in which nobody believes.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let authority = Self { tree: Tree::new() };
         let settings = "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nserial=serial\ndefault_md=sha256\n\
                         policy=p\nunique_subject=no\n[p]\ncommonName=optional\n[req]\ndistinguished_name=n\n[n]\n\
@@ -55,12 +61,12 @@ impl Authority {
     }
 
     /// The file with its certificate.
-    pub(crate) fn certificate(&self) -> PathBuf {
+    pub fn certificate(&self) -> PathBuf {
         self.path("ca.pem")
     }
 
     /// Gives out a certificate; gives the files of it and its key.
-    pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> (PathBuf, PathBuf) {
+    pub fn issue(&self, leaf: &Leaf<'_>) -> (PathBuf, PathBuf) {
         self.key("leaf");
         self.openssl("req -new -key leaf.key -subj /CN=server -config settings -out leaf.csr");
         let extensions = format!("subjectAltName={}\n{}\n", leaf.name, leaf.extensions);
@@ -74,7 +80,7 @@ impl Authority {
     }
 
     /// A certificate that nobody has given out.
-    pub(crate) fn issue_to_itself(&self, name: &str) -> (PathBuf, PathBuf) {
+    pub fn issue_to_itself(&self, name: &str) -> (PathBuf, PathBuf) {
         self.key("own");
         self.openssl(&format!(
             "req -x509 -new -key own.key -subj /CN=server -days 365 -config settings -addext subjectAltName={name} \
@@ -102,15 +108,16 @@ impl Authority {
 }
 
 /// A server of TLS that Python's `ssl` makes, which is OpenSSL.
-pub(crate) struct TlsServer {
+pub struct TlsServer {
     child: Child,
-    pub(crate) port: u16,
+    /// Where on 127.0.0.1 it listens.
+    pub port: u16,
 }
 
 impl TlsServer {
     /// One that serves in this way; see `tls_server.py`.
-    pub(crate) fn serving(how: &str, (chain, key): &(PathBuf, PathBuf)) -> Self {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/operations/network/tls_server.py");
+    pub fn serving(how: &str, (chain, key): &(PathBuf, PathBuf)) -> Self {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tls_server.py");
         let mut child = Command::new("python3")
             .args([program, how])
             .args([chain, key])
@@ -124,7 +131,8 @@ impl TlsServer {
         Self { child, port }
     }
 
-    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+    /// A URL at it, by this name.
+    pub fn url(&self, host: &str, path: &str) -> String {
         format!("https://{host}:{}{path}", self.port)
     }
 }
@@ -137,7 +145,7 @@ impl Drop for TlsServer {
 }
 
 /// A session that believes this authority and nobody else.
-pub(crate) fn believing(mut session: Session, authority: &Authority) -> Session {
+pub fn believing(mut session: Session, authority: &Authority) -> Session {
     session.services.host.network.ca_file = Some(authority.certificate());
     session
 }
