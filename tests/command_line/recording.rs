@@ -47,8 +47,14 @@ fn every_decision_of_a_run_is_recorded() {
     }
 }
 
-// docs/audit.md: "about 360 bytes and the length of the name that it is about", "two for each entry and one more for each
-// directory".
+/// The names in a record that tells of several decisions, and how many these are.
+fn together(record: &Value) -> Option<(Vec<&str>, usize)> {
+    let names: Vec<&str> = record["names"].as_array()?.iter().filter_map(Value::as_str).collect();
+    Some((names, usize::try_from(record["count"].as_u64()?).ok()?))
+}
+
+// docs/audit.md: "about 360 bytes and the length of the name that it is about", "about 560 bytes, and for each name its length
+// and three more", "two for each entry and one more for each directory".
 #[test]
 fn the_record_is_no_longer_than_the_page_says() {
     let run = Run::of("");
@@ -67,12 +73,26 @@ fn the_record_is_no_longer_than_the_page_says() {
     let (entries, directories) = (1 + 20 * 20, 1 + 20);
     assert_eq!(ended.document()["output"], entries.to_string());
     let records = ended.records();
-    let decisions = decisions(&records);
-    assert!(decisions.len() <= 2 * entries + directories, "{}", decisions.len());
-    let names: usize = decisions.iter().filter_map(|record| record["resource"].as_str()).map(str::len).sum();
+    let single = decisions(&records);
+    let told: Vec<(Vec<&str>, usize)> = records.iter().filter_map(together).collect();
+    assert_eq!(told.len(), 20, "one for the files of each directory");
+    let told_decisions: usize = told.iter().map(|(_, count)| count).sum();
+    assert_eq!(told_decisions, 2 * 20 * 19);
+    let all = single.len() + told_decisions;
+    assert!(all <= 2 * entries + directories, "{all}");
+    assert_eq!(records.last().expect("there are records")["decisions"], all);
+    for (names, _) in &told {
+        let mut names = names.clone();
+        names.sort_unstable();
+        assert_eq!(names, (0..19).map(|file| format!("file-{file:02}.txt")).collect::<Vec<_>>());
+    }
+    let alone: usize = single.iter().filter_map(|record| record["resource"].as_str()).map(str::len).sum();
+    let names: usize = told.iter().flat_map(|(names, _)| names).map(|name| name.len() + 3).sum();
+    let directory = tree.as_os_str().len() + 14;
     let audit = ended.run.scratch.path().join("audit.jsonl");
     let bytes = usize::try_from(fs::metadata(audit).expect("it is there").len()).expect("it is short");
-    assert!(bytes <= decisions.len() * 380 + names + 1000, "{bytes} for {} decisions", decisions.len());
+    let most = single.len() * 380 + alone + told.len() * (580 + directory) + names + 1000;
+    assert!(bytes <= most, "{bytes} of {most} for {all} decisions");
 }
 
 #[test]

@@ -4,7 +4,7 @@
     cargo build --release
     tests/compare/bulk.py --bin "target/release/rex-broker --jail"
 
-Each round runs every script and every tool once, one after the other, so that a busy moment of the machine meets all
+`--bin` may be given several times, as for compare.py, and what is first is what the others are put beside. Each round runs every script and every tool once, one after the other, so that a busy moment of the machine meets all
 alike. The time of an empty script is subtracted from a script, that of `true` from a tool. `--scale` makes files and
 trees smaller. `--rounds` says how often. `--json` prints everything. The audit log is on. Needs nothing but Python 3 and
 the tools themselves. Files that are written are synced on both sides, because the broker always does it.
@@ -106,7 +106,7 @@ def furnish(place, sizes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, help="the command line of the runner")
+    parser.add_argument("--bin", action="append", required=True, help="a runner's command line; may be given several times")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is 1 GiB and 100,000 files")
     parser.add_argument("--only", default="", help="keys, separated by commas")
@@ -124,44 +124,45 @@ def main():
     place = os.path.realpath(tempfile.mkdtemp(prefix="rex-bulk-", dir=arguments.place))
     try:
         furnish(place, sizes)
-        runner = Runner(arguments.bin, 0)
+        runners = [Runner(command, number) for number, command in enumerate(arguments.bin)]
         wanted = {key for key in arguments.only.split(",") if key}
         jobs = [work for work in works(place, sizes) if not wanted or work.key in wanted or work.key == "empty"]
         for job in jobs:
             with open(os.path.join(place, f"{job.key}.rhai"), "w", encoding="utf-8") as file:
                 file.write(job.script)
-        times = {job.key: ([], []) for job in jobs}
-        nothing = [shutil.which("true")]
+        times = {job.key: [[] for _ in (*runners, "tool")] for job in jobs}
         for _ in range(arguments.rounds):
             for job in jobs:
-                for mine in (True, False):
+                tool = job.tool or ["true"]
+                commands = [runner.command(place, job.key) for runner in runners]
+                for side, words in enumerate([*commands, [shutil.which(tool[0]), *tool[1:]]]):
                     if job.prepare:
                         job.prepare()
-                    tool = [shutil.which(job.tool[0]), *job.tool[1:]] if job.tool else nothing
-                    words = runner.command(place, job.key) if mine else tool
-                    times[job.key][0 if mine else 1].append(run(words, place)[0])
-        report(jobs, times, arguments.json, runner)
+                    times[job.key][side].append(run(words, place)[0])
+        report(jobs, times, arguments.json, runners)
     finally:
         shutil.rmtree(place)
 
 
-def report(jobs, times, as_json, runner):
+def report(jobs, times, as_json, runners):
     rows = []
     for job in jobs:
         if not job.title:
             continue
         best, median = (
-            [choose(times[job.key][side]) - choose(times["empty"][side]) for side in (0, 1)] for choose in (min, statistics.median)
+            [choose(spent) - choose(nothing) for spent, nothing in zip(times[job.key], times["empty"])] for choose in (min, statistics.median)
         )
         rows.append({"key": job.key, "title": job.title, "best_ns": best, "median_ns": median})
     if as_json:
-        print(json.dumps({"command": shlex.join(runner.words), "rows": rows}, indent=1))
+        print(json.dumps({"commands": [shlex.join(runner.words) for runner in runners], "rows": rows}, indent=1))
         return
-    print(f"{shlex.join(runner.words)}\n  {'best of the rounds':40}{'script':>12}{'tool':>12}{'ratio':>9}")
-    for row in rows:
-        mine, tool = row["best_ns"]
-        ratio = f"{mine / tool:.2f} x" if mine > 0 and tool > 0 else "noise"
-        print(f"  {row['title']:40}{mine / 1e6:9.1f} ms{tool / 1e6:9.1f} ms{ratio:>9}")
+    for side, runner in enumerate(runners):
+        print(f"{runner.name}   {shlex.join(runner.words)}")
+        print(f"  {'best of the rounds':44}{'script':>12}{'tool':>12}{'ratio':>10}{'to the first':>15}")
+        for row in rows:
+            mine, first, tool = row["best_ns"][side], row["best_ns"][0], row["best_ns"][-1]
+            ratio, to_first = (f"{mine / other:.2f} x" if mine > 0 and other > 0 else "noise" for other in (tool, first))
+            print(f"  {row['title']:44}{mine / 1e6:9.1f} ms{tool / 1e6:9.1f} ms{ratio:>10}{to_first:>15}")
 
 
 if __name__ == "__main__":

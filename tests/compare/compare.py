@@ -28,6 +28,7 @@ LARGE_BYTES = 64 << 20
 ENTRIES = 1_000
 GREPS = 500
 LISTINGS = 200
+WALKED = 20_000
 # Set by --processor.
 COUNT_PROCESSOR_TIME = False
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -48,7 +49,9 @@ class Workload:
 def workloads(place):
     """What `less` names is run as well and subtracted, so that starting and looping are not counted with the calls."""
     small, closed, large = (os.path.join(place, name) for name in ("small", "closed", "large"))
-    lines, listed = os.path.join(place, "lines"), os.path.join(place, "listed")
+    lines, listed, tree, many = (os.path.join(place, name) for name in ("lines", "listed", "tree", "many"))
+    opened = f'DirConfig().path("{tree}").build().open(OpenDirOptions().build())'
+    sized = "FindOptions().size_range(SizeRange::min_only(5, SizeUnit::BYTES)).build()"
     quiet = loop(CALLS, "let x = i;")
     caught = f'try {{ cat("{closed}"); }} catch (e) {{ }}'
     return [
@@ -58,6 +61,9 @@ def workloads(place):
         Workload("now", f"round trip (`now()`), one of {CALLS:,}", loop(CALLS, "now();"), CALLS, "loop", "exchange_ns"),
         Workload("denied", f"denied `cat`, caught, one of {CALLS:,}", loop(CALLS, caught), CALLS, "loop", "small_ns"),
         Workload("ls", f"listing {ENTRIES:,} entries", loop(LISTINGS, f'ls("{listed}");'), LISTINGS, "empty", "listing_ns"),
+        Workload("du", f"`du` of {WALKED:,} files", f'du([du::summarize], "{tree}").entries.len()', 1, "empty", "walk_ns"),
+        Workload("find", f"`find` with a size, {WALKED:,} files", f"let n = 0; {opened}.find({sized}, |e| n += 1); n", 1, "empty", "walk_ns"),
+        Workload("ls_many", f"`ls` of {WALKED:,} files", f'ls([ls::all], "{many}").len()', 1, "empty", "many_ns"),
         Workload("large", "reading 64 MiB", f'cat("{large}").len()', 1, "empty", "large_ns"),
         Workload("grep", "`grep`, 500 of 1,000 lines", loop(GREPS, f'grep("even", "{lines}");'), GREPS, "empty"),
         Workload("compute", "1,000,000 turns of a sum", "let x = 0; for i in 0..1000000 { x += i % 7; } x", 1, "empty"),
@@ -77,11 +83,18 @@ def furnish(place):
     os.mkdir(os.path.join(place, "listed"))
     for number in range(ENTRIES):
         write(os.path.join("listed", f"entry{number:04}"), "")
+    os.mkdir(os.path.join(place, "many"))
+    for number in range(WALKED):
+        write(os.path.join("many", f"entry{number:06}"), "")
+    for number in range(WALKED):
+        folder = os.path.join("tree", f"{number // 1_000}", f"{number // 100}")
+        os.makedirs(os.path.join(place, folder), exist_ok=True)
+        write(os.path.join(folder, f"file{number:06}"), str(number))
     write(
         "policy.cedar",
         f"""permit(
     principal,
-    action in [file_system::Action::"open", file_system::Action::"read"],
+    action in [file_system::Action::"open", file_system::Action::"read", file_system::Action::"stat"],
     resource in file_system::Dir::"{place}"
 );
 forbid(
@@ -167,7 +180,7 @@ def below(pid):
 
 
 def raw_costs(program, place):
-    names = [os.path.join(place, name) for name in ("small", "large", "listed")]
+    names = [os.path.join(place, name) for name in ("small", "large", "listed", "many", "tree")]
     return json.loads(subprocess.run([program, *names], check=True, capture_output=True, text=True).stdout)
 
 
@@ -232,6 +245,8 @@ def show(result, jobs):
         ("small_ns", "open, fstat, read, close of 16 bytes"),
         ("exchange_ns", "one datagram there and back, two threads"),
         ("listing_ns", f"reading {ENTRIES:,} entries"),
+        ("many_ns", f"reading {WALKED:,} entries"),
+        ("walk_ns", f"reading a tree of {WALKED:,} files, with fstatat"),
         ("large_ns", "reading 64 MiB, warm"),
         ("start_ns", "start to exit of `true`"),
     ):

@@ -11,16 +11,20 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [small, large, directory] = arguments.as_slice() else {
-        eprintln!("usage: raw_calls SMALL_FILE LARGE_FILE DIRECTORY");
+    let [small, large, directory, many, tree] = arguments.as_slice() else {
+        eprintln!("usage: raw_calls SMALL_FILE LARGE_FILE DIRECTORY LARGE_DIRECTORY TREE");
         std::process::exit(64);
     };
     let small_ns = each(2_000, || read_small(Path::new(small)));
     let large_ns = each(1, || read_large(Path::new(large)));
-    let listing_ns = each(10, || fs::read_dir(directory).expect("the directory is there").count());
+    let list = |directory: &str| fs::read_dir(directory).expect("the directory is there").count();
+    let listing_ns = each(10, || list(directory));
+    let many_ns = each(2, || list(many));
+    let walk_ns = each(2, || walk(Path::new(tree)));
     let exchange_ns = exchange(2_000);
     println!(
-        "{{\"small_ns\":{small_ns},\"large_ns\":{large_ns},\"listing_ns\":{listing_ns},\"exchange_ns\":{exchange_ns}}}"
+        "{{\"small_ns\":{small_ns},\"large_ns\":{large_ns},\"listing_ns\":{listing_ns},\"many_ns\":{many_ns},\
+         \"walk_ns\":{walk_ns},\"exchange_ns\":{exchange_ns}}}"
     );
 }
 
@@ -32,6 +36,18 @@ fn each<T>(times: u32, mut act: impl FnMut() -> T) -> u128 {
         std::hint::black_box(act());
     }
     begun.elapsed().as_nanos() / u128::from(times)
+}
+
+/// Lists each directory, and looks at each entry that is none.
+fn walk(directory: &Path) -> u64 {
+    let entries =
+        fs::read_dir(directory).expect("the directory is there").map(|entry| entry.expect("it goes on"));
+    entries
+        .map(|entry| match entry.file_type().expect("the listing says it").is_dir() {
+            true => walk(&entry.path()),
+            false => entry.metadata().expect("the entry is there").len(),
+        })
+        .sum()
 }
 
 /// open, fstat, read, close.

@@ -153,8 +153,16 @@ fn shown(ended: &Ended) -> String {
 
 /// Every action and resource type in the record.
 fn asked(ended: &Ended) -> BTreeSet<Asked> {
-    let decisions = ended.records().into_iter().filter(|record| record["event"] == "decision");
+    let mut decisions = Vec::new();
+    for record in ended.records() {
+        match record["event"].as_str() {
+            Some("decision") => decisions.push(record),
+            Some("decisions") => decisions.extend(record["asked"].as_array().into_iter().flatten().cloned()),
+            _ => {}
+        }
+    }
     decisions
+        .into_iter()
         .filter_map(|record| {
             let action =
                 record["action"].as_str()?.strip_prefix("file_system::Action::\"")?.trim_end_matches('"');

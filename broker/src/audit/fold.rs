@@ -4,12 +4,18 @@ use std::time::{Duration, SystemTime};
 
 use rex_ipc::control::RequestNumber;
 
+use super::json::Fields;
+use super::record::Decision;
+use super::series::{self, Series};
+
 /// What the current request has left so far: its decisions, and at last its outcome, each as a line of fields.
 ///
 /// As long as all of it is what the request before left, nothing of it is written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Turn {
     pub(super) text: String,
+    /// Decisions that are behind the text, and are not known yet to be complete.
+    pub(super) series: Series,
     /// Where the decisions end, and the outcome begins.
     pub(super) decisions_end: usize,
     /// How much of the text stands in records already.
@@ -35,6 +41,38 @@ pub(super) struct Previous {
 }
 
 impl Turn {
+    /// A turn of which no line has more bytes of fields than this where several decisions are told in it.
+    pub(super) fn new(room_bytes: usize) -> Self {
+        Self { series: Series::new(room_bytes), ..Self::default() }
+    }
+
+    /// Takes a decision.
+    pub(super) fn take(&mut self, decision: &Decision<'_>) {
+        if Series::may_hold(decision) {
+            self.series.hold(decision, &mut self.text);
+        } else {
+            self.series.close(&mut self.text);
+            decision.write(&mut Fields(&mut self.text));
+            self.text.push('\n');
+        }
+        self.decisions_end = self.text.len();
+        self.is_single |= decision.is_single();
+    }
+
+    /// Nothing more is to come that could stand in one record with what did.
+    pub(super) fn close(&mut self) {
+        self.series.close(&mut self.text);
+        self.decisions_end = self.text.len();
+    }
+
+    /// Whether it would still be what the request before left, with this decision.
+    pub(super) fn would_repeat(&self, decision: &Decision<'_>, previous: Option<&Previous>) -> bool {
+        let mut trial = self.clone();
+        trial.take(decision);
+        trial.close();
+        trial.repeats(previous)
+    }
+
     /// Whether everything so far is what the request before left.
     pub(super) fn repeats(&self, previous: Option<&Previous>) -> bool {
         !self.is_single
@@ -42,9 +80,10 @@ impl Turn {
             && previous.is_some_and(|previous| previous.text.starts_with(&self.text))
     }
 
-    /// The decisions that have not been recorded yet, one a line.
-    pub(super) fn pending(&self) -> &str {
-        self.text.get(self.recorded..self.decisions_end).unwrap_or_default()
+    /// The decisions that have not been recorded yet, by record: its fields, and whether it tells of several.
+    pub(super) fn pending(&self) -> impl Iterator<Item = (&str, bool)> {
+        let text = self.text.get(self.recorded..self.decisions_end).unwrap_or_default();
+        text.split_terminator('\n').map(series::read)
     }
 
     /// Drops what stands in records already, and all else that could be compared.
@@ -56,9 +95,10 @@ impl Turn {
 
     /// Makes room for the next request.
     pub(super) fn clear(&mut self) {
-        let mut text = std::mem::take(&mut self.text);
+        let (mut text, mut series) = (std::mem::take(&mut self.text), std::mem::take(&mut self.series));
         text.clear();
-        *self = Self { text, ..Self::default() };
+        series.clear();
+        *self = Self { text, series, ..Self::default() };
     }
 }
 

@@ -52,6 +52,8 @@ impl Journal {
         let mut who = Fields(&mut journal.who);
         who.text("principal", principal);
         who.text("policy", policy_sha256.get(..SHORT_DIGEST).unwrap_or(policy_sha256));
+        let around_bytes = run.len() + journal.who.len() + AROUND_FIELDS_BYTES;
+        journal.turn = Turn::new(LONGEST_SERIES_BYTES.saturating_sub(around_bytes));
         journal
     }
 
@@ -70,10 +72,11 @@ impl Journal {
     }
 
     /// Begins the account of the request that was last named, if it is another than the one before.
-    fn begin_turn(&mut self, now: SystemTime) {
+    fn begin_turn(&mut self) {
         if self.turn.request != self.request {
             // A request that ended without an outcome; what it asked is recorded all the same.
-            self.record_pending(now);
+            self.turn.close();
+            self.record_pending();
             if self.turn.recorded > 0 || self.turn.is_single {
                 self.previous = None;
             }
@@ -83,15 +86,16 @@ impl Journal {
     }
 
     /// Makes records of the decisions that were held back.
-    fn record_pending(&mut self, now: SystemTime) {
-        if self.turn.pending().is_empty() {
+    fn record_pending(&mut self) {
+        if self.turn.pending().next().is_none() {
             return;
         }
+        let now = SystemTime::now();
         self.record_repeats(now);
         let Some(writer) = &mut self.writer else { return };
         let mut last = None;
-        for body in self.turn.pending().split_terminator('\n') {
-            last = Some(writer.line("decision", now, |fields| {
+        for (body, is_series) in self.turn.pending() {
+            last = Some(writer.line(if is_series { "decisions" } else { "decision" }, now, |fields| {
                 fields.raw(&self.who);
                 write_request(fields, self.turn.request);
                 fields.raw(body);
@@ -145,27 +149,22 @@ impl Sink for Journal {
         if self.writer.is_none() {
             return Ok(());
         }
-        let now = SystemTime::now();
-        self.begin_turn(now);
+        self.begin_turn();
         self.decisions += 1;
         self.denials += u64::from(!decision.permitted);
-        let start = self.turn.text.len();
-        decision.write(&mut Fields(&mut self.turn.text));
-        self.turn.text.push('\n');
-        self.turn.decisions_end = self.turn.text.len();
-        self.turn.is_single |= decision.is_single();
-        if self.turn.repeats(self.previous.as_ref()) {
-            return Ok(());
-        }
+        let previous = self.previous.as_ref();
         if let Some(writer) = &self.writer
-            && let Err(error) = writer.check_share()
+            && let Err(error) = writer.check_share(self.turn.series.records())
+            && !self.turn.would_repeat(decision, previous)
         {
             // The act will not happen, so that there is nothing to record.
-            self.turn.text.truncate(start);
-            self.turn.decisions_end = start;
             return Err(error);
         }
-        self.record_pending(now);
+        self.turn.take(decision);
+        if self.turn.repeats(previous) {
+            return Ok(());
+        }
+        self.record_pending();
         match &mut self.writer {
             Some(writer) if decision.effect && decision.permitted => writer.write_out(),
             Some(writer) => writer.write_out_if_large(),
@@ -177,8 +176,9 @@ impl Sink for Journal {
         if self.writer.is_none() {
             return Ok(());
         }
+        self.begin_turn();
+        self.turn.close();
         let now = SystemTime::now();
-        self.begin_turn(now);
         self.moved_bytes = self.moved_bytes.saturating_add(outcome.bytes);
         let mut fields = Fields(&mut self.turn.text);
         fields.text("operation", outcome.operation);
@@ -191,7 +191,7 @@ impl Sink for Journal {
             self.turn.clear();
             return Ok(());
         }
-        self.record_pending(now);
+        self.record_pending();
         self.record_repeats(now);
         let of = self.record_outcome(outcome, now);
         let mut text = self.previous.take().map(|previous| previous.text).unwrap_or_default();
@@ -205,7 +205,8 @@ impl Sink for Journal {
 
     fn note(&mut self, record: &Record<'_>) -> Result<(), AuditError> {
         let now = SystemTime::now();
-        self.record_pending(now);
+        self.turn.close();
+        self.record_pending();
         self.record_repeats(now);
         self.turn.clear();
         self.previous = None;
@@ -236,10 +237,10 @@ impl Sink for Journal {
         if self.writer.is_none() {
             return Ok(());
         }
-        let pending = !self.turn.pending().is_empty();
-        if pending || self.previous.as_ref().is_some_and(|previous| previous.count > 0) {
+        self.turn.close();
+        self.record_pending();
+        if self.previous.as_ref().is_some_and(|previous| previous.count > 0) {
             let now = SystemTime::now();
-            self.record_pending(now);
             if self.previous.as_ref().is_some_and(|previous| previous.is_due(now)) {
                 self.record_repeats(now);
             }
@@ -250,3 +251,7 @@ impl Sink for Journal {
 
 /// Hexadecimal digits by which records after the first name the policy.
 const SHORT_DIGEST: usize = 16;
+/// No record of several decisions is longer: pipe(7) promises that much to reach a pipe in one piece.
+const LONGEST_SERIES_BYTES: usize = 4096;
+/// What else stands in such a record: names of fields, numbers, time, request and outcome, at their longest.
+const AROUND_FIELDS_BYTES: usize = 420;

@@ -27,14 +27,7 @@ impl Fields<'_> {
 
     pub(super) fn texts<S: AsRef<str>>(&mut self, name: &str, values: &[S]) {
         self.name(name);
-        self.0.push('[');
-        for (position, value) in values.iter().enumerate() {
-            if position > 0 {
-                self.0.push(',');
-            }
-            push_text(self.0, value.as_ref());
-        }
-        self.0.push(']');
+        push_texts(self.0, values);
     }
 
     /// Appends fields that are JSON already.
@@ -82,6 +75,18 @@ pub(super) fn push_text(out: &mut String, text: &str) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Appends an array of JSON strings.
+pub(super) fn push_texts<S: AsRef<str>>(out: &mut String, values: &[S]) {
+    out.push('[');
+    for (position, value) in values.iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        push_text(out, value.as_ref());
+    }
+    out.push(']');
 }
 
 /// Whether every byte is a character that stands for itself. Without a way out in the middle of a piece, so that a piece

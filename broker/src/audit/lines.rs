@@ -43,9 +43,9 @@ impl Writer {
         self.sequence
     }
 
-    /// Refuses a further record when the run has used its share.
-    pub(super) fn check_share(&self) -> Result<(), AuditError> {
-        if self.sequence >= self.limits.records {
+    /// Refuses a further record when the run has used its share, or will have with so many that are held back.
+    pub(super) fn check_share(&self, held: u64) -> Result<(), AuditError> {
+        if self.sequence.saturating_add(held) >= self.limits.records {
             return Err(AuditError::Limit { name: "max-audit-records", value: self.limits.records });
         }
         if self.bytes >= self.limits.bytes {

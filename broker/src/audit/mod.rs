@@ -11,6 +11,7 @@ mod log;
 mod open;
 mod place;
 mod record;
+mod series;
 mod stamp;
 mod target;
 #[cfg(test)]

@@ -46,6 +46,11 @@ impl<T> ByDirectory<T> {
     }
 }
 
+/// Whether the directory is one of those above the path.
+pub(super) fn is_above(directory: &str, path: &str) -> bool {
+    directory.len() < path.len() && prefix(path, directory.len()) == Some(directory)
+}
+
 /// The prefix of this length, where it is a directory above the path: what stands before a slash, or the root.
 fn prefix(path: &str, length: usize) -> Option<&str> {
     let ends_here = path.as_bytes().get(length) == Some(&b'/') && length > 0;
@@ -109,6 +114,8 @@ mod tests {
             let expected: BTreeSet<&str> = ancestors(path).filter(|above| names.contains(above)).collect();
 
             assert_eq!(found, expected, "{path:?}");
+            let each = names.into_iter().filter(|name| is_above(name, path)).collect::<BTreeSet<_>>();
+            assert_eq!(each, expected, "{path:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 use rex_ipc::action::ActionId;
 
+use super::alike::Alike;
 use super::cache::Cache;
 use super::entities::{self, Scene};
 use super::policies::{Policies, Rule};
@@ -36,6 +37,7 @@ pub struct Engine {
     /// One for each action and resource type, built when first asked.
     buckets: Vec<Option<Bucket>>,
     cache: Cache,
+    alike: Alike,
     selected: Vec<usize>,
 }
 
@@ -44,13 +46,15 @@ impl Engine {
     pub fn new(policies: Policies, principal: &str) -> Self {
         let principal = Arc::new(policies.words.principal(principal));
         let buckets = std::iter::repeat_with(|| None).take(ActionId::ALL.len() * KINDS.len()).collect();
-        Self { policies, principal, buckets, cache: Cache::new(), selected: Vec::new() }
+        let (cache, alike) = (Cache::new(), Alike::new(true));
+        Self { policies, principal, buckets, cache, alike, selected: Vec::new() }
     }
 
     /// Switches the memory for earlier answers on or off. Answers are the same either way.
     #[must_use]
     pub fn with_cache(mut self, enabled: bool) -> Self {
         self.cache = if enabled { Cache::new() } else { Cache::disabled() };
+        self.alike = Alike::new(enabled);
         self
     }
 
@@ -69,8 +73,19 @@ impl Engine {
         if let Some(known) = self.cache.find(question) {
             return known;
         }
-        let verdict = Rc::new(self.evaluate(question));
-        self.cache.keep(&verdict);
+        self.select(question);
+        let verdict = match self.alike.find(question, &self.selected, &self.policies) {
+            Some(known) => known,
+            None => {
+                let verdict = Rc::new(self.evaluate(question));
+                self.alike.keep(&verdict);
+                verdict
+            }
+        };
+        // What a whole directory shares need not be kept for each name in it.
+        if !self.alike.is_near() {
+            self.cache.keep(&verdict);
+        }
         verdict
     }
 
@@ -79,13 +94,13 @@ impl Engine {
         self.principal.eid().as_ref()
     }
 
-    fn evaluate(&mut self, question: &Question<'_>) -> Verdict {
+    /// Puts the question to the policies that are selected for it.
+    fn evaluate(&self, question: &Question<'_>) -> Verdict {
         if is_unwritable(&question.resource) {
             return Verdict::indescribable(
                 "a quotation mark or backslash in a URL or the name of a host is not judged",
             );
         }
-        self.select(question);
         if self.selected.is_empty() {
             return Verdict::default();
         }

@@ -1,5 +1,6 @@
 //! What a script may do: policies are loaded, checked and asked here.
 
+mod alike;
 mod anatomy;
 mod by_directory;
 mod cache;

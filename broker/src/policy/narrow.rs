@@ -195,21 +195,21 @@ fn pattern_area(pattern: &[PatternElem]) -> Option<Area> {
 }
 
 /// A literal, or a set of nothing but literals.
-fn literals(expr: &Expr) -> Option<Vec<&EntityUID>> {
+pub(super) fn literals(expr: &Expr) -> Option<Vec<&EntityUID>> {
     match expr.expr_kind() {
         ExprKind::Set(items) => items.iter().map(literal).collect(),
         _ => literal(expr).map(|uid| vec![uid]),
     }
 }
 
-fn literal(expr: &Expr) -> Option<&EntityUID> {
+pub(super) fn literal(expr: &Expr) -> Option<&EntityUID> {
     match expr.expr_kind() {
         ExprKind::Lit(Literal::EntityUID(uid)) => Some(uid),
         _ => None,
     }
 }
 
-fn is(expr: &Expr, variable: Var) -> bool {
+pub(super) fn is(expr: &Expr, variable: Var) -> bool {
     matches!(expr.expr_kind(), ExprKind::Var(own) if *own == variable)
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use cedar_policy_core::ast::{BinaryOp, Effect, EntityUID, Expr, ExprKind, Literal, SlotEnv, Template};
 use rex_ipc::action::ResourceKind;
 use serde::Serialize;
 
+use super::alike::{self, Look};
 use super::by_directory::ByDirectory;
 use super::entities::Horizon;
 use super::scope::Scope;
@@ -37,6 +39,8 @@ pub(super) struct Rule {
     pub(super) place: Place,
     /// As parsed, for those who ask why.
     pub(super) template: Template,
+    /// What the condition looks at in a path, once somebody wants to know.
+    looks: OnceLock<Option<Vec<Look>>>,
 }
 
 /// Where a policy, or a part of one, begins.
@@ -67,7 +71,13 @@ impl Rule {
             scope: Scope::of(policy, words),
             place,
             template: policy.clone(),
+            looks: OnceLock::new(),
         }
+    }
+
+    /// What the condition looks at in a path; nothing when it may look at more than can be told.
+    pub(super) fn looks(&self, words: &Vocabulary) -> Option<&[Look]> {
+        self.looks.get_or_init(|| alike::looks(&self.beyond_action, words)).as_deref()
     }
 }
 

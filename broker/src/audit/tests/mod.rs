@@ -4,6 +4,7 @@ mod folding;
 mod opening;
 mod page;
 mod recording;
+mod series;
 
 use std::sync::{Arc, Mutex};
 

@@ -70,6 +70,12 @@ fn written(with_optional: bool) -> Vec<Value> {
     if with_optional {
         journal.after(&failed).unwrap();
     }
+    for name in ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8"] {
+        journal.before(&Decision { operation: "list_details", ..decision(name) }).unwrap();
+    }
+    if with_optional {
+        journal.after(&failed).unwrap();
+    }
     journal.note(&Record::Violation(Violation { detail: "text" })).unwrap();
     journal.note(&Record::Limit(Limit { name: "text", value: 1, claimed_line: 2 })).unwrap();
     let end = End {
@@ -108,7 +114,7 @@ fn every_kind_of_record_is_on_the_page() {
     for record in written(true) {
         assert!(events.contains(&record["event"].as_str().unwrap()), "{record}");
     }
-    assert_eq!(events.len(), 7);
+    assert_eq!(events.len(), 8);
 }
 
 #[test]

@@ -136,17 +136,28 @@ fn a_long_frame_is_written_before_it_fills_the_memory() {
 
 #[test]
 fn hostile_names_make_one_line_each_and_stay_apart() {
-    let (mut journal, memory) = journal();
     let names =
         ["/a\n{\"run\":", "/a\\n", "/\u{1b}[2J", "/\u{10FF0A}", "/\u{9b}", "/\"", "/\u{202e}x", "/a\0"];
 
-    for name in names {
-        journal.before(&decision(name)).unwrap();
-    }
-    journal.commit().unwrap();
+    for permitted in [true, false] {
+        let (mut journal, memory) = journal();
+        for name in names {
+            journal.before(&Decision { permitted, ..decision(name) }).unwrap();
+        }
+        journal.commit().unwrap();
 
-    let recorded: Vec<Value> = memory.records().iter().map(|record| record["resource"].clone()).collect();
-    assert_eq!(recorded, names);
+        let recorded: Vec<Value> = if permitted {
+            let together = &memory.records()[0]["names"];
+            let names = together.as_array().unwrap().iter();
+            names.map(|name| format!("/{}", name.as_str().unwrap()).into()).collect()
+        } else {
+            memory.records().iter().map(|record| record["resource"].clone()).collect()
+        };
+        assert_eq!(recorded, names);
+        let text = memory.writes.lock().unwrap().concat();
+        assert_eq!(text.lines().count(), if permitted { 1 } else { names.len() });
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\0']));
+    }
 }
 
 #[test]

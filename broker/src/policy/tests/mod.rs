@@ -1,5 +1,6 @@
 //! What the parts of this module promise together.
 
+mod alike;
 mod broken;
 mod deciding;
 mod deep;
