@@ -48,8 +48,8 @@ impl Turn {
 
     /// Takes a decision.
     pub(super) fn take(&mut self, decision: &Decision<'_>) {
-        if Series::may_hold(decision) {
-            self.series.hold(decision, &mut self.text);
+        if let Some(place) = Series::place(decision) {
+            self.series.hold(decision, place, &mut self.text);
         } else {
             self.series.close(&mut self.text);
             decision.write(&mut Fields(&mut self.text));

@@ -48,22 +48,26 @@ impl Series {
         Self { room_bytes, ..Self::default() }
     }
 
-    /// Whether the decision may be told together with others: it permits a look at an entry, and there is no more to say
-    /// of it than that. A denial never is.
-    pub(super) fn may_hold(decision: &Decision<'_>) -> bool {
-        decision.permitted
+    /// Directory and name of a decision that may be told together with others: it permits a look at an entry, and there is
+    /// no more to say of it than that. A denial never is.
+    pub(super) fn place<'a>(decision: &Decision<'a>) -> Option<(&'a str, &'a str)> {
+        let is_look = decision.permitted
             && !decision.effect
             && !decision.is_piece
             && decision.errors.is_empty()
             && decision.context.is_none()
             && decision.act.is_none()
-            && matches!(decision.resource_kind, ResourceKind::File | ResourceKind::Dir)
-            && split(decision.resource).is_some()
+            && matches!(decision.resource_kind, ResourceKind::File | ResourceKind::Dir);
+        if is_look { split(decision.resource) } else { None }
     }
 
-    /// Takes a decision, and writes those that it does not continue.
-    pub(super) fn hold(&mut self, decision: &Decision<'_>, out: &mut String) {
-        let Some((directory, name)) = split(decision.resource) else { return };
+    /// Takes a decision about this place, and writes those that it does not continue.
+    pub(super) fn hold(
+        &mut self,
+        decision: &Decision<'_>,
+        (directory, name): (&str, &str),
+        out: &mut String,
+    ) {
         let is_other = self.operation != decision.operation
             || self.line != decision.claimed_line
             || self.directory != directory;

@@ -32,7 +32,8 @@ impl<T> ByDirectory<T> {
 
     /// The value of this very directory.
     pub(super) fn get(&self, directory: &str) -> Option<&T> {
-        self.of.get(directory)
+        // Most names are as long as none that is here, and need not be hashed to know it.
+        if self.lengths.contains(&directory.len()) { self.of.get(directory) } else { None }
     }
 
     /// The directories above a path that have a value, the furthest first, with their values.

@@ -99,8 +99,8 @@ impl PathName {
 
     /// This directory's entry of this name, which is a single component in bytes.
     pub fn join(&self, entry: &[u8]) -> Self {
-        let entry = name::to_text(entry);
-        Self(if &*self.0 == "/" { format!("/{entry}") } else { format!("{}/{entry}", self.0) }.into())
+        let above = if &*self.0 == "/" { "" } else { &*self.0 };
+        Self([above, "/", &*name::to_text(entry)].concat().into())
     }
 
     /// The text.

@@ -20,7 +20,7 @@ use crate::policy::name::PathName;
 pub(super) struct Ways {
     paths: HashMap<PathName, Step>,
     objects: HashMap<Inode, &'static str>,
-    entries: HashMap<(Inode, Vec<u8>), Step>,
+    entries: HashMap<Inode, HashMap<Vec<u8>, Step>>,
     /// What is missing first on each way.
     missing: Vec<PathBuf>,
 }
@@ -110,7 +110,8 @@ impl Ways {
             if step.is == Is::Missing {
                 self.missing.push(path.to_owned());
             }
-            self.entries.entry((parent, component.to_vec())).and_modify(closed_wins).or_insert(step);
+            let names = self.entries.entry(parent).or_default();
+            names.entry(component.to_vec()).and_modify(closed_wins).or_insert(step);
         }
         if let Some(stat) = found {
             self.objects.insert(Inode::of(stat), step.reason);
@@ -129,10 +130,7 @@ impl Ways {
 
     /// The step of this name in a directory, whatever that is called.
     pub(super) fn by_entry(&self, directory: Inode, name: &[u8]) -> Option<Step> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        self.entries.get(&(directory, name.to_vec())).copied()
+        self.entries.get(&directory)?.get(name).copied()
     }
 
     /// Why this object has to stay where it is.
