@@ -95,10 +95,9 @@ impl Turn {
 
     /// Makes room for the next request.
     pub(super) fn clear(&mut self) {
-        let (mut text, mut series) = (std::mem::take(&mut self.text), std::mem::take(&mut self.series));
-        text.clear();
-        series.clear();
-        *self = Self { text, series, ..Self::default() };
+        self.forget_text();
+        self.series.clear();
+        (self.last, self.request, self.is_single) = (None, None, false);
     }
 }
 

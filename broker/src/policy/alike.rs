@@ -115,12 +115,44 @@ pub(super) struct Alike {
     seen: Vec<u8>,
     /// How long all keys are together.
     key_bytes: usize,
+    /// The last path that was asked about with each action and type, and the answer: a loop over one file looks no further.
+    last: Vec<Last>,
     enabled: bool,
+}
+
+/// A question that was asked, and the answer.
+#[derive(Debug)]
+struct Last {
+    action: ActionId,
+    kind: ResourceKind,
+    path: String,
+    verdict: Rc<Verdict>,
 }
 
 impl Alike {
     pub(super) fn new(enabled: bool) -> Self {
-        Self { verdicts: HashMap::new(), seen: Vec::new(), key_bytes: 0, enabled }
+        Self { verdicts: HashMap::new(), seen: Vec::new(), key_bytes: 0, last: Vec::new(), enabled }
+    }
+
+    /// The answer to this very question, if no other was asked with its action and type since.
+    pub(super) fn again(&self, question: &Question<'_>) -> Option<Rc<Verdict>> {
+        let path = path_of(question)?;
+        let last = self.last.iter().find(|last| last.is_of(question))?;
+        (last.path == path).then(|| Rc::clone(&last.verdict))
+    }
+
+    /// Remembers the answer to this very question.
+    pub(super) fn note(&mut self, question: &Question<'_>, verdict: &Rc<Verdict>) {
+        let Some(path) = path_of(question).filter(|_| self.enabled) else { return };
+        let verdict = Rc::clone(verdict);
+        if let Some(last) = self.last.iter_mut().find(|last| last.is_of(question)) {
+            last.path.clear();
+            last.path.push_str(path);
+            last.verdict = verdict;
+        } else {
+            let (action, kind) = (question.action, question.resource.kind());
+            self.last.push(Last { action, kind, path: path.to_owned(), verdict });
+        }
     }
 
     /// The answer to a question of which the statements at these positions, all that can match it, see nothing else.
@@ -142,10 +174,9 @@ impl Alike {
 
     /// Writes what is seen: the action, the type, the statements, and one bit for each look of theirs.
     fn look(&mut self, question: &Question<'_>, selected: &[usize], policies: &Policies) -> Option<()> {
-        let (ResourceRef::File(path) | ResourceRef::Dir(path)) = question.resource else { return None };
+        let path = path_of(question)?;
         // Where a condition looks into a literal, what it finds depends on whether that is above the path.
-        let sees_entities = matches!(policies.horizon, Horizon::Entities(_));
-        if sees_entities || !only_looks(question.action) || !matches!(question.context, ContextRef::None) {
+        if matches!(policies.horizon, Horizon::Entities(_)) {
             return None;
         }
         self.seen.extend([question.action as u8, question.resource.kind() as u8]);
@@ -189,15 +220,29 @@ impl Alike {
     }
 }
 
-/// Whether the action leaves the host as it was, and is asked about entry by entry.
-fn only_looks(action: ActionId) -> bool {
-    matches!(
-        action,
+impl Last {
+    fn is_of(&self, question: &Question<'_>) -> bool {
+        self.action == question.action && self.kind == question.resource.kind()
+    }
+}
+
+/// The path of a question that is asked about entry by entry, with an action that leaves the host as it was.
+fn path_of<'a>(question: &Question<'a>) -> Option<&'a str> {
+    let only_looks = matches!(
+        question.action,
         ActionId::FileSystemOpen
             | ActionId::FileSystemRead
             | ActionId::FileSystemRedactedRead
             | ActionId::FileSystemStat
-    )
+    );
+    match question.resource {
+        ResourceRef::File(path) | ResourceRef::Dir(path)
+            if only_looks && matches!(question.context, ContextRef::None) =>
+        {
+            Some(path)
+        }
+        _ => None,
+    }
 }
 
 /// Looks of one condition. More of them cost more than they save.

@@ -70,7 +70,7 @@ impl Engine {
 
     /// Answers a question: permitted if a permit matches, and no forbid matches or fails.
     pub fn decide(&mut self, question: &Question<'_>) -> Rc<Verdict> {
-        if let Some(known) = self.cache.find(question) {
+        if let Some(known) = self.alike.again(question).or_else(|| self.cache.find(question)) {
             return known;
         }
         self.select(question);
@@ -82,6 +82,7 @@ impl Engine {
                 verdict
             }
         };
+        self.alike.note(question, &verdict);
         // What a whole directory shares need not be kept for each name in it.
         if !self.alike.is_near() {
             self.cache.keep(&verdict);
