@@ -25,6 +25,9 @@ pub(super) struct Turn {
     pub(super) request: Option<RequestNumber>,
     /// Whether an act was permitted that has to be recorded by itself.
     pub(super) is_single: bool,
+    /// Whether an act was permitted that changes the host. Nobody knows here which decision it waits for, so that each
+    /// that follows is on file as soon as it is made.
+    pub(super) has_effect: bool,
 }
 
 /// The request before, and how often it was repeated.
@@ -48,7 +51,8 @@ impl Turn {
 
     /// Takes a decision.
     pub(super) fn take(&mut self, decision: &Decision<'_>) {
-        if let Some(place) = Series::place(decision) {
+        self.has_effect |= decision.effect && decision.permitted;
+        if let Some(place) = Series::place(decision).filter(|_| !self.has_effect) {
             self.series.hold(decision, place, &mut self.text);
         } else {
             self.series.close(&mut self.text);
@@ -97,7 +101,8 @@ impl Turn {
     pub(super) fn clear(&mut self) {
         self.forget_text();
         self.series.clear();
-        (self.last, self.request, self.is_single) = (None, None, false);
+        (self.last, self.request) = (None, None);
+        (self.is_single, self.has_effect) = (false, false);
     }
 }
 

@@ -166,7 +166,7 @@ impl Sink for Journal {
         }
         self.record_pending();
         match &mut self.writer {
-            Some(writer) if decision.effect && decision.permitted => writer.write_out(),
+            Some(writer) if self.turn.has_effect && decision.permitted => writer.write_out(),
             Some(writer) => writer.write_out_if_large(),
             None => Ok(()),
         }

@@ -51,6 +51,26 @@ fn a_permitted_effect_is_on_file_before_it_happens() {
     assert_eq!(memory.events(), ["decision", "decision"]);
 }
 
+// A move asks `move`, `create` and, at last, `open`; then it happens.
+#[test]
+fn what_is_asked_after_a_permitted_effect_is_on_file_as_well() {
+    let (mut journal, memory) = journal();
+    journal.request(RequestNumber { frame: 1, index: 0 });
+
+    journal.before(&effect(ActionId::FileSystemMove)).unwrap();
+    journal.before(&decision("/a")).unwrap();
+    let before = memory.events();
+    journal.after(&outcome("move_file")).unwrap();
+    journal.request(RequestNumber { frame: 2, index: 0 });
+    journal.before(&decision("/b")).unwrap();
+    let next = memory.events();
+    journal.commit().unwrap();
+
+    assert_eq!(before, ["decision", "decision"]);
+    assert_eq!(next, before, "the next request has changed nothing yet");
+    assert_eq!(memory.events(), ["decision", "decision", "outcome", "decision"]);
+}
+
 #[test]
 fn sequence_numbers_have_no_gaps() {
     let (mut journal, memory) = journal();
