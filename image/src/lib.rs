@@ -187,8 +187,8 @@ fn workspace_root() -> PathBuf {
 fn inputs(package: &str) -> Vec<&'static str> {
     let own: &[&str] = match package {
         "rex-hostile" => &["tests/hostile", "hardening/acts/src", "hardening/acts/Cargo.toml"],
-        "rex-worker" => &["worker", "dns"],
-        _ => &["jail", "dns"],
+        "rex-worker" => &["jail/worker", "jail/dns"],
+        _ => &["jail"],
     };
     [SHARED, own].concat()
 }
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn an_image_is_built_anew_for_what_it_is_made_of_and_for_nothing_else() {
         for (package, folders) in [
-            ("rex-jail", &["jail", "dns", "ipc", "hardening/agreed", "hardening/inside"][..]),
-            ("rex-worker", &["worker", "dns", "ipc", "hardening/agreed", "hardening/inside"]),
+            ("rex-jail", &["jail", "ipc", "hardening/agreed", "hardening/inside"][..]),
+            ("rex-worker", &["jail/worker", "jail/dns", "ipc", "hardening/agreed", "hardening/inside"]),
             (
                 "rex-hostile",
                 &["tests/hostile", "ipc", "hardening/agreed", "hardening/inside", "hardening/acts"],

@@ -10,9 +10,9 @@ pub const HOUSES: &[&str] = &[
     "hardening/agreed/src",
     "hardening/inside/src",
     "hardening/outside/src",
-    "dns/src",
+    "jail/dns/src",
     "jail/src",
-    "worker/src",
+    "jail/worker/src",
     "broker/src",
 ];
 
