@@ -7,6 +7,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("rex-inside", &["libc", "nix", "rex-agreed", "seccompiler", "spin", "talc"]),
     ("rex-outside", &["caps", "landlock", "libc", "nix", "rex-agreed", "serde"]),
     ("rex-image", &[]),
+    ("rex-evidence", &["nix", "ring"]),
     ("rex-dns", &["rex-ipc"]),
     ("rex-worker", &["rex-agreed", "rex-dns", "rex-inside", "rex-ipc", "rustls", "rustls-pki-types"]),
     (
@@ -66,11 +67,27 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "rex-dns",
             "rex-inside",
             "rex-acts",
+            "rex-evidence",
             "ring",
             "rustls",
             "tokio",
             "reqwest",
             "openssl-sys",
+        ],
+    ),
+    // Who checks the evidence builds this alone, and who signs it is not the broker.
+    (
+        "rex-evidence",
+        &[
+            "rex-broker",
+            "rex-ipc",
+            "rex-outside",
+            "cedar-policy-core",
+            "rhai",
+            "rustls",
+            "serde",
+            "clap",
+            "tokio",
         ],
     ),
     // The worker has no script, no policy, and none of what it would need to reach anything but its broker.

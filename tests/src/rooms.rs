@@ -14,6 +14,7 @@ pub const HOUSES: &[&str] = &[
     "jail/src",
     "jail/worker/src",
     "broker/src",
+    "broker/evidence/src",
 ];
 
 /// The code that stands between a datagram of the jail and a system call, by what it does.
