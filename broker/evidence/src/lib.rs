@@ -25,3 +25,4 @@ pub mod seal;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod witness;

@@ -9,17 +9,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::arguments::{Arguments, number, text};
-use super::keys::{make_signing_key, note_in, read, signing_key, verifier_key};
+use super::keys::{key_of, make_signing_key, note_in, read, signing_key, verifier_key};
 use super::{Failure, conclude, print, printable, verifying, write_out};
 use crate::base64;
 use crate::checkpoint;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::key::{SigningKey, check_name};
+use crate::note;
 use crate::proof::{self, Proof};
 use crate::query;
 use crate::records::{blob_path, stands_for};
 use crate::seal::{Sealed, Sealer};
+use crate::witness;
 
 /// Runs `rex-audit` with the arguments behind the program's name.
 pub fn audit(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -42,7 +44,8 @@ fn run(command: &str, arguments: impl Iterator<Item = OsString>) -> Result<Strin
         "seal" => &["--key", "--log", "--follow"],
         "prune" => &["--key", "--before"],
         "check" => &["--vkey", "--vkey-file", "--record"],
-        "prove" | "consistency" | "show" | "tail" => &["--vkey", "--vkey-file"],
+        "witnessed" => &["--vkey", "--vkey-file", "--witness"],
+        "prove" | "consistency" | "show" | "tail" | "request" => &["--vkey", "--vkey-file"],
         "verify" => return verifying::run(arguments),
         _ => return Err(Failure::Usage(format!("there is no command {command}"))),
     };
@@ -55,6 +58,8 @@ fn run(command: &str, arguments: impl Iterator<Item = OsString>) -> Result<Strin
         "prove" => prove(arguments),
         "consistency" => consistency(arguments),
         "show" => show(arguments),
+        "request" => request(arguments),
+        "witnessed" => witnessed(arguments),
         _ => tail(arguments),
     }
 }
@@ -68,7 +73,7 @@ fn init(mut arguments: Arguments) -> Result<String, Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o750).create(&directory);
     made.map_err(|error| Error::system(format!("make {}", directory.display()), error))?;
     let held = Directory::open_to_write(&directory)?;
-    if held.read(checkpoint::FILE, crate::note::MOST_BYTES)?.is_some() {
+    if held.read(checkpoint::FILE, note::MOST_BYTES)?.is_some() {
         let why = format!("{} is sealed already", directory.display());
         return Err(Error::refused(why).into());
     }
@@ -184,6 +189,24 @@ fn show(mut arguments: Arguments) -> Result<String, Failure> {
     Ok("\n".to_owned())
 }
 
+fn request(mut arguments: Arguments) -> Result<String, Failure> {
+    let key = verifier_key(&mut arguments)?;
+    let directory = arguments.next("the directory of the log")?;
+    let old = number(arguments.next("the number of records that the witness knows")?.into())?;
+    arguments.end()?;
+    Ok(witness::request(&Directory::open(&directory)?, &key, old)?)
+}
+
+fn witnessed(mut arguments: Arguments) -> Result<String, Failure> {
+    let key = verifier_key(&mut arguments)?;
+    let witness = key_of(arguments.required("--witness")?)?;
+    let directory = arguments.next("the directory of the log")?;
+    let lines = read(&arguments.next("the answer of the witness")?, note::MOST_BYTES)?;
+    arguments.end()?;
+    let seconds = witness::take(&Directory::open_to_write(&directory)?, &key, &witness, &lines)?;
+    Ok(format!("witnessed: by {}, {seconds} seconds after 1970\n", witness.name()))
+}
+
 fn tail(mut arguments: Arguments) -> Result<String, Failure> {
     let key = verifier_key(&mut arguments)?;
     let directory = arguments.next("the directory of the log")?;
@@ -223,6 +246,8 @@ Usage: rex-audit COMMAND [OPTIONS] ARGUMENTS
   consistency DIR OLD NEW --vkey KEY          whether the log of one checkpoint goes on from that of another
   show DIR [N] --vkey KEY                     the checkpoint, or record N, verified
   tail DIR [COUNT] --vkey KEY                 the last records, ten unless told otherwise, verified
+  request DIR OLD --vkey KEY                  what a witness is sent that knows OLD records (add-checkpoint)
+  witnessed DIR ANSWER --witness W --vkey KEY puts the witness's answer below the checkpoint
   prune --key FILE --before N DIR             removes the entries before record N and keeps every proof
 
   --vkey-file FILE is the same as --vkey with what is in the file. NAME is that of the log, such as
