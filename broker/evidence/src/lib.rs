@@ -3,7 +3,7 @@
 //! The formats are those of C2SP: [signed notes](https://c2sp.org/signed-note),
 //! [checkpoints](https://c2sp.org/tlog-checkpoint), [tiles](https://c2sp.org/tlog-tiles),
 //! [proofs](https://c2sp.org/tlog-proof) and [cosignatures](https://c2sp.org/tlog-cosignature). `docs/evidence.md` says
-//! how an operator uses it, `docs/adr/0013-the-log-is-sealed-by-another-program.md` why it is not part of the broker.
+//! how an operator uses it, `docs/adr/0016-the-log-is-sealed-by-another-program.md` why it is not part of the broker.
 
 #![forbid(unsafe_code)]
 

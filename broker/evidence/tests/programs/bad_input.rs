@@ -180,6 +180,25 @@ fn a_full_disk_leaves_what_was_sealed() {
 }
 
 #[test]
+fn a_disk_that_cannot_be_written_to_is_named_and_can_be_verified() {
+    let place = place();
+    fs::create_dir(place.path("fixed")).unwrap();
+    place.records(400);
+    let script = "mount -t tmpfs -o mode=750 tmpfs fixed && cp -r log/. fixed && mount -o remount,ro fixed && \
+        \"$0\" seal --key key --log audit.jsonl fixed; status=$?; \"$1\" fixed --vkey-file log.vkey; echo $status $?; umount fixed";
+    let programs = [env!("CARGO_BIN_EXE_rex-audit"), env!("CARGO_BIN_EXE_rex-verify")];
+
+    let ran = place.run("unshare", &["-m", "sh", "-c", script, programs[0], programs[1]]);
+
+    if ran.output.is_empty() {
+        eprintln!("SKIPPED: a read-only disk, because no file system can be mounted: {}", ran.errors.trim());
+        return;
+    }
+    assert!(ran.errors.contains("Read-only file system"), "{}", ran.errors);
+    assert!(ran.output.contains("verified: 300 records") && ran.output.ends_with("74 0\n"), "{}", ran.output);
+}
+
+#[test]
 fn wrong_command_lines_say_so() {
     let place = place();
     for arguments in [

@@ -161,3 +161,34 @@ fn a_file_that_is_cut_while_it_is_followed_is_named() {
     assert!(String::from_utf8_lossy(&ended.stderr).contains("was cut to"));
     assert_eq!(place.verify(&[]).status, 0);
 }
+
+// As the disk of a host that goes on: what a crash of the host leaves is tried in the unit tests of sealing.
+#[test]
+fn a_kill_at_any_moment_leaves_a_whole_log_and_the_next_call_goes_on() {
+    let place = Place::new();
+    place.init();
+    place.sealed(300);
+    let (mut size, mut killed) = (300, 0);
+
+    for round in 0..40_u32 {
+        size += 400;
+        place.records(size);
+        let mut sealer = Command::new(env!("CARGO_BIN_EXE_rex-audit"))
+            .args(["seal", "--key", "key", "--log", "audit.jsonl", "log"])
+            .current_dir(&place.0)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(u64::from(round) * 700));
+        sealer.kill().unwrap();
+        killed += u32::from(!sealer.wait().unwrap().success());
+
+        let verified = place.verify(&[]);
+        assert_eq!(verified.status, 0, "{}", verified.errors);
+        if round % 4 == 3 {
+            assert_eq!(place.seal().status, 0);
+            assert!(place.verify(&[]).output.starts_with(&format!("verified: {size} records")));
+        }
+    }
+    assert!(killed > 0, "none was killed before its end");
+}

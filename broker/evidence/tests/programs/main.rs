@@ -6,4 +6,5 @@ mod commands;
 mod peers;
 mod place;
 mod random;
+mod speed;
 mod witness;

@@ -1,0 +1,96 @@
+//! Does the page on evidence take an operator from nothing to a sealed log and a proof, with the records of real runs?
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rex_tests::program;
+use rex_tests::scratch::Scratch;
+
+/// The lines of the page's `sh` blocks.
+fn commands() -> Vec<String> {
+    let page = fs::read_to_string(program::checkout().join("docs/evidence.md")).expect("there is a page");
+    let mut commands = Vec::new();
+    let mut in_block = false;
+    for line in page.lines() {
+        match line {
+            "```sh" => in_block = true,
+            "```" => in_block = false,
+            command if in_block && !command.is_empty() => commands.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    commands
+}
+
+/// Where the two programs are, built from the present source beside the broker.
+fn programs() -> PathBuf {
+    let beside = program::path().parent().expect("a program is in a directory").to_owned();
+    let target = beside.parent().expect("a profile has a directory").to_owned();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--package", "rex-evidence", "--bins", "--target-dir"])
+        .arg(&target)
+        .current_dir(program::checkout())
+        .stdin(Stdio::null())
+        .status()
+        .expect("cargo can be run");
+    assert!(built.success(), "rex-audit and rex-verify cannot be built");
+    target.join("debug")
+}
+
+fn run(command: &str, directory: &Path, path: &str) -> Output {
+    Command::new("bash")
+        .args(["-e", "-c", command])
+        .current_dir(directory)
+        .env("PATH", path)
+        .env("XDG_STATE_HOME", directory)
+        .stdin(Stdio::null())
+        .output()
+        .expect("there is a shell")
+}
+
+#[test]
+fn the_page_leads_from_nothing_to_a_sealed_log_and_a_proof() {
+    let scratch = Scratch::new();
+    let here = scratch.path();
+    let broker = program::path().parent().expect("a program is in a directory");
+    let path = format!(
+        "{}:{}:{}",
+        broker.display(),
+        programs().display(),
+        std::env::var("PATH").expect("there is one")
+    );
+    let examples =
+        format!("mkdir examples && cp -r {}/examples/host-report examples/", program::checkout().display());
+    assert!(run(&examples, here, &path).status.success());
+    let mut told = Vec::new();
+
+    for command in commands() {
+        let output = run(&command, here, &path);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{command}: {errors}");
+        told.push((command, String::from_utf8_lossy(&output.stdout).into_owned(), errors));
+    }
+
+    let of = |words: &str| -> &(String, String, String) {
+        told.iter().find(|(command, ..)| command.starts_with(words)).unwrap_or_else(|| panic!("no {words}"))
+    };
+    // The records are the broker's own, and the proof is for one of them.
+    let log = fs::read_to_string(here.join("evidence/audit.jsonl")).expect("runs leave a record");
+    let count = log.lines().count();
+    assert!(count > 20, "only {count} records");
+    assert!(
+        of("rex-verify evidence/log")
+            .1
+            .contains(&format!("verified: {count} records of audit.example.org/host-17"))
+    );
+    let third = log.lines().nth(2).expect("there are three");
+    assert!(
+        of("rex-audit check").1.contains("holds: record 2 of") && of("rex-audit check").1.contains(third)
+    );
+    assert!(of("rex-audit consistency").1.starts_with("consistent: "));
+    assert!(log.contains("\"decision\":\"deny\""), "there is something to change");
+    assert!(of("! rex-audit seal").2.contains("is the first that is not what its tile was sealed with"));
+    assert!(of("! rex-verify changed/log --vkey-file log.vkey --log").2.contains("is not what was sealed"));
+    assert!(told.last().expect("there are commands").2.contains("missing"));
+}
