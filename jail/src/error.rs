@@ -236,8 +236,8 @@ pub fn kind_of(error: &EvalAltResult) -> ErrorKind {
 /// `printed` is how a value is printed.
 ///
 /// # Source
-/// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text with the
-/// position a second time, and what passed through a script function the engine's text, but for [`text_of`]. Of a map that
+/// The forms are Rex's: an error map gives `source: kind: message`, any other thrown value the engine's text, for Rex with
+/// the position a second time, and what passed through a script function the engine's text, but for [`text_of`]. Of a map that
 /// is none of the SDK's errors Rex keeps three keys at most, and that only where it was thrown outside of functions; here
 /// it is told as from within one. The kinds of the network's errors have no name there.
 pub fn message_of_run(
@@ -246,20 +246,23 @@ pub fn message_of_run(
     error: &EvalAltResult,
 ) -> String {
     match error {
-        EvalAltResult::ErrorRuntime(value, position) => match value.as_map_ref() {
-            Ok(map) if rex_compat || is_of_the_sdk(&map) => {
-                let kind = map.get("kind").filter(|kind| !rex_compat || !family::is_unknown_to_rex(kind));
-                format!("{}{}", describe_map_as(&map, kind.and_then(kind_name)), in_parentheses(*position))
+        EvalAltResult::ErrorRuntime(value, position) => {
+            let position = in_parentheses(*position);
+            // Rex writes it behind the engine's text, which has it already.
+            let positions = if rex_compat { position.repeat(2) } else { position.clone() };
+            match value.as_map_ref() {
+                Ok(map) if rex_compat || is_of_the_sdk(&map) => {
+                    let kind = map.get("kind").filter(|kind| !rex_compat || !family::is_unknown_to_rex(kind));
+                    format!("{}{position}", describe_map_as(&map, kind.and_then(kind_name)))
+                }
+                Ok(_) => format!("Runtime error: {}{positions}", printed(value)),
+                Err(_) if value.is_array() || value.type_name().starts_with("rex_") => {
+                    format!("Runtime error: {}{positions}", printed(value))
+                }
+                Err(_) if rex_compat => format!("{error}{position}"),
+                Err(_) => error.to_string(),
             }
-            Ok(_) => {
-                let twice = in_parentheses(*position).repeat(2);
-                format!("Runtime error: {}{twice}", printed(value))
-            }
-            Err(_) if value.is_array() || value.type_name().starts_with("rex_") => {
-                format!("Runtime error: {}{}", printed(value), in_parentheses(*position).repeat(2))
-            }
-            Err(_) => format!("{error}{}", in_parentheses(*position)),
-        },
+        }
         EvalAltResult::ErrorTerminated(token, position) => match token.clone().try_cast::<Termination>() {
             Some(termination) => {
                 format!("Script terminated: {}{}", termination.reason, in_parentheses(*position))
@@ -269,8 +272,29 @@ pub fn message_of_run(
             }
             None => error.to_string(),
         },
-        _ => text_of(error),
+        _ if rex_compat || matches!(error.unwrap_inner(), EvalAltResult::ErrorRuntime(..)) => text_of(error),
+        _ => with_short_names(&error.to_string()),
     }
+}
+
+/// The engine's text of an error, in which types have the names of the table and not those that Rust has for them.
+///
+/// Only for texts that are the engine's own: in what a script throws, nothing is a type.
+fn with_short_names(text: &str) -> String {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | ':');
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("rust_s") {
+        let (before, behind) = rest.split_at(start);
+        let (path, behind) = behind.split_at(behind.find(|c| !is_part(c)).unwrap_or(behind.len()));
+        let last = path.rsplit("::").next().unwrap_or(path);
+        short.push_str(before);
+        // What Rex counts references to has that in its name.
+        short.push_str(if last == path { path } else { last.strip_prefix("Rc").unwrap_or(last) });
+        rest = behind;
+    }
+    short.push_str(rest);
+    short
 }
 
 /// The engine's text of an error, in which an error map of the SDK's reads `source: kind: message`.

@@ -2,11 +2,25 @@
 
 use rhai::{Dynamic, Engine};
 
+use crate::commands::cat::CatFlag;
+use crate::commands::cp::CpFlag;
+use crate::commands::du::DuFlag;
+use crate::commands::find_files::GlobFlag;
+use crate::commands::grep::GrepFlag;
+use crate::commands::ls::LsFlag;
+use crate::commands::mkdir::MkdirFlag;
+use crate::commands::mv::MvFlag;
+use crate::commands::rm::RmFlag;
+use crate::commands::sed::SedFlag;
+use crate::commands::seq::SeqFlag;
+use crate::commands::tail::TailFlag;
+use crate::commands::wc::WcFlag;
+use crate::commands::write::WriteFlag;
 use crate::content::elf::ElfInfo;
 use crate::content::gzip::GzipInfo;
-use crate::datetime::DateTime;
+use crate::datetime::{DateTime, DateTimeFormat};
 use crate::disk::activity::{CpuStats, DeviceStats, IoStatSnapshot};
-use crate::disk::file_systems::{Filesystem, Filesystems};
+use crate::disk::file_systems::{Filesystem, Filesystems, Unit};
 use crate::error::family::{Disks, Kind, Network as NetworkFamily, Processes, SystemInfo};
 use crate::error::{CommonErrorKind, IoErrorKind};
 use crate::file_system::dir::DirHandle;
@@ -15,6 +29,7 @@ use crate::file_system::entry::DirEntry;
 use crate::file_system::file::{FileHandle, Match, WordCount};
 use crate::file_system::link::SymlinkHandle;
 use crate::file_system::metadata::{Metadata, Ownership, type_name};
+use crate::file_system::options::{Builder, DirConfig, SizeRange, SizeUnit};
 use crate::network::client::{Request, Response};
 use crate::network::connections::{Endpoint, InternetConnection, NetworkProtocol, TcpState};
 use crate::network::interfaces::Network;
@@ -35,7 +50,9 @@ use crate::sysinfo::parameters::{SysctlEntry, SysctlManager};
 use crate::sysinfo::slab::{SlabEntry, SlabInfo, SlabSummary};
 use crate::sysinfo::statistics::{CpuTime, KernelStats, milliseconds};
 use rex_ipc::file_system::EntryType;
+use rex_ipc::network::Protocol;
 use rex_ipc::process_system::Signal;
+use rex_ipc::runtime::MetricUnit;
 
 /// An object that reads well.
 trait Readable: Clone + 'static {
@@ -181,6 +198,58 @@ readable! {
     TcpState, |state| state.name().to_owned();
     UnixProtocol, |protocol| protocol.name().to_owned();
     UnixSocketState, |state| state.name().to_owned();
+    SizeUnit, |unit| unit.name().to_owned();
+    Unit, |unit| unit.name().to_owned();
+    MetricUnit, |unit| unit.name().to_owned();
+    Protocol, |protocol| match protocol {
+        Protocol::Either => "AUTO".to_owned(),
+        other => constant_name(other).to_uppercase(),
+    };
+    DateTimeFormat, |format| constant_name(format).to_uppercase();
+    CatFlag, |flag| constant_name(flag);
+    CpFlag, |flag| constant_name(flag);
+    DuFlag, |flag| constant_name(flag);
+    GlobFlag, |flag| match flag {
+        GlobFlag::Type(kind) => constant_name(kind),
+        other => constant_name(other),
+    };
+    GrepFlag, |flag| constant_name(flag);
+    LsFlag, |flag| constant_name(flag);
+    MkdirFlag, |flag| constant_name(flag);
+    MvFlag, |flag| constant_name(flag);
+    RmFlag, |flag| constant_name(flag);
+    SedFlag, |flag| constant_name(flag);
+    SeqFlag, |flag| constant_name(flag);
+    TailFlag, |flag| match flag {
+        TailFlag::Count(lines) => format!("n({lines})"),
+        other => constant_name(other),
+    };
+    WcFlag, |flag| constant_name(flag);
+    WriteFlag, |flag| constant_name(flag);
+    DirConfig, |config| of_path("DirConfig", config);
+    Builder<DirConfig>, |builder| of_path("DirConfigBuilder", &builder.0);
+    SizeRange, |range| {
+        let side = |word: &str, bytes: Option<rhai::INT>| bytes.map(|bytes| format!(" {word} {}", counted(bytes, "byte")));
+        let sides = [side("from", range.min_bytes), side("to", range.max_bytes)];
+        format!("sizes{}", sides.into_iter().flatten().collect::<String>())
+    };
+}
+
+/// The name that a constant has in scripts, from that of its variant: `ignore_case` for `IgnoreCase`, `range(1, 2)` for
+/// `Range(1, 2)`. A test holds every constant to it.
+fn constant_name(value: &impl std::fmt::Debug) -> String {
+    let mut name = String::new();
+    for character in format!("{value:?}").chars() {
+        if character.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(character.to_ascii_lowercase());
+    }
+    name
+}
+
+fn of_path(name: &str, config: &DirConfig) -> String {
+    config.path.as_ref().map_or_else(|| name.to_owned(), |path| format!("{name} of {path}"))
 }
 
 fn of_kind(name: &str, kind: EntryType) -> String {
@@ -197,6 +266,10 @@ fn counted(number: rhai::INT, of: &str) -> String {
 
 /// The permission bits of a mode, without those of the type.
 const MODE_BITS: rhai::INT = 0o7777;
+
+#[cfg(test)]
+#[path = "forms/constants.rs"]
+mod constants;
 
 #[cfg(test)]
 mod tests {
@@ -408,6 +481,7 @@ mod tests {
             include_str!("datetime.rs"),
             include_str!("sdk/process.rs"),
             include_str!("sdk/service.rs"),
+            include_str!("sdk/options.rs"),
         ];
         let own = include_str!("forms.rs");
         let mut found = 0;
@@ -415,6 +489,14 @@ mod tests {
             for rest in source.split("type_name::<").skip(1) {
                 let (kind, name) = rest.split_once(">(\"").unwrap_or(("", ""));
                 if name.split('"').next().unwrap_or_default().contains("::") {
+                    assert!(own.contains(&format!("\n    {kind}, |")), "{kind}");
+                    found += 1;
+                }
+            }
+            // With `kind` go the finished options and their builder.
+            for rest in source.split("kind.start::<").skip(1) {
+                let (kind, name) = rest.split_once(">(registrar, ").unwrap_or(("", ""));
+                if name.split(')').next().unwrap_or_default().contains("::") {
                     assert!(own.contains(&format!("\n    {kind}, |")), "{kind}");
                     found += 1;
                 }

@@ -178,18 +178,18 @@ mod tests {
     #[test]
     fn errors_become_messages_in_the_known_forms() {
         for (script, text) in [
-            (r#"throw "bad""#, "Runtime error: bad (line 1, position 1) (line 1, position 1)"),
-            ("throw", "Runtime error (line 1, position 1) (line 1, position 1)"),
-            ("throw 42", "Runtime error: 42 (line 1, position 1) (line 1, position 1)"),
-            ("throw [1, 2]", "Runtime error: [1, 2] (line 1, position 1) (line 1, position 1)"),
-            ("throw #{}", "Runtime error: #{} (line 1, position 1) (line 1, position 1)"),
+            (r#"throw "bad""#, "Runtime error: bad (line 1, position 1)"),
+            ("throw", "Runtime error (line 1, position 1)"),
+            ("throw 42", "Runtime error: 42 (line 1, position 1)"),
+            ("throw [1, 2]", "Runtime error: [1, 2] (line 1, position 1)"),
+            ("throw #{}", "Runtime error: #{} (line 1, position 1)"),
             (
                 r#"throw #{source: "Mine", kind: "text", message: "m"}"#,
-                "Runtime error: #{\"kind\": \"text\", \"message\": \"m\", \"source\": \"Mine\"} (line 1, position 1) (line 1, position 1)",
+                "Runtime error: #{\"kind\": \"text\", \"message\": \"m\", \"source\": \"Mine\"} (line 1, position 1)",
             ),
             (
                 r#"throw #{code: 5, msg: "disk web7 is full"};"#,
-                "Runtime error: #{\"code\": 5, \"msg\": \"disk web7 is full\"} (line 1, position 1) (line 1, position 1)",
+                "Runtime error: #{\"code\": 5, \"msg\": \"disk web7 is full\"} (line 1, position 1)",
             ),
             ("let n = 0;\nn / n", "Division by zero: 0 / 0 (line 2, position 3)"),
             ("info(5)", "Function not found: info (i64) (line 1, position 1)"),
@@ -213,6 +213,48 @@ mod tests {
         ] {
             assert_eq!(Bench::new().failure(script), text, "{script}");
         }
+    }
+
+    // Rex writes the place behind the engine's text, which has it already.
+    #[test]
+    fn what_is_thrown_has_its_place_once_and_twice_for_rex() {
+        let once = " (line 1, position 1)";
+        for (script, text) in [
+            (r#"throw "bad""#, "Runtime error: bad"),
+            ("throw", "Runtime error"),
+            ("throw 42", "Runtime error: 42"),
+            ("throw [1, 2]", "Runtime error: [1, 2]"),
+        ] {
+            assert_eq!(Bench::new().failure(script), format!("{text}{once}"), "{script}");
+            assert_eq!(Bench::new().like_rex().failure(script), format!("{text}{once}{once}"), "{script}");
+        }
+    }
+
+    // In the engine's texts types have the names of the table; for Rex those that Rust has for them.
+    #[test]
+    fn errors_name_types_as_the_table_does() {
+        let long = "rust_sdk_common_utils::types::datetime::DateTime";
+        let dir = r#"DirConfig().path("/").build().open(OpenDirOptions().build())"#;
+        let of_dir = format!("{dir}.colour");
+        for (script, named, short) in [
+            ("now().yaer", long, "DateTime"),
+            ("let d = now(); d.yaer = 1", long, "DateTime"),
+            ("info(now())", long, "DateTime"),
+            ("info([now()][0])", long, "DateTime"),
+            ("fn f() { now().yaer } f()", long, "DateTime"),
+            (of_dir.as_str(), "rust_safe_io::dir::common::RcDirHandle", "DirHandle"),
+        ] {
+            let here = Bench::new().failure(script);
+            let rex = Bench::new().like_rex().failure(script);
+
+            assert!(rex.contains(named), "{script}: {rex}");
+            assert_eq!(here, rex.replace(named, short), "{script}");
+        }
+        // What a script throws is its own.
+        let thrown = format!("throw \"no {long}\"");
+        assert!(Bench::new().failure(&thrown).contains(long));
+        let thrown = format!("fn f() {{ {thrown} }} f()");
+        assert!(Bench::new().failure(&thrown).contains(long));
     }
 
     #[test]

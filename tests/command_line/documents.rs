@@ -51,7 +51,7 @@ fn the_human_form_is_the_output_and_a_newline() {
     assert_eq!((ended.text(), ended.stderr.as_str()), ("42\n", ""));
     assert_eq!((silent.text(), silent.stderr.as_str()), ("", ""));
     assert_eq!(wrong.text(), "");
-    assert_eq!(wrong.stderr, "error: Runtime error: bad (line 1, position 1) (line 1, position 1)\n");
+    assert_eq!(wrong.stderr, "error: Runtime error: bad (line 1, position 1)\n");
 }
 
 #[test]

@@ -37,6 +37,16 @@ pub struct Unit {
     pub bytes: u64,
 }
 
+impl Unit {
+    /// Every unit by its name in the script.
+    pub const ALL: [(&'static str, u64); 3] = [("BYTES", 1), ("KILOBYTES", 1 << 10), ("MEGABYTES", 1 << 20)];
+
+    /// The name in the script.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, bytes)| *bytes == self.bytes).map_or("Unit", |(name, _)| name)
+    }
+}
+
 /// A mounted file system; sizes are in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filesystem {

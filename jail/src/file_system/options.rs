@@ -254,6 +254,24 @@ pub struct SizeRange {
     pub max_bytes: Option<INT>,
 }
 
+impl SizeUnit {
+    /// Every unit by its name in the script.
+    pub const ALL: [(&'static str, INT); 7] = [
+        ("BYTES", 1),
+        ("KILOBYTES", 1_000),
+        ("KIBIBYTES", 1 << 10),
+        ("MEGABYTES", 1_000_000),
+        ("MEBIBYTES", 1 << 20),
+        ("GIGABYTES", 1_000_000_000),
+        ("GIBIBYTES", 1 << 30),
+    ];
+
+    /// The name in the script.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, bytes)| *bytes == self.bytes).map_or("SizeUnit", |(name, _)| name)
+    }
+}
+
 impl SizeRange {
     /// A range from numbers of a unit. What is too large for a script integer is as large as one can be.
     pub fn new(min: Option<INT>, max: Option<INT>, unit: SizeUnit) -> Self {

@@ -115,7 +115,7 @@ fn register_file_systems(registrar: &mut Registrar<'_>) {
 
 fn register_units(registrar: &mut Registrar<'_>) {
     registrar.type_name::<Unit>("Unit");
-    for (name, bytes) in [("BYTES", 1), ("KILOBYTES", 1 << 10), ("MEGABYTES", 1 << 20)] {
+    for (name, bytes) in Unit::ALL {
         let entry = Entry {
             module: "Unit",
             name,

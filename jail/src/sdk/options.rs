@@ -34,7 +34,7 @@ fn register_dir(registrar: &mut Registrar<'_>) {
     let kind = kind!("OpenDirOptions");
     kind.start::<OpenDirOptions>(registrar, kind.name);
     registrar.setter(
-        kind.setter("create", kind.bool, "Makes the directory when it is missing."),
+        kind.setter("create", kind.bool, "Makes the directory."),
         |builder: &mut Builder<OpenDirOptions>, wanted: bool| builder.0.create = wanted,
     );
     registrar.setter(
@@ -175,15 +175,7 @@ fn register_find(registrar: &mut Registrar<'_>) {
 fn register_sizes(registrar: &mut Registrar<'_>) {
     registrar.type_name::<SizeUnit>("SizeUnit");
     registrar.type_name::<SizeRange>("SizeRange");
-    for (name, bytes) in [
-        ("BYTES", 1),
-        ("KILOBYTES", 1_000),
-        ("KIBIBYTES", 1 << 10),
-        ("MEGABYTES", 1_000_000),
-        ("MEBIBYTES", 1 << 20),
-        ("GIGABYTES", 1_000_000_000),
-        ("GIBIBYTES", 1 << 30),
-    ] {
+    for (name, bytes) in SizeUnit::ALL {
         let entry = Entry {
             module: "SizeUnit",
             name,
