@@ -6,7 +6,7 @@ use rex_tests::program;
 use rex_tests::scratch::Scratch;
 
 /// Lines, what is offered at their end, and what is not.
-const LINES: [(&str, &[&str], &[&str]); 11] = [
+const LINES: [(&str, &[&str], &[&str]); 15] = [
     ("", &["run", "doctor", "policy", "sdk", "config", "protocol", "completions"], &["check", "show"]),
     ("pol", &["policy"], &["protocol"]),
     ("policy ", &["check", "explain", "schema"], &["run", "list"]),
@@ -17,6 +17,10 @@ const LINES: [(&str, &[&str], &[&str]); 11] = [
     ("sdk show ca", &["cat"], &["ls"]),
     ("run x.rhai --policy-mode s", &["standard", "strict"], &["rex"]),
     ("run x.rhai --color ", &["auto", "always", "never"], &[]),
+    ("run x.rhai --require ", &["core", "strict", "max"], &["auto"]),
+    ("doctor --require st", &["strict"], &["core"]),
+    ("manual ", &["run", "policy", "doctor", "sdk"], &[]),
+    ("manual pol", &["policy"], &["protocol"]),
     ("completions ", &["bash", "fish", "zsh"], &[]),
 ];
 
@@ -95,6 +99,32 @@ fn fish_completes_commands_options_and_values() {
         // Behind a tab stands what a word means.
         offered.iter().filter_map(|offer| offer.split('\t').next().map(str::to_owned)).collect()
     });
+}
+
+/// Scripts, also such as have a space in their name, and the directories that may hold some.
+#[test]
+fn bash_offers_scripts_where_one_is_run() {
+    let scratch = installed("bash", "completions");
+    scratch.file("check.rhai", "");
+    scratch.file("two words.rhai", "");
+    std::fs::create_dir(scratch.path().join("scripts")).expect("a directory can be made");
+    let offered =
+        |line: &str| words(Command::new("bash").args(["--norc", "-c", ASK_BASH]).env("LINE", line), &scratch);
+
+    assert_eq!(offered("rex-broker run "), ["check.rhai", "two words.rhai", "scripts"]);
+    assert_eq!(offered("rex-broker run ch"), ["check.rhai"]);
+    assert!(offered("rex-broker run --dry").contains(&"--dry-run".to_owned()));
+    assert!(offered("rex-broker run check.rhai --dry").contains(&"--dry-run".to_owned()));
+}
+
+#[test]
+fn fish_offers_scripts_where_one_is_run() {
+    let scratch = installed("fish", "completions.fish");
+    scratch.file("check.rhai", "");
+
+    let ask = "source completions.fish; complete -C 'rex-broker run '";
+    let offered = words(Command::new("fish").args(["--no-config", "-c", ask]), &scratch);
+    assert!(offered.iter().any(|offer| offer.split('\t').next() == Some("check.rhai")), "{offered:?}");
 }
 
 // zshzle(1), zshcompsys(1): completion works within the line editor alone, which wants a terminal. The line is in the editor

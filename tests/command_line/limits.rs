@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rex_broker::front::cli::MIN_MEMORY_MIB;
 use rex_tests::runs::{Ended, Run};
 use rex_tests::tree::Tree;
 
@@ -228,7 +229,7 @@ fn memory() {
         Run::of(script).options(["--memory", mib]).finish()
     };
 
-    let beyond = with("1");
+    let beyond = with("2");
     let ended = Run::of("info(\"called\");\ninfo(\"again\"); let a = []; loop { a.push(\"x\"); }")
         .options(["--memory", "16"])
         .finish();
@@ -239,6 +240,19 @@ fn memory() {
     assert_eq!(ended.jail_end(), "arena");
     assert!(ended.message().ends_with("limit reached: memory of 16 MiB (line 2)"), "{}", ended.message());
     assert!(ended.records().iter().any(|record| record["limit"] == "memory" && record["value"] == 16));
+}
+
+// The smallest that the command line takes is enough for a jail and a short script.
+#[test]
+fn the_least_memory_is_enough_to_begin_with() {
+    let with = |mib: u64| {
+        let mib = mib.to_string();
+        Run::of("info(`${6 * 7}`); [1, 2].map(|x| x * 2)").options(["--memory", mib.as_str()]).finish()
+    };
+
+    assert_eq!(with(MIN_MEMORY_MIB).code(), Some(0), "{}", with(MIN_MEMORY_MIB).text());
+    let less = with(MIN_MEMORY_MIB - 1);
+    assert_eq!(less.code(), Some(64), "{}", less.text());
 }
 
 #[test]

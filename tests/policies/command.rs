@@ -384,19 +384,57 @@ fn questions_that_make_no_sense_are_answered_with_what_would() {
         (&["-a", "read", "-r", "file_system::File::\"/a\"", "--resource-type", "Dir"], "something else"),
         (&["-a", "read", "-r", "/a", "--context", "{}"], "has no context"),
         (&["-a", "move", "-r", "/a"], "comes with a context"),
-        (&["-a", "move", "-r", "/a", "--context", "{"], "--context is not what it should be"),
+        (&["-a", "move", "-r", "/a", "--context", "{"], "--context is not of the form"),
         (
             &["-a", "move", "-r", "/a", "--context", r#"{"destination":{"path":"/b","name":"c"}}"#],
             "are the parts",
         ),
-        (&["-a", "execute", "-r", "/a", "--context", r#"{"user":{}}"#], "--context is not what it should be"),
+        (
+            &["-a", "execute", "-r", "/a", "--context", r#"{"user":{}}"#],
+            "--context is not of the form '{\"arguments\"",
+        ),
         (&["-a", "kill", "-r", "42"], "give --process"),
         (&["-a", "kill", "-r", "sshd", "--process", "{}"], "--process is not"),
+        (
+            &["-a", "kill", "-r", "5", "--process", "5"],
+            "of the form '{\"name\":…,\"username\":…,\"command\":…}'",
+        ),
         (&["-a", "read", "-r", "/a", "--process", "{}"], "--process is for"),
         (&["-a", "read", "-r", "/a", "--principal", "User::\"x"], "is no user"),
     ] {
         let said = asked(words);
         assert!(said.starts_with("error: ") && said.contains(reason), "{words:?}: {said}");
+    }
+}
+
+/// Who asks for JSON reads JSON, also where there is no answer.
+#[test]
+fn with_json_there_is_a_document_whatever_is_wrong() {
+    let scratch = Scratch::new();
+    scratch.file("site.cedar", READ_LOGS);
+    scratch.file("bad.cedar", "permit(principal, action, resource");
+
+    let check = policy(scratch.path(), &["check", "missing.cedar", "--json"]);
+    let findings = json(&check);
+    assert_eq!((check.code, findings.as_array().map(Vec::len)), (66, Some(1)));
+    assert_eq!(findings[0]["severity"], "error");
+    assert_eq!(findings[0]["file"], "missing.cedar");
+    assert_eq!(
+        findings[0]["message"],
+        "cannot read policy missing.cedar: No such file or directory (os error 2)"
+    );
+    for (code, words) in [
+        (65, &["-p", "bad.cedar", "-a", "read", "-r", "/a"][..]),
+        (66, &["-p", "missing.cedar", "-a", "read", "-r", "/a"]),
+        (64, &["-p", "site.cedar", "-a", "raed", "-r", "/a"]),
+    ] {
+        let said = policy(scratch.path(), &[&["explain", "--json"], words].concat());
+        let document = json(&said);
+        assert_eq!(said.code, code, "{words:?}");
+        assert!(document["error"].as_str().is_some_and(|error| !error.is_empty()), "{document}");
+        let findings = document["findings"].as_array().expect("it is a list");
+        assert_eq!(findings.is_empty(), code == 64, "{document}");
+        assert!(said.stderr.starts_with("error: ") || said.stderr.contains("error"), "{}", said.stderr);
     }
 }
 

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use rex_ipc::action::ActionId;
 
 use crate::front::cli::command;
-use crate::front::reference;
+use crate::front::{manual, reference};
 use crate::policy::KINDS;
 use crate::result::Exit;
 
@@ -34,12 +34,33 @@ fn script(shell: Shell) -> String {
     match shell {
         // clap_complete 4.6.11 finds a command under one name and looks for its words under another, as soon as the
         // program's name has a hyphen (clap-rs/clap#6421): below the first word nothing would be completed.
-        Shell::Bash => script.replace("rex__subcmd__broker__", "rex__broker__"),
+        Shell::Bash => with_scripts(&script.replace("rex__subcmd__broker__", "rex__broker__")),
         // For fish it leaves out what stands without an option before it.
-        Shell::Fish => script + &positional_values(&grammar),
+        Shell::Fish => script + &positional_values(&grammar) + FISH_SCRIPTS,
         _ => script,
     }
 }
+
+/// The lines for bash with scripts as the first word of `run`, where clap_complete has options and nothing else.
+fn with_scripts(script: &str) -> String {
+    let Some((before, run)) = script.split_once("\n        rex__broker__subcmd__run)\n") else {
+        return script.to_owned();
+    };
+    format!("{before}\n        rex__broker__subcmd__run)\n{BASH_SCRIPTS}{run}")
+}
+
+/// bash(1), Programmable Completion: names of scripts and directories, one a line, so that a space in one ends no name. Where
+/// there are none, bash offers every file.
+const BASH_SCRIPTS: &str = r#"            if [[ ${cur} != -* && ${COMP_CWORD} -eq 2 ]] ; then
+                local IFS=$'\n'
+                compopt -o filenames 2>/dev/null
+                COMPREPLY=( $(compgen -f -X '!*.rhai' -- "${cur}") $(compgen -d -- "${cur}") )
+                return 0
+            fi
+"#;
+
+/// fish, complete(1): names that end so come first.
+const FISH_SCRIPTS: &str = "complete -c rex-broker -n \"__fish_rex_broker_using_subcommand run\" -k -a \"(__fish_complete_suffix .rhai)\"\n";
 
 /// Lines for fish, complete(1): the values of words that belong to no option, such as the NAME of `sdk show`.
 fn positional_values(grammar: &Command) -> String {
@@ -73,7 +94,15 @@ fn with_values(command: Command) -> Command {
     let actions: BTreeSet<&str> = ActionId::ALL.iter().map(|action| action.name()).collect();
     let types = KINDS.map(|kind| last_word(kind.type_name()));
     let names = reference::reference().names();
-    command
+    let require = |grammar: Command| {
+        grammar.mut_arg("require", |require| require.value_parser(PossibleValuesParser::new(LEVELS)))
+    };
+    require(command)
+        .mut_subcommand("run", require)
+        .mut_subcommand("doctor", require)
+        .mut_subcommand("manual", |manual| {
+            manual.mut_arg("words", |words| words.value_parser(PossibleValuesParser::new(manual::words())))
+        })
         .mut_subcommand("policy", |policy| {
             policy.mut_subcommand("explain", |explain| {
                 explain
@@ -95,6 +124,9 @@ fn last_word(name: &str) -> &str {
 
 const PROGRAM: &str = "rex-broker";
 
+/// The levels of `--require`; what can be added to one or taken away from it, nobody types by heart.
+const LEVELS: [&str; 3] = ["core", "strict", "max"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +136,7 @@ mod tests {
     fn what_fish_is_given_to_complete_is_plain_words() {
         let lines = positional_values(&with_values(command()));
 
-        assert!(lines.lines().count() >= 2, "{lines}");
+        assert!(lines.lines().count() >= 3, "{lines}");
         for line in lines.lines() {
             let (_, words) = line.split_once(" -a \"").unwrap();
             let is_plain =

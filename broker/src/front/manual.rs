@@ -1,5 +1,6 @@
 //! The manual pages, printed as man(1) reads them.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use crate::result::Exit;
@@ -21,6 +22,11 @@ pub fn print(words: &[String]) -> u8 {
             Exit::OutputNotWritten.code(false)
         }
     }
+}
+
+/// Every word that stands in the name of a page, behind that of the program: `policy` and `check`.
+pub(super) fn words() -> BTreeSet<&'static str> {
+    PAGES.iter().flat_map(|(name, _)| name.split('-').skip(2)).collect()
 }
 
 fn page(name: &str) -> Option<&'static str> {

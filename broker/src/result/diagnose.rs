@@ -28,6 +28,13 @@ pub enum Unknown<'t> {
         /// The constant.
         name: &'t str,
     },
+    /// A property of a value.
+    Property {
+        /// The property.
+        name: &'t str,
+        /// The type of the value, in the engine's words.
+        of: &'t str,
+    },
 }
 
 /// Who knows what a script may have meant: the reference, which only the ways in have.
@@ -172,8 +179,21 @@ fn hint(message: &str, script: &str, (line, column): (usize, usize), advise: Adv
         let line = script.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         return Some(advise.0(Unknown::Call { called, line, column, script }));
     }
+    if let Some((name, of)) = unknown_property(message) {
+        return Some(advise.0(Unknown::Property { name, of }));
+    }
     let (_, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
     Some((*advice).to_owned())
+}
+
+/// The property and the type of which the engine says that the one is none of the other's.
+fn unknown_property(message: &str) -> Option<(&str, &str)> {
+    let rest = ["Unknown property '", "No writable property '"]
+        .iter()
+        .find_map(|words| message.strip_prefix(words))?;
+    let (name, rest) = rest.split_once("' - a ")?;
+    let (_, of) = rest.split_once("registered for type '")?;
+    Some((name, of.split('\'').next()?))
 }
 
 fn limit_hint(ending: &Ending) -> Option<String> {
@@ -263,6 +283,17 @@ mod tests {
                 hint(&format!("Function not found: {operator} (i64, map) (line 1, position 1)")).unwrap();
             assert!(!hint.contains("search") && hint.contains(operator), "{hint}");
         }
+        assert_eq!(
+            hint("Unknown property 'yaer' - a getter is not registered for type 'DateTime' (line 1, position 7)").unwrap(),
+            "did you mean `year`?"
+        );
+        assert_eq!(
+            hint(
+                "No writable property 'yaer' - a setter is not registered for type 'DateTime' to handle 'i64'"
+            )
+            .unwrap(),
+            "did you mean `year`?"
+        );
         assert!(hint("Syntax error: reserved keyword 'print' is disabled (…)").unwrap().contains("info("));
         assert_eq!(hint("Runtime error: x"), None);
     }

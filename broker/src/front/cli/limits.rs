@@ -23,8 +23,8 @@ pub struct LimitArguments {
     /// Processor time of the jail
     #[arg(long = "max-jail-cpu", value_name = "TIME", default_value_t = USUAL.max_jail_cpu_seconds, value_parser = Unit::Seconds.one_to(MAX_SECONDS))]
     pub max_jail_cpu_seconds: u64,
-    /// Memory of the interpreter, in MiB or such as 64M or 1GiB
-    #[arg(long = "memory", value_name = "MIB", default_value_t = USUAL.memory_mib, value_parser = Unit::Mebibytes.one_to(MAX_MEMORY_MIB))]
+    /// Memory of the interpreter, in MiB or such as 64M or 1GiB; at least 2 MiB
+    #[arg(long = "memory", value_name = "MIB", default_value_t = USUAL.memory_mib, value_parser = Unit::Mebibytes.between(MIN_MEMORY_MIB, MAX_MEMORY_MIB))]
     pub memory_mib: u64,
     /// Steps of the interpreter
     #[arg(long, value_name = "N", default_value_t = USUAL.max_operations, value_parser = Unit::Count.one_to(u64::MAX))]
@@ -156,6 +156,8 @@ impl From<LimitArguments> for Limits {
 const MIB: u64 = 1024 * 1024;
 const MAX_SECONDS: u64 = 30 * 24 * 3600;
 const MAX_MEMORY_MIB: u64 = 64 * 1024;
+/// What the interpreter needs before a script has said anything, with room for a short one; a test runs one in it.
+pub const MIN_MEMORY_MIB: u64 = 2;
 /// The interpreter looks for a variable from the last one back.
 const MAX_VARIABLES: u64 = 10_000_000;
 /// Alarms and metrics are kept in the broker's memory.

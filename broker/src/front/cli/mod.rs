@@ -22,7 +22,7 @@ pub use clap::Command;
 
 pub use arguments::DoctorArguments;
 pub use environment::current as environment;
-pub use limits::{Described, LimitArguments};
+pub use limits::{Described, LimitArguments, MIN_MEMORY_MIB};
 pub use parse::{CliExit, Invocation, command, parse};
 pub use quantity::Unit;
 pub use request::Asked;

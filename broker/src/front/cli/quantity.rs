@@ -69,9 +69,18 @@ impl Unit {
         self,
         most: u64,
     ) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+        self.between(1, most)
+    }
+
+    /// As [`Self::one_to`], from another number on.
+    pub(super) fn between(
+        self,
+        least: u64,
+        most: u64,
+    ) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
         move |text: &str| match self.parse(text)? {
-            number if (1..=most).contains(&number) => Ok(number),
-            number => Err(format!("{number} is not in 1..={most}")),
+            number if (least..=most).contains(&number) => Ok(number),
+            number => Err(format!("{number} is not in {least}..={most}")),
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct CheckArguments {
     /// Fail when there is anything to warn about
     #[arg(long)]
     pub deny_warnings: bool,
-    /// Print the findings as a JSON array
+    /// Print the findings as a JSON array; a file that cannot be read is one of them
     #[arg(long)]
     pub json: bool,
 }
@@ -76,7 +76,7 @@ pub struct ExplainArguments {
     /// How to treat policies that look like mistakes
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Standard)]
     pub policy_mode: Mode,
-    /// Print the explanation as JSON
+    /// Print the explanation as JSON; where there is none, an object with `error` and `findings`
     #[arg(long)]
     pub json: bool,
 }
@@ -89,7 +89,9 @@ Examples:
 Exit status:
    0 nothing found, or warnings only
   65 refused, or with --deny-warnings anything found
-  66 a file is missing or cannot be read";
+  64 the command line makes no sense
+  66 a file is missing or cannot be read
+  73 standard output cannot be written";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -110,4 +112,5 @@ Exit status:
   77 denied
   64 the question makes no sense
   65 the policy is refused
-  66 a policy cannot be read";
+  66 a policy cannot be read
+  73 standard output cannot be written";

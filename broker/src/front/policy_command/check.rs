@@ -9,7 +9,13 @@ use crate::result::Exit;
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let sources = match read(&arguments.paths) {
         Ok(sources) => sources,
-        Err(exit) => return exit,
+        Err(unread) if arguments.json => {
+            return match print(&json(&[unread.finding()])) {
+                Exit::Done => unread.exit,
+                unwritten => unwritten,
+            };
+        }
+        Err(unread) => return unread.exit,
     };
     let texts = texts(&sources);
     let (findings, policies): (Vec<Finding>, _) = match Policies::load(&texts, arguments.policy_mode) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Asked, ExplainArguments, complain, print, read, show, texts};
 use crate::host::principal;
 use crate::policy::explain::{Explanation, Ground, Nearest, explain};
-use crate::policy::{Engine, Mode, Policies, entity};
+use crate::policy::{Engine, Finding, Mode, Policies, entity};
 use crate::result::Exit;
 use crate::terminal::printable_line;
 
@@ -14,19 +14,19 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
         Ok(asked) => asked,
         Err(reason) => {
             complain(&reason.to_string());
-            return Exit::Usage;
+            return unexplained(arguments, Exit::Usage, &reason.to_string(), &[]);
         }
     };
     let sources = match read(&arguments.policy) {
         Ok(sources) => sources,
-        Err(exit) => return exit,
+        Err(unread) => return unexplained(arguments, unread.exit, &unread.message, &[unread.finding()]),
     };
     let texts = texts(&sources);
     let loaded = match Policies::load(&texts, arguments.policy_mode) {
         Ok(loaded) => loaded,
         Err(errors) => {
             show(&errors.of_weight(), &texts);
-            return Exit::InputInvalid;
+            return unexplained(arguments, Exit::InputInvalid, "the policies are refused", errors.findings());
         }
     };
     show(&loaded.warnings, &texts);
@@ -56,6 +56,18 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
     match written {
         Exit::Done if !answer.is_permitted() => Exit::Denied,
         written => written,
+    }
+}
+
+/// The end of a question without an answer; for a program that reads the answer, a document that says why there is none.
+fn unexplained(arguments: &ExplainArguments, exit: Exit, error: &str, findings: &[Finding]) -> Exit {
+    if !arguments.json {
+        return exit;
+    }
+    let document = serde_json::json!({ "error": error, "findings": findings });
+    match print(&format!("{document:#}\n")) {
+        Exit::Done => exit,
+        unwritten => unwritten,
     }
 }
 

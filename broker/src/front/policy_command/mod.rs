@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub use arguments::{CheckArguments, ExplainArguments, PolicyArguments, PolicyTask};
 pub use question::{Asked, NotAQuestion};
 
-use crate::policy::{Finding, PolicyText, render, schema};
+use crate::policy::{Finding, PolicyText, Severity, render, schema};
 use crate::result::Exit;
 use crate::run::input::{InputError, PolicySource, read_policies};
 use crate::terminal::{Color, printable};
@@ -43,14 +43,43 @@ fn texts(sources: &[PolicySource]) -> Vec<PolicyText<'_>> {
     sources.iter().map(|source| PolicyText { name: &source.name, text: &source.text }).collect()
 }
 
-fn read(paths: &[std::path::PathBuf]) -> Result<Vec<PolicySource>, Exit> {
+/// Why there is nothing to check or to explain with.
+struct Unread {
+    exit: Exit,
+    /// Which file; empty where it is none alone.
+    file: String,
+    message: String,
+}
+
+/// Reads the policies; what cannot be read is told on standard error.
+fn read(paths: &[std::path::PathBuf]) -> Result<Vec<PolicySource>, Unread> {
     read_policies(paths, Instant::now() + PATIENCE).map_err(|error| {
-        complain(&match &error {
-            InputError::Policy { path, source } => format!("cannot read policy {path}: {source}"),
-            other => other.to_string(),
-        });
-        if error.is_missing() { Exit::InputMissing } else { Exit::InputInvalid }
+        let (file, message) = match &error {
+            InputError::Policy { path, source } => {
+                (path.clone(), format!("cannot read policy {path}: {source}"))
+            }
+            other => (String::new(), other.to_string()),
+        };
+        complain(&message);
+        let exit = if error.is_missing() { Exit::InputMissing } else { Exit::InputInvalid };
+        Unread { exit, file, message }
     })
+}
+
+impl Unread {
+    /// As the array of findings has it. No line of the file is to blame, so it is the first, and nothing is underlined.
+    fn finding(&self) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            file: self.file.clone(),
+            line: 1,
+            column: 1,
+            length: 0,
+            message: self.message.clone(),
+            hint: None,
+            policy_id: None,
+        }
+    }
 }
 
 /// Writes to standard output.

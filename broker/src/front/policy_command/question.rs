@@ -196,11 +196,11 @@ impl Asked {
             },
         };
         let process = match (&arguments.process, kind) {
-            (Some(text), ResourceKind::Process) => json("--process", text)?,
+            (Some(text), ResourceKind::Process) => json("--process", PROCESS_FORM, text)?,
             (None, ResourceKind::Process) => {
-                return wrong(
-                    "a policy sees a process by name, owner and command line: give --process '{\"name\":…,\"username\":…,\"command\":…}'",
-                );
+                return wrong(format!(
+                    "a policy sees a process by name, owner and command line: give --process '{PROCESS_FORM}'"
+                ));
             }
             (Some(_), _) => return wrong("--process is for questions about a process"),
             (None, _) => Process::default(),
@@ -407,11 +407,13 @@ fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, No
     };
     match action {
         ActionId::FileSystemSetXAttr => {
-            let given: XAttrContext = json("--context", text(r#"{"xattr":{"name":…}}"#)?)?;
+            let form = r#"{"xattr":{"name":…}}"#;
+            let given: XAttrContext = json("--context", form, text(form)?)?;
             Ok(Context::XAttr(given.xattr.name))
         }
         ActionId::FileSystemMove => {
-            let MoveContext { destination } = json("--context", text(r#"{"destination":{"path":…}}"#)?)?;
+            let form = r#"{"destination":{"path":…}}"#;
+            let MoveContext { destination } = json("--context", form, text(form)?)?;
             let path = path(&destination.path)?;
             let differs =
                 |given: &Option<String>, own: &str| given.as_deref().is_some_and(|given| given != own);
@@ -423,7 +425,8 @@ fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, No
             Ok(Context::Move(path))
         }
         ActionId::NetworkConnect => {
-            let given: ConnectContext = json("--context", text(r#"{"port":…,"protocol":"tcp"}"#)?)?;
+            let form = r#"{"port":…,"protocol":"tcp"}"#;
+            let given: ConnectContext = json("--context", form, text(form)?)?;
             if !["tcp", "udp", "auto"].contains(&given.protocol.as_str()) {
                 return wrong("the protocol is one of tcp, udp, auto");
             }
@@ -431,7 +434,7 @@ fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, No
         }
         ActionId::FileSystemExecute => {
             let form = r#"{"arguments":[…],"environment":{…},"user":{"username":…,"uid":…},"group":{"groupname":…,"gid":…}}"#;
-            json("--context", text(form)?).map(Box::new).map(Context::Execute)
+            json("--context", form, text(form)?).map(Box::new).map(Context::Execute)
         }
         _ => match text("") {
             Ok(_) => wrong(format!("{} has no context", action.uid())),
@@ -453,7 +456,7 @@ fn get_context(id: &str, text: Option<&str>) -> Result<Context, NotAQuestion> {
         hop: 0,
     });
     let Some(text) = text else { return Ok(Context::Get(Box::new(own))) };
-    let given: Get = json("--context", text)?;
+    let given: Get = json("--context", r#"{"address":…,"hop":…}"#, text)?;
     let differs = |given: &str, own: &str| !given.is_empty() && given != own;
     let is_other_port = given.port != 0 && given.port != own.port;
     if differs(&given.host, &own.host) || differs(&given.scheme, &own.scheme) || is_other_port {
@@ -463,10 +466,12 @@ fn get_context(id: &str, text: Option<&str>) -> Result<Context, NotAQuestion> {
     Ok(Context::Get(Box::new(Get { address, hop: given.hop, ..own })))
 }
 
-fn json<T: DeserializeOwned>(option: &str, text: &str) -> Result<T, NotAQuestion> {
+fn json<T: DeserializeOwned>(option: &str, form: &str, text: &str) -> Result<T, NotAQuestion> {
     serde_json::from_str(text)
-        .map_err(|error| NotAQuestion(format!("{option} is not what it should be: {error}")))
+        .map_err(|error| NotAQuestion(format!("{option} is not of the form '{form}': {error}")))
 }
+
+const PROCESS_FORM: &str = r#"{"name":…,"username":…,"command":…}"#;
 
 fn takes_paths(action: &ActionId) -> bool {
     action.resources().iter().any(|kind| matches!(kind, ResourceKind::File | ResourceKind::Dir))

@@ -193,7 +193,7 @@ impl Entry {
     /// The type of the value before the dot, for what is called on a value of the entry's own module.
     ///
     /// A parameter such as `FileHandle src` says its part behind the type.
-    fn receiver(&self) -> Option<&str> {
+    pub(super) fn receiver(&self) -> Option<&str> {
         let first = self.parameters().first().and_then(|first| first.split(' ').next())?;
         let builder = first.strip_suffix("Builder").unwrap_or(first);
         (first == self.module || builder == self.module || self.is_of_kinds(first)).then_some(first)

@@ -3,8 +3,10 @@
 mod arguments;
 pub mod entry;
 mod json;
+mod language;
 mod lookup;
 pub mod markdown;
+mod property;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -83,7 +85,11 @@ fn show(reference: &Reference, name: &str, json: bool) -> Result<String, String>
 }
 
 fn search(reference: &Reference, words: &[String], json: bool) -> Result<String, String> {
-    let found = lookup::containing(reference, words);
+    let mut found = lookup::containing(reference, words);
+    let has_all = !found.is_empty();
+    if !has_all && words.len() > 1 {
+        found = lookup::containing_any(reference, words);
+    }
     let language: Vec<&str> =
         words.iter().flat_map(|word| uses::language(&word.to_lowercase()).collect::<Vec<_>>()).collect();
     if found.is_empty() && (json || language.is_empty()) {
@@ -92,7 +98,10 @@ fn search(reference: &Reference, words: &[String], json: bool) -> Result<String,
     Ok(if json {
         pretty(&Value::Array(found.into_iter().map(|(_, entry)| json::row(entry)).collect()))
     } else {
-        let mut lines = text::found(found.into_iter().map(|(_, entry)| entry));
+        let mut lines = text::found(found.iter().map(|(_, entry)| *entry));
+        if !has_all && !found.is_empty() {
+            lines.insert_str(0, "nothing has all of these words; some of them have:\n");
+        }
         for of_language in language {
             lines.push_str(&format!("of the language: {of_language}\n"));
         }

@@ -41,10 +41,27 @@ fn names_are_found_in_every_spelling() {
         ("now()", "now()"),
         ("OpenFileOptionsBuilder", "OpenFileOptionsBuilder.build()"),
         ("EntryType", "EntryType::FILE"),
+        ("FindOptionsBuilder.min_modification_time", "FindOptionsBuilder.min_modification_time(DateTime)"),
+        ("FindOptions.min_modification_time", "FindOptionsBuilder.min_modification_time(DateTime)"),
+        ("FileHandle.search(pattern: String)", "FileHandle.search(pattern: String)"),
     ] {
         assert!(called(name).iter().any(|found| found == call), "{name}: {:?}", called(name));
     }
     assert_eq!(called("FileHandle.read"), ["FileHandle.read()"]);
+}
+
+/// What `sdk list` and `sdk search` print of an entry, `sdk show` takes, with and without what stands in parentheses.
+#[test]
+fn whatever_is_listed_can_be_shown() {
+    let reference = reference();
+    for (section, entry) in reference.entries().filter(|(_, entry)| entry.form() != entry::Form::Operator) {
+        let call = entry.call();
+        let name = call.split('(').next().unwrap_or_default();
+        for written in [name, &call, &entry.qualified_name(), &format!("{name}()")] {
+            let found = lookup::named(&reference, written);
+            assert!(found.iter().any(|found| std::ptr::eq(*found, section)), "{written}");
+        }
+    }
 }
 
 #[test]
@@ -82,7 +99,38 @@ fn all_words_have_to_be_found_in_any_letter_case() {
     let text = found(&["READ", "redacted_read"]).expect("cat reads");
     assert!(text.contains("cat(path: String) -> String"), "{text}");
     assert!(!text.contains("wc(path: String)"), "{text}");
-    assert!(found(&["redacted_read", "nonesuch"]).is_err());
+    assert!(found(&["nonesuch", "qqqq"]).is_err());
+    let some = found(&["redacted_read", "nonesuch"]).expect("cat has one of them");
+    assert!(some.starts_with("nothing has all of these words; some of them have:\n"), "{some}");
+    assert!(some.contains("cat(path: String)"), "{some}");
+    let json = search(&reference(), &["redacted_read".into(), "nonesuch".into()], true).expect("cat has one");
+    assert!(serde_json::from_str::<Vec<Value>>(&json).is_ok_and(|rows| !rows.is_empty()), "{json}");
+}
+
+#[test]
+fn what_has_the_word_itself_drowns_in_nothing() {
+    let lines = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let found = search(&reference(), &words, false).unwrap_or_default();
+        found.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+
+    let df = lines(&["df"]);
+    assert!(df.len() < 15 && df[0].starts_with("df()"), "{df:#?}");
+    for words in [&["port"][..], &["listen", "port"], &["sockets"]] {
+        let found = lines(words);
+        for name in ["network_stats()", "netstat()", "connect("] {
+            assert!(found.iter().take(6).any(|line| line.starts_with(name)), "{words:?}, {name}: {found:#?}");
+        }
+    }
+    // A kind is last, unless it is what was asked for.
+    for word in ["file", "permission", "directory"] {
+        let found = lines(&[word]);
+        let first = found.iter().position(|line| line.contains("ErrorKind::"));
+        let rest = found.iter().skip(first.unwrap_or(found.len()));
+        assert!(rest.clone().all(|line| line.contains("ErrorKind")), "{word}: {found:#?}");
+    }
+    assert!(lines(&["NotFound"])[0].starts_with("IoErrorKind::NotFound"));
 }
 
 #[test]

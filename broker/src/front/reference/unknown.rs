@@ -1,13 +1,15 @@
 //! What somebody may have meant with a call for which there is no function: the nearest in the table, or the nearest types.
 
 use super::entry::{Entry, Form, Reference};
-use super::{lookup, reference};
+use super::language::LANGUAGE;
+use super::{lookup, property, reference};
 use crate::result::{Advise, Unknown};
 
 /// What to do about a name that there is not.
 pub const ADVISE: Advise = Advise(|unknown| match unknown {
     Unknown::Call { called, line, column, script } => advice(called, line, column, script),
     Unknown::Constant { module, name } => advice_on_constant(module, name),
+    Unknown::Property { name, of } => property::advice(name, of),
 });
 
 /// What to do about the engine's message `Function not found: NAME (TYPES)`, without its beginning.
@@ -27,6 +29,12 @@ fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
     }
     let reference = reference();
     let same: Vec<&Entry> = entries_called(&reference, call.name);
+    if let Some((builder, finished)) = unfinished(&same, &call) {
+        return format!("`.build()` makes the `{finished}` that this takes of a `{builder}`");
+    }
+    if let Some(near) = meant_of_language(&same, &call) {
+        return format!("did you mean `{near}`?");
+    }
     if let Some(nearest) = nearest_call(&same, &call.types) {
         return wrong_values(&same, nearest, &call);
     }
@@ -45,8 +53,7 @@ fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
     if !near.is_empty() {
         return format!("did you mean {}?", near.join(", "));
     }
-    let word = [call.name.to_owned()];
-    if !lookup::containing(&reference, &word).is_empty() {
+    if lookup::names_or_means(&reference, call.name) {
         return format!("`rex-broker sdk search {}` tells what has to do with it", call.name);
     }
     NOTHING.to_owned()
@@ -74,6 +81,8 @@ fn advice_on_constant(module: &str, name: &str) -> String {
 /// A call as the engine writes it.
 struct Called<'m> {
     name: &'m str,
+    /// As the engine names the types.
+    written: Vec<&'m str>,
     types: Vec<&'static str>,
 }
 
@@ -84,9 +93,10 @@ impl<'m> Called<'m> {
         let rest = rest.split_once(") (line ").map_or(rest, |(types, _)| types);
         let types = rest.strip_suffix(')').filter(|_| !rest.ends_with("()")).unwrap_or(rest);
         // One type may have several names, of which the engine tells all.
-        let types = types.split(", ").filter(|name| !name.is_empty()).map(kind).collect();
+        let written: Vec<&str> = types.split(", ").filter(|name| !name.is_empty()).collect();
+        let types = written.iter().copied().map(kind).collect();
         let name = name.split([' ', '\n']).next().unwrap_or_default();
-        Self { name: name.rsplit("::").next().unwrap_or(name), types }
+        Self { name: name.rsplit("::").next().unwrap_or(name), written, types }
     }
 
     fn is_word(&self) -> bool {
@@ -95,7 +105,7 @@ impl<'m> Called<'m> {
 }
 
 /// The kind of a value, from the name of a type in a message or in the table.
-fn kind(name: &str) -> &'static str {
+pub(super) fn kind(name: &str) -> &'static str {
     match name {
         text if text.contains("String") || text.contains("str") => TEXT,
         "i64" => INTEGER,
@@ -182,6 +192,29 @@ fn nearest_call<'r>(same: &[&'r Entry], given: &[&str]) -> Option<&'r Entry> {
     same.iter().min_by_key(distance).copied()
 }
 
+/// What the language has under nearly this name for a text, an array or a map, where the name itself is only for objects.
+fn meant_of_language(same: &[&Entry], call: &Called<'_>) -> Option<&'static str> {
+    let is_of_language = call.types.first().is_some_and(|kind| [TEXT, "an array", "a map"].contains(kind));
+    let is_for_objects =
+        |entry: &&Entry| entry.form() == Form::Method && kinds_of(entry).first() == Some(&"an object");
+    if !is_of_language || same.is_empty() || !same.iter().all(is_for_objects) || LANGUAGE.contains(&call.name)
+    {
+        return None;
+    }
+    LANGUAGE.iter().find(|name| lookup::is_near(call.name, name)).copied()
+}
+
+/// The builder among the values of a call, where a function of this name takes what it builds.
+fn unfinished<'m>(same: &[&Entry], call: &Called<'m>) -> Option<(&'m str, &'m str)> {
+    same.iter().filter(|entry| entry.parameters().len() == call.written.len()).find_map(|entry| {
+        let mut pairs = entry.parameters().into_iter().zip(&call.written);
+        pairs.find_map(|(wanted, &given)| {
+            let finished = given.strip_suffix("Builder")?;
+            (wanted.rsplit(": ").next() == Some(finished)).then_some((given, finished))
+        })
+    })
+}
+
 fn kinds_of(entry: &Entry) -> Vec<&'static str> {
     let of_type = |parameter: &&str| kind(parameter.rsplit(": ").next().unwrap_or(parameter));
     entry.parameters().iter().map(of_type).collect()
@@ -208,7 +241,7 @@ fn wrong_values(same: &[&Entry], nearest: &Entry, call: &Called<'_>) -> String {
     format!("there is {}{advice}", calls.join(", "))
 }
 
-const NOTHING: &str = "there is nothing of that name; `rex-broker sdk list` has all that there is";
+pub(super) const NOTHING: &str = "there is nothing of that name; `rex-broker sdk list` has all that there is";
 
 const TEXT: &str = "a text";
 const INTEGER: &str = "an integer";
@@ -222,86 +255,8 @@ const MOST: usize = 3;
 const MAX_TYPES: usize = 16;
 
 /// The most bytes of a name, and of the head of a function, that are repeated.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 const MAX_HEAD: usize = 120;
-
-/// Functions and methods of the language's own library, from the Rhai book.
-const LANGUAGE: [&str; 74] = [
-    "abs",
-    "all",
-    "append",
-    "blob",
-    "bytes",
-    "ceiling",
-    "chars",
-    "chop",
-    "clear",
-    "contains",
-    "crop",
-    "curry",
-    "dedup",
-    "drain",
-    "ends_with",
-    "exit",
-    "exp",
-    "extract",
-    "fill_with",
-    "filter",
-    "find",
-    "find_map",
-    "floor",
-    "for_each",
-    "get",
-    "index_of",
-    "insert",
-    "is_empty",
-    "is_even",
-    "is_nan",
-    "is_odd",
-    "keys",
-    "len",
-    "ln",
-    "log",
-    "make_lower",
-    "make_upper",
-    "map",
-    "max",
-    "min",
-    "mixin",
-    "order",
-    "order_desc",
-    "pad",
-    "parse_float",
-    "parse_int",
-    "pop",
-    "push",
-    "range",
-    "reduce",
-    "remove",
-    "replace",
-    "retain",
-    "reverse",
-    "round",
-    "set",
-    "shift",
-    "some",
-    "sort",
-    "sort_desc",
-    "splice",
-    "split",
-    "split_at",
-    "split_rev",
-    "sqrt",
-    "starts_with",
-    "sub_string",
-    "to_chars",
-    "to_float",
-    "to_int",
-    "to_lower",
-    "to_string",
-    "to_upper",
-    "trim",
-];
 
 #[cfg(test)]
 mod tests {
@@ -369,6 +324,9 @@ mod tests {
             ("mkdri (String)", "`mkdir(path: String)`"),
             ("spilt (String)", "`split`"),
             ("Cat (String)", "`cat(path: String)`"),
+            ("length (String)", "`len`"),
+            ("sleepp (i64)", "`sleep("),
+            ("system (String)", "`SystemInfo()`"),
         ] {
             assert!(of(called).contains(wanted), "{called}: {}", of(called));
         }
@@ -376,6 +334,41 @@ mod tests {
             of("push (i64, i64)"),
             "`push` is of the language, and not for values of these types: an integer, an integer"
         );
+    }
+
+    #[test]
+    fn options_that_are_not_finished_are_told_to_be_built() {
+        assert_eq!(
+            of("open (DirConfigBuilder, OpenDirOptions)"),
+            "`.build()` makes the `DirConfig` that this takes of a `DirConfigBuilder`"
+        );
+        assert_eq!(
+            of("open_file (DirHandle, &str | ImmutableString | String, OpenFileOptionsBuilder)"),
+            "`.build()` makes the `OpenFileOptions` that this takes of a `OpenFileOptionsBuilder`"
+        );
+        assert!(!of("open (DirConfig, DirConfig)").contains(".build()"));
+    }
+
+    #[test]
+    fn a_property_that_there_is_not_is_told_with_what_there_is() {
+        let long = "p".repeat(100_000);
+        let of = |name, of| ADVISE.0(Unknown::Property { name, of });
+
+        for (name, kind, told) in [
+            ("yaer", "DateTime", "did you mean `year`?"),
+            ("yaer", "rust_sdk_common_utils::types::datetime::DateTime", "did you mean `year`?"),
+            ("metadata", "DirEntry", "`metadata()` is a function: write the parentheses"),
+            ("file_sise", "Metadata", "did you mean `file_size()`?"),
+            ("length", "array", "did you mean `len`?"),
+            ("pid", "()", "what stands before `.pid` gave no value"),
+            ("colour", "DateTime", "`rex-broker sdk show DateTime` has all that there is"),
+            ("path", "RcDirHandle", "`rex-broker sdk show DirHandle` has all that there is"),
+            ("colour", "i64", "an integer has no property of that name"),
+        ] {
+            assert_eq!(of(name, kind), told, "{name} of {kind}");
+        }
+        assert_eq!(of(&long, "DateTime"), NOTHING);
+        assert_eq!(of("p", &long), NOTHING);
     }
 
     #[test]
@@ -388,15 +381,24 @@ mod tests {
         );
     }
 
+    /// What only has the letters within a word of its documentation is nothing that anybody looks for.
+    #[test]
+    fn no_search_is_offered_that_finds_letters_alone() {
+        for name in ["exec", "owne", "ilesyste"] {
+            let told = of(&format!("{name} (String)"));
+            assert!(!told.contains("sdk search"), "{name}: {told}");
+        }
+        assert!(of("chown (String)").contains("sdk search chown"), "{}", of("chown (String)"));
+    }
+
     /// Every word of a large vocabulary: what is offered as a search finds something.
     #[test]
     fn no_search_is_offered_that_finds_nothing() {
         let reference = reference();
         let mut offered = 0;
         let words = reference.preface.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
-        for word in words
-            .chain(["qqqq", "foo", "read_file", "println", "exec", "open_file_now", "x"].map(str::to_owned))
-        {
+        let others = ["qqqq", "foo", "read_file", "println", "exec", "open_file_now", "x"].map(str::to_owned);
+        for word in words.chain(others).collect::<std::collections::BTreeSet<_>>() {
             let told = of(&format!("{word} (i64)"));
             if let Some((_, rest)) = told.split_once("sdk search ") {
                 let searched = rest.split('`').next().unwrap().to_owned();

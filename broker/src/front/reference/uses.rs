@@ -38,7 +38,7 @@ const fn of_language(words: &'static [&'static str], language: &'static str) -> 
     Use { words, names: &[], language }
 }
 
-const USES: [Use; 31] = [
+const USES: [Use; 33] = [
     of_sdk(&["atomic", "atomically", "overwrite"], &["write::replace", "FileHandle.write", "write"]),
     of_sdk(
         &["mtime", "modified", "modification", "age"],
@@ -124,6 +124,18 @@ const USES: [Use; 31] = [
         &["now", "DateTime", "parse_datetime", "DateTime.to_string"],
     ),
     of_sdk(&["wait", "delay", "pause"], &["sleep"]),
+    of_sdk(
+        &["port", "ports", "listen", "listening", "socket", "sockets", "ss", "lsof"],
+        &[
+            "network_stats",
+            "netstat",
+            "connect",
+            "NetworkStats.internet_connections",
+            "InternetConnection.local_address",
+            "InternetConnection.state",
+        ],
+    ),
+    of_sdk(&["reachable", "reach", "telnet", "nc"], &["connect"]),
     of_sdk(&["json", "serialize"], &["to_json"]),
     of_language(
         &["parse", "json", "deserialize"],
