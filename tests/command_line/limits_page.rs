@@ -53,7 +53,9 @@ fn page() -> String {
 
 fn end(limit: &Described) -> &'static str {
     match limit.name.as_str() {
-        "timeout" => "status 124; `jail.end` is `limit`",
+        "timeout" => {
+            "status 124; `jail.end` is `limit`; 66 where a script from a pipe has not come to its end by then"
+        }
         "memory" => "status 75; `jail.end` is `arena`, which the jail says itself",
         "max-operations" | "max-variables" => "status 75; `jail.end` is `limit`, which the jail says itself",
         _ => "status 75; `jail.end` is `limit`",

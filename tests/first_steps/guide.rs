@@ -101,8 +101,20 @@ impl Recipe {
         (output, said)
     }
 
-    /// A prohibition for each pair of a statement and an action that it permits.
+    /// A prohibition for each pair of a statement and an action that it permits; where it is about everything below a
+    /// directory, also one for its files alone, and one for its directories.
     fn without_one(&self) -> Vec<String> {
+        let types = |prohibition: String| {
+            let narrowed = |kind: &str| {
+                let narrow = format!("resource is file_system::{kind} in ");
+                prohibition.contains("resource in ").then(|| prohibition.replacen("resource in ", &narrow, 1))
+            };
+            [narrowed("File"), narrowed("Dir"), Some(prohibition)].into_iter().flatten().collect::<Vec<_>>()
+        };
+        self.without_one_action().into_iter().flat_map(types).collect()
+    }
+
+    fn without_one_action(&self) -> Vec<String> {
         let mut prohibitions = Vec::new();
         for statement in self.policy.split_inclusive(';').filter(|statement| statement.contains("permit")) {
             let head = statement.find("action ").expect("a statement says which action");
@@ -141,6 +153,8 @@ fn every_recipe_needs_each_of_its_permissions() {
         assert!(!prohibitions.is_empty(), "{}", recipe.title);
         for prohibition in prohibitions {
             let (output, said) = recipe.run(Some(&prohibition));
+            // An action that there is not for such a thing is refused, and nothing is proved by that.
+            assert_ne!(output.status.code(), Some(65), "{}: {prohibition}: {said}", recipe.title);
             let same = output.status.code() == Some(0) && said.trim() == recipe.output.trim();
             assert!(!same, "{} works as well with {prohibition}", recipe.title);
         }
