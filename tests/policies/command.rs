@@ -384,21 +384,15 @@ fn questions_that_make_no_sense_are_answered_with_what_would() {
         (&["-a", "read", "-r", "file_system::File::\"/a\"", "--resource-type", "Dir"], "something else"),
         (&["-a", "read", "-r", "/a", "--context", "{}"], "has no context"),
         (&["-a", "move", "-r", "/a"], "comes with a context"),
-        (&["-a", "move", "-r", "/a", "--context", "{"], "--context is not of the form"),
+        (&["-a", "move", "-r", "/a", "--context", "{"], "--context is not what it should be"),
         (
             &["-a", "move", "-r", "/a", "--context", r#"{"destination":{"path":"/b","name":"c"}}"#],
             "are the parts",
         ),
-        (
-            &["-a", "execute", "-r", "/a", "--context", r#"{"user":{}}"#],
-            "--context is not of the form '{\"arguments\"",
-        ),
+        (&["-a", "execute", "-r", "/a", "--context", r#"{"user":{}}"#], "--context is not what it should be"),
         (&["-a", "kill", "-r", "42"], "give --process"),
         (&["-a", "kill", "-r", "sshd", "--process", "{}"], "--process is not"),
-        (
-            &["-a", "kill", "-r", "5", "--process", "5"],
-            "of the form '{\"name\":…,\"username\":…,\"command\":…}'",
-        ),
+        (&["-a", "kill", "-r", "5", "--process", "5"], "; it is '{\"name\":…,\"username\":…,\"command\":…}'"),
         (&["-a", "read", "-r", "/a", "--process", "{}"], "--process is for"),
         (&["-a", "read", "-r", "/a", "--principal", "User::\"x"], "is no user"),
     ] {

@@ -196,7 +196,8 @@ impl Asked {
             },
         };
         let process = match (&arguments.process, kind) {
-            (Some(text), ResourceKind::Process) => json("--process", PROCESS_FORM, text)?,
+            (Some(text), ResourceKind::Process) => json("--process", text)
+                .map_err(|NotAQuestion(reason)| NotAQuestion(format!("{reason}; it is '{PROCESS_FORM}'")))?,
             (None, ResourceKind::Process) => {
                 return wrong(format!(
                     "a policy sees a process by name, owner and command line: give --process '{PROCESS_FORM}'"
@@ -407,13 +408,11 @@ fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, No
     };
     match action {
         ActionId::FileSystemSetXAttr => {
-            let form = r#"{"xattr":{"name":…}}"#;
-            let given: XAttrContext = json("--context", form, text(form)?)?;
+            let given: XAttrContext = json("--context", text(r#"{"xattr":{"name":…}}"#)?)?;
             Ok(Context::XAttr(given.xattr.name))
         }
         ActionId::FileSystemMove => {
-            let form = r#"{"destination":{"path":…}}"#;
-            let MoveContext { destination } = json("--context", form, text(form)?)?;
+            let MoveContext { destination } = json("--context", text(r#"{"destination":{"path":…}}"#)?)?;
             let path = path(&destination.path)?;
             let differs =
                 |given: &Option<String>, own: &str| given.as_deref().is_some_and(|given| given != own);
@@ -426,7 +425,7 @@ fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, No
         }
         ActionId::NetworkConnect => {
             let form = r#"{"port":…,"protocol":"tcp"}"#;
-            let given: ConnectContext = json("--context", form, text(form)?)?;
+            let given: ConnectContext = json("--context", text(form)?)?;
             if !["tcp", "udp", "auto"].contains(&given.protocol.as_str()) {
                 return wrong("the protocol is one of tcp, udp, auto");
             }
@@ -434,7 +433,7 @@ fn context(action: ActionId, id: &str, text: Option<&str>) -> Result<Context, No
         }
         ActionId::FileSystemExecute => {
             let form = r#"{"arguments":[…],"environment":{…},"user":{"username":…,"uid":…},"group":{"groupname":…,"gid":…}}"#;
-            json("--context", form, text(form)?).map(Box::new).map(Context::Execute)
+            json("--context", text(form)?).map(Box::new).map(Context::Execute)
         }
         _ => match text("") {
             Ok(_) => wrong(format!("{} has no context", action.uid())),
@@ -456,7 +455,7 @@ fn get_context(id: &str, text: Option<&str>) -> Result<Context, NotAQuestion> {
         hop: 0,
     });
     let Some(text) = text else { return Ok(Context::Get(Box::new(own))) };
-    let given: Get = json("--context", r#"{"address":…,"hop":…}"#, text)?;
+    let given: Get = json("--context", text)?;
     let differs = |given: &str, own: &str| !given.is_empty() && given != own;
     let is_other_port = given.port != 0 && given.port != own.port;
     if differs(&given.host, &own.host) || differs(&given.scheme, &own.scheme) || is_other_port {
@@ -466,11 +465,12 @@ fn get_context(id: &str, text: Option<&str>) -> Result<Context, NotAQuestion> {
     Ok(Context::Get(Box::new(Get { address, hop: given.hop, ..own })))
 }
 
-fn json<T: DeserializeOwned>(option: &str, form: &str, text: &str) -> Result<T, NotAQuestion> {
+fn json<T: DeserializeOwned>(option: &str, text: &str) -> Result<T, NotAQuestion> {
     serde_json::from_str(text)
-        .map_err(|error| NotAQuestion(format!("{option} is not of the form '{form}': {error}")))
+        .map_err(|error| NotAQuestion(format!("{option} is not what it should be: {error}")))
 }
 
+/// What has to be said of a process.
 const PROCESS_FORM: &str = r#"{"name":…,"username":…,"command":…}"#;
 
 fn takes_paths(action: &ActionId) -> bool {
