@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 fn main() {
     carry("rex-jail", "REX_JAIL_IMAGE");
     carry("rex-worker", "REX_WORKER_IMAGE");
+    // The program that starts those which scripts execute.
+    carry("rex-spawner", "REX_SPAWNER_IMAGE");
     // The program with which `doctor --prove` shows what a jail cannot do.
     carry("rex-hostile", "REX_PROVER_IMAGE");
 }

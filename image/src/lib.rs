@@ -188,9 +188,11 @@ fn inputs(package: &str) -> Vec<&'static str> {
     let own: &[&str] = match package {
         "rex-hostile" => &["tests/hostile", "hardening/acts/src", "hardening/acts/Cargo.toml"],
         "rex-worker" => &["jail/worker", "jail/dns"],
+        // It speaks to no jail.
+        "rex-spawner" => return [EVERY, &["hardening/spawner"]].concat(),
         _ => &["jail"],
     };
-    [SHARED, own].concat()
+    [EVERY, SHARED, own].concat()
 }
 
 fn variable(name: &str) -> String {
@@ -207,16 +209,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Set, this asks for an image that is built quickly. It is read in debug builds only and ends any other.
 const QUICK: &str = "REX_IMAGE_QUICK";
 
-/// What all images are made of; not the tests of these packages.
-const SHARED: &[&str] = &[
+/// What every image is made of; not the tests of these packages.
+const EVERY: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
+    "hardening/agreed/src",
+    "hardening/agreed/Cargo.toml",
+];
+
+/// What those are made of that speak to a broker as a jail does.
+const SHARED: &[&str] = &[
     "ipc/src",
     "ipc/protocol.json",
     "ipc/Cargo.toml",
-    "hardening/agreed/src",
-    "hardening/agreed/Cargo.toml",
     "hardening/inside/src",
     "hardening/inside/Cargo.toml",
 ];
@@ -249,6 +255,7 @@ mod tests {
                 "rex-hostile",
                 &["tests/hostile", "ipc", "hardening/agreed", "hardening/inside", "hardening/acts"],
             ),
+            ("rex-spawner", &["hardening/spawner", "hardening/agreed"]),
         ] {
             let inputs = inputs(package);
             for folder in folders {

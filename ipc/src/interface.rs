@@ -9,6 +9,7 @@ use crate::codec::{self, CodecError};
 use crate::file_system::*;
 use crate::network::*;
 use crate::process_system::*;
+use crate::program::*;
 use crate::runtime::*;
 use crate::sysinfo::*;
 use crate::systemd::*;
@@ -69,6 +70,8 @@ macro_rules! interface {
                 0x011f open_target: OpenTarget -> Opened,
                     needs [file_system::Open, file_system::Create, file_system::Read, file_system::Write];
                 0x0120 read_end: ReadEnd -> EndChunk, needs [file_system::Read];
+                0x0121 begin_program: BeginProgram -> (), needs [file_system::Execute];
+                0x0122 read_program: ReadProgram -> ProgramOutput, needs [file_system::Execute];
             }
             process_system {
                 0x0201 list_processes: ListProcesses -> ProcessPage,

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod name;
 pub mod network;
 pub mod process_system;
+pub mod program;
 pub mod runtime;
 pub mod state;
 pub mod sysinfo;

@@ -110,3 +110,27 @@ pub const MAX_DNS_ANSWER_BYTES: usize = 16 * 1024;
 
 /// Longest time in seconds that an answer of a name server is waited for.
 pub const MAX_DNS_SECONDS: u32 = 3600;
+
+/// Most arguments of a program.
+pub const MAX_PROGRAM_ARGUMENTS: usize = 4096;
+
+/// Most variables of a program.
+pub const MAX_PROGRAM_VARIABLES: usize = 1024;
+
+/// Longest text that a program is given in bytes, and the most that all of them together may have.
+pub const MAX_PROGRAM_TEXT_BYTES: usize = 48 * 1024;
+
+/// The largest number of a capability: the kernel keeps them in 64 bits.
+pub const MAX_CAPABILITY: u8 = 63;
+
+/// Most bytes that a program may write to its standard output and standard error together.
+pub const MAX_PROGRAM_OUTPUT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Most processes that a program may be at one time.
+pub const MAX_PROGRAM_PROCESSES: u64 = 512;
+
+/// Most questions that are asked for one program, whose keys have several values.
+pub const MAX_PROGRAM_QUESTIONS: usize = 64;
+
+/// Most places that a program can be given.
+pub const MAX_PROGRAM_PLACES: usize = 245;

@@ -13,6 +13,7 @@ use rex_ipc::interface::{Operation, ROWS, Request};
 use rex_ipc::limits::{MAX_BODY_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::network::*;
 use rex_ipc::process_system::*;
+use rex_ipc::program::*;
 use rex_ipc::runtime::*;
 use rex_ipc::state::{State, Tracker};
 use rex_ipc::sysinfo::*;

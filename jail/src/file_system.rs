@@ -6,6 +6,7 @@ pub mod dir;
 pub mod disk_usage;
 pub mod ending;
 pub mod entry;
+pub mod execute;
 pub mod file;
 pub mod find;
 pub mod glob;

@@ -26,6 +26,7 @@ use crate::error::{CommonErrorKind, IoErrorKind};
 use crate::file_system::dir::DirHandle;
 use crate::file_system::disk_usage::{DiskUsageEntry, DiskUsageResult};
 use crate::file_system::entry::DirEntry;
+use crate::file_system::execute::ExecuteResult;
 use crate::file_system::file::{FileHandle, Match, WordCount};
 use crate::file_system::link::SymlinkHandle;
 use crate::file_system::metadata::{Metadata, Ownership, type_name};
@@ -105,6 +106,7 @@ readable! {
             metadata.owner().text(),
         )
     };
+    ExecuteResult, |result| format!("exit code {}", result.exit_code);
     Ownership, |owner| format!("{}:{}", owner.user, owner.group);
     Match, |found| format!("{}: {}", found.line_number, found.line_content);
     WordCount, |count| {

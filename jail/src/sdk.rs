@@ -6,6 +6,7 @@ pub mod command_change;
 pub mod content;
 pub mod disk;
 pub mod error_kind;
+pub mod execute;
 pub mod file_system;
 pub mod file_system_change;
 pub mod json;
@@ -36,6 +37,7 @@ pub fn register(registrar: &mut Registrar<'_>) {
     content::register(registrar);
     datetime::register(registrar);
     disk::register(registrar);
+    execute::register(registrar);
     file_system::register(registrar);
     file_system_change::register(registrar);
     json::register(registrar);

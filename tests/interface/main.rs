@@ -14,5 +14,6 @@ mod refused;
 mod rows;
 mod rows_of_host;
 mod rows_of_network;
+mod rows_of_programs;
 mod shape;
 mod table;

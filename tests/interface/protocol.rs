@@ -12,6 +12,7 @@ use rex_ipc::interface::{FINGERPRINT, Operation, PROTOCOL, RETIRED, ROWS, finger
 use rex_ipc::limits::*;
 use rex_ipc::network::*;
 use rex_ipc::process_system::*;
+use rex_ipc::program::*;
 use rex_ipc::runtime::*;
 use rex_ipc::state::State;
 use rex_ipc::sysinfo::*;
@@ -115,6 +116,14 @@ pub(crate) const LIMITS: &[(&str, u64)] = &[
     ("MAX_HOST_ADDRESSES", MAX_HOST_ADDRESSES as u64),
     ("MAX_DNS_ANSWER_BYTES", MAX_DNS_ANSWER_BYTES as u64),
     ("MAX_DNS_SECONDS", MAX_DNS_SECONDS as u64),
+    ("MAX_PROGRAM_ARGUMENTS", MAX_PROGRAM_ARGUMENTS as u64),
+    ("MAX_PROGRAM_VARIABLES", MAX_PROGRAM_VARIABLES as u64),
+    ("MAX_PROGRAM_TEXT_BYTES", MAX_PROGRAM_TEXT_BYTES as u64),
+    ("MAX_CAPABILITY", MAX_CAPABILITY as u64),
+    ("MAX_PROGRAM_OUTPUT_BYTES", MAX_PROGRAM_OUTPUT_BYTES),
+    ("MAX_PROGRAM_PROCESSES", MAX_PROGRAM_PROCESSES),
+    ("MAX_PROGRAM_QUESTIONS", MAX_PROGRAM_QUESTIONS as u64),
+    ("MAX_PROGRAM_PLACES", MAX_PROGRAM_PLACES as u64),
 ];
 
 /// What a frame of this kind carries. A kind that is not listed does not compile.

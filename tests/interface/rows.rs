@@ -10,6 +10,7 @@ use rex_ipc::interface::Operation;
 use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_ipc::network::*;
 use rex_ipc::process_system::*;
+use rex_ipc::program::*;
 use rex_ipc::runtime::*;
 use rex_ipc::sysinfo::*;
 use rex_ipc::systemd::*;

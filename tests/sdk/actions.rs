@@ -7,11 +7,12 @@ use rex_broker::front::reference::entry::{Entry, Reference};
 /// An action and the type of its resource, as in `read File`.
 pub(crate) type Asked = (String, &'static str);
 
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 12] = [
     "chmod",
     "chown",
     "create",
     "delete",
+    "execute",
     "move",
     "open",
     "read",
@@ -114,8 +115,11 @@ pub(crate) fn of_host(entry: &Entry) -> (BTreeSet<String>, bool) {
         Some(format!("{namespace}::Action::\"{name}\""))
     });
     let actions: BTreeSet<String> = actions.collect();
-    let is_of_host =
-        !actions.is_empty() || entry.actions.contains("/proc") || entry.actions.contains("all file_system");
+    let is_of_host = !actions.is_empty()
+            || entry.actions.contains("/proc")
+            || entry.actions.contains("all file_system")
+            // Programs are where the host has them.
+            || entry.actions.starts_with("execute ");
     (actions, is_of_host)
 }
 

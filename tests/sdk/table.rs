@@ -14,10 +14,6 @@ const COMMON: &str = include_str!("rex-common.tsv");
 
 /// What Rex has and is not here, by module or by module and name, and why.
 const NOT_HERE: &[(&str, &str, &str)] = &[
-    ("FileHandle", "execute", "programs are not started yet: no row of the boundary starts one"),
-    ("ExecuteOptions", "", "options of execute"),
-    ("ExecuteResult", "", "result of execute"),
-    ("ChildNamespaceOptions", "", "an option of execute"),
     ("CoreDump", "", "core dumps are read by a debugger, which is a program to start"),
     ("TracedProcess", "", "part of a core dump"),
     ("TracedThread", "", "part of a core dump"),

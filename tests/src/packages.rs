@@ -6,6 +6,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("rex-agreed", &["libc", "nix"]),
     ("rex-inside", &["libc", "nix", "rex-agreed", "seccompiler", "spin", "talc"]),
     ("rex-outside", &["caps", "landlock", "libc", "nix", "rex-agreed", "serde"]),
+    ("rex-spawner", &["libc", "nix", "rex-agreed"]),
     ("rex-image", &[]),
     ("rex-evidence", &["nix", "ring"]),
     ("rex-dns", &["rex-ipc"]),
@@ -42,6 +43,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "rex-image",
             "rex-ipc",
             "rex-outside",
+            "rex-spawner",
             "serde",
             "serde_json",
             "sha2",
@@ -117,6 +119,7 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "rex-broker",
             "rex-worker",
             "rex-outside",
+            "rex-spawner",
             "rex-acts",
             "rustls",
             "landlock",
@@ -130,5 +133,7 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
     ("rex-agreed", &["rex-ipc", "rex-inside", "rex-outside"]),
     ("rex-inside", &["rex-ipc", "rex-broker", "rex-jail", "rex-outside"]),
     ("rex-outside", &["rex-ipc", "rex-broker", "rex-jail", "rex-inside"]),
+    // What starts programs speaks to no jail, decides nothing, and is no part of one.
+    ("rex-spawner", &["rex-ipc", "rex-broker", "rex-jail", "rex-inside", "rex-outside", "cedar-policy-core"]),
     ("rex-ipc", &["libc", "nix", "rex-agreed"]),
 ];

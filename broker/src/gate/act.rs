@@ -55,6 +55,11 @@ pub enum Act<'a> {
     Signal(&'static str),
     /// The kernel parameter gets this value.
     Parameter(&'a str),
+    /// The program is started, kept from the rest as far as this says.
+    Execute {
+        /// `confined`, `approximate` or `unconfined`.
+        children: &'static str,
+    },
     /// The label gets these parts, in their order; nothing for what stays.
     Label([Option<&'a str>; 4]),
 }
@@ -77,6 +82,7 @@ impl Act<'_> {
             Self::Link { target } => json!({ "does": "link", "target": target }),
             Self::Signal(name) => json!({ "does": "signal", "signal": name }),
             Self::Parameter(value) => json!({ "does": "set_parameter", "value": value }),
+            Self::Execute { children } => json!({ "does": "execute", "children": children }),
             Self::Label([user, role, kind, level]) => with_given(
                 "set_label",
                 [("user", user), ("role", role), ("type", kind), ("level", level)]

@@ -140,6 +140,11 @@ impl Forbidden {
             .or_else(|| self.way_reason(question, text, known))
     }
 
+    /// Every path that is closed, with the directories of policies.
+    pub fn paths(&self) -> impl Iterator<Item = &PathName> {
+        self.trees.iter().map(|(path, _)| path).chain(self.policy_directories.iter().map(|(path, _)| path))
+    }
+
     /// Whether this is the redaction dictionary, under its own name or another.
     pub fn is_dictionary(&self, path: &str, inode: Option<Inode>) -> bool {
         path == DICTIONARY_PATH || (inode.is_some() && inode == self.dictionary)

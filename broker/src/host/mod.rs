@@ -8,6 +8,7 @@ pub mod network;
 pub mod own_processes;
 pub mod principal;
 pub mod process_system;
+pub mod programs;
 pub mod sysinfo;
 pub mod systemd;
 
@@ -16,6 +17,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::rc::Rc;
+
+use rex_spawner::Confinement;
 
 use crate::gate::error::Error;
 use crate::gate::forbidden::DICTIONARY_PATH;
@@ -27,6 +30,7 @@ use file_system::walk::Reached;
 use handles::Handles;
 use network::object::Network;
 use own_processes::OwnProcesses;
+use programs::object::Programs;
 use sysinfo::sources::Sources;
 use systemd::object::Services;
 
@@ -50,6 +54,8 @@ pub struct Host {
     pub services: Services,
     /// What is known of names, and the exchange with a server that is open.
     pub network: Network,
+    /// How programs are started, and the one that runs.
+    pub programs: Programs,
     /// Broker and jail, which no `/proc` shows to a script.
     own_processes: OwnProcesses,
     dictionary: Option<Rc<Dictionary>>,
@@ -76,6 +82,7 @@ impl Host {
             sources: Sources::default(),
             services: Services::default(),
             network,
+            programs: Programs::default(),
             own_processes,
             dictionary: None,
             users: HashMap::new(),
@@ -145,4 +152,32 @@ pub enum HardLinks {
     Refuse,
     /// Judge it by the name it was opened by.
     Allow,
+}
+
+/// How far executed programs are kept from what the policy does not permit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Children {
+    /// They see nothing but what the policy permits whole.
+    #[default]
+    Confined,
+    /// They are kept from the content of other files, and see that these are there.
+    Approximate,
+    /// They may do whatever their user may.
+    Unconfined,
+}
+
+impl Children {
+    /// As it is written on the command line and in the record.
+    pub const fn name(self) -> &'static str {
+        self.confinement().name()
+    }
+
+    /// What the spawner is told.
+    pub const fn confinement(self) -> Confinement {
+        match self {
+            Self::Confined => Confinement::Confined,
+            Self::Approximate => Confinement::Approximate,
+            Self::Unconfined => Confinement::Unconfined,
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub fn needed_by(request: &Request) -> usize {
         Request::ReadSource(_) | Request::UnitStatus(_) => LEAST_CHUNK_BYTES,
         Request::BeginGet(_) => MAX_URL_BYTES + LENGTH_BYTES,
         Request::ReadResponse(_) => LEAST_CHUNK_BYTES,
+        // Half of it for each of two streams.
+        Request::ReadProgram(_) => 2 * LEAST_CHUNK_BYTES,
         Request::KnownAddresses(_) => MAX_HOST_ADDRESSES * ADDRESS_BYTES + PLAIN_BYTES,
         Request::QueryName(_) => MAX_DNS_ANSWER_BYTES + MAX_HOST_TEXT_BYTES + PLAIN_BYTES,
         Request::ReadKernelLog(_) => MAX_KERNEL_MESSAGE_BYTES + PLAIN_BYTES,

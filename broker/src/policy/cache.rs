@@ -86,7 +86,7 @@ fn encode(question: &Question<'_>, key: &mut Vec<u8>) -> bool {
             text(&address.map(|address| address.to_string()).unwrap_or_default(), key);
             text(protocol, key);
         }
-        ContextRef::Execute(_) => return false,
+        ContextRef::Execute(_) | ContextRef::Program(_) => return false,
     }
     true
 }

@@ -13,8 +13,9 @@ use cedar_policy_core::evaluator::RestrictedEvaluator;
 use cedar_policy_core::extensions::Extensions;
 use rex_ipc::action::{ActionId, ResourceKind};
 
+use super::arguments::Sorted;
 use super::by_directory::{ByDirectory, work};
-use super::question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
+use super::question::{ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
 use super::vocabulary::{self, Vocabulary};
 
 /// How much of the world a policy set can see.
@@ -180,6 +181,7 @@ fn context(words: &Vocabulary, context: &ContextRef<'_>, store: &mut Vec<Arc<Ent
             fields
         }
         ContextRef::Execute(execute) => execute_context(words, execute, store)?,
+        ContextRef::Program(program) => program.with(|execute| execute_context(words, execute, store))?,
     };
     Some(Context::Value(Arc::new(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())))
 }
@@ -199,13 +201,16 @@ fn execute_context(
     execute: &ExecuteContext<'_>,
     store: &mut Vec<Arc<Entity>>,
 ) -> Option<Vec<(&'static str, Value)>> {
-    let arguments = arguments_entity(words, execute.arguments)?;
+    let arguments = arguments_entity(words, execute)?;
     let environment = environment_entity(words, execute.environment)?;
     let mut fields = vec![
         ("arguments", Literal::from(arguments.uid().clone()).into()),
         ("environment", Literal::from(environment.uid().clone()).into()),
         ("user", record([("username", execute.username.into()), ("uid", i64::from(execute.uid).into())])),
         ("group", record([("groupname", execute.groupname.into()), ("gid", i64::from(execute.gid).into())])),
+        ("capabilities", set_of(execute.capabilities)),
+        ("argument_count", i64::try_from(execute.argument_count()).ok()?.into()),
+        ("command_line", execute.command_line().into()),
     ];
     if let Some(pid) = execute.target_process_id {
         fields.push(("namespace", record([("target_process_id", i64::from(pid).into())])));
@@ -214,21 +219,12 @@ fn execute_context(
     Some(fields)
 }
 
-fn arguments_entity(words: &Vocabulary, arguments: &[Argument<'_>]) -> Option<Entity> {
-    let (mut keys, mut flags, mut positional) = (Vec::new(), Vec::new(), Vec::new());
+fn arguments_entity(words: &Vocabulary, execute: &ExecuteContext<'_>) -> Option<Entity> {
+    let Sorted { keys, flags, positional, tags: given } = Sorted::of(execute.arguments);
     let mut tags = Tags::default();
-    for argument in arguments {
-        match *argument {
-            Argument::Pair(key, value) => {
-                keys.push(key);
-                tags.set(key.to_owned(), value.unwrap_or_default())?;
-            }
-            Argument::Bare(word) => {
-                tags.set(format!("$ARG{}", flags.len() + positional.len()), word)?;
-                tags.set(word.to_owned(), "true")?;
-                if word.starts_with('-') { flags.push(word) } else { positional.push(word) }
-            }
-        }
+    for (name, value) in given {
+        let chosen = execute.chosen.iter().find(|(chosen, _)| *chosen == name);
+        tags.set(name, chosen.map_or(value, |(_, value)| value))?;
     }
     let attributes = [("keys", keys), ("flags", flags), ("positional_values", positional)];
     Some(tagged_entity(vocabulary::uid(words.arguments(), "arguments"), &attributes, tags))
@@ -260,14 +256,15 @@ impl<'a> Tags<'a> {
 fn tagged_entity(uid: EntityUID, attributes: &[(&str, Vec<&str>)], tags: Tags<'_>) -> Entity {
     Entity::new_with_attr_partial_value(
         uid,
-        attributes.iter().map(|(name, words)| {
-            let set = Value::set_of_lits(words.iter().map(|word| Literal::from(*word)), None);
-            ((*name).into(), PartialValue::from(set))
-        }),
+        attributes.iter().map(|(name, words)| ((*name).into(), PartialValue::from(set_of(words)))),
         HashSet::new(),
         HashSet::new(),
         tags.0.into_iter().map(|(name, value)| (name.into(), PartialValue::from(value))),
     )
+}
+
+fn set_of(words: &[&str]) -> Value {
+    Value::set_of_lits(words.iter().map(|word| Literal::from(*word)), None)
 }
 
 fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {

@@ -4,7 +4,8 @@ use cedar_policy_core::parser;
 use cedar_policy_core::validator::ValidationMode;
 use rex_ipc::action::ResourceKind;
 
-use super::question::{Argument, ContextRef, ExecuteContext, Question, ResourceRef};
+use super::arguments::Sorted;
+use super::question::{ContextRef, ExecuteContext, Question, ResourceRef};
 use super::vocabulary::{self, Vocabulary};
 use super::{entities, schema};
 
@@ -66,6 +67,7 @@ fn clauses(question: &Question<'_>) -> Vec<String> {
         ContextRef::XAttr { name } => clauses.push(equals("context.xattr.name", name)),
         ContextRef::Move { path, .. } => clauses.push(equals("context.destination.path", path)),
         ContextRef::Execute(execute) => execute_clauses(execute, &mut clauses),
+        ContextRef::Program(program) => program.with(|execute| execute_clauses(execute, &mut clauses)),
     }
     clauses
 }
@@ -80,25 +82,17 @@ fn execute_clauses(execute: &ExecuteContext<'_>, clauses: &mut Vec<String>) {
         Some(pid) => format!("context has namespace && context.namespace.target_process_id == {pid}"),
         None => "!(context has namespace)".to_owned(),
     });
-    let (mut keys, mut flags, mut positional, mut tags) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for argument in execute.arguments {
-        match *argument {
-            Argument::Pair(key, value) => {
-                keys.push(key);
-                tags.push((key.to_owned(), value.unwrap_or_default()));
-            }
-            Argument::Bare(word) => {
-                tags.push((format!("$ARG{}", flags.len() + positional.len()), word));
-                tags.push((word.to_owned(), "true"));
-                if word.starts_with('-') { flags.push(word) } else { positional.push(word) }
-            }
-        }
-    }
+    clauses.push(equals("context.command_line", &execute.command_line()));
+    clauses.push(same_set("context.capabilities", execute.capabilities));
+    let Sorted { keys, flags, positional, mut tags } = Sorted::of(execute.arguments);
     clauses.push(same_set("context.arguments.keys", &keys));
     clauses.push(same_set("context.arguments.flags", &flags));
     clauses.push(same_set("context.arguments.positional_values", &positional));
     tags.sort();
     tags.dedup();
+    // What has several values is told apart by the command line alone.
+    let names: Vec<String> = tags.iter().map(|(name, _)| name.clone()).collect();
+    tags.retain(|(name, _)| names.iter().filter(|other| *other == name).count() == 1);
     clauses.extend(tags.iter().map(|(name, value)| same_tag("context.arguments", name, value)));
     // A word that is given once more changes no set, but it has a number of its own.
     clauses.push(format!("!context.arguments.hasTag(\"$ARG{}\")", flags.len() + positional.len()));

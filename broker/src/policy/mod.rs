@@ -2,6 +2,7 @@
 
 mod alike;
 mod anatomy;
+mod arguments;
 mod by_directory;
 mod cache;
 mod check;
@@ -12,6 +13,7 @@ mod finding;
 mod grant;
 mod guard;
 mod impossible;
+mod inner;
 mod literals;
 mod load;
 pub mod name;
@@ -36,9 +38,10 @@ mod tests;
 
 pub use engine::{Engine, Verdict};
 pub use finding::{Finding, PolicyErrors, Severity};
+pub use inner::{Inner, InnerPlace, InnerRight};
 pub use load::{Loaded, Mode, PolicyText};
 pub use policies::{Place, Policies};
-pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
+pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Program, Question, ResourceRef};
 pub use render::{MAX_SHOWN, render};
 pub use suggest::{action_by_use, nearest};
 pub use unasked::unasked;

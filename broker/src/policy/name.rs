@@ -12,7 +12,7 @@ use rex_ipc::name;
 /// An absolute, lexically normalized path, in the text form of [`rex_ipc::name`].
 ///
 /// Two spellings of one place are one `PathName`; it is what entity uids are made of.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PathName(Rc<str>);
 
 /// Why a text is no path that a script may name.

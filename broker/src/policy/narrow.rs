@@ -35,6 +35,11 @@ pub(super) fn reach(condition: &Expr, kind: ResourceKind, words: &Vocabulary) ->
     Reader { kind, words }.read(condition).reach
 }
 
+/// Whether the condition is true or false of every resource of that type, whatever else is asked, and never errs.
+pub(super) fn never_errs(condition: &Expr, kind: ResourceKind, words: &Vocabulary) -> bool {
+    Reader { kind, words }.read(condition).total
+}
+
 impl Reach {
     pub(super) const NONE: Self = Self::Only(Vec::new());
 

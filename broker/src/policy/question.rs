@@ -139,13 +139,43 @@ pub enum ContextRef<'a> {
     },
     /// `execute`: with what, and as whom.
     Execute(&'a ExecuteContext<'a>),
+    /// `execute`, of a program that a request is about.
+    Program(&'a Program),
+}
+
+/// A program that a request is about, with everything that the policy is told of it.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Its name, which is the first of its words.
+    pub name: String,
+    /// The arguments, in their order: words that stand alone, and keys with their values.
+    pub arguments: Vec<(String, Option<String>)>,
+    /// Of tags that have several values, the one that is asked about.
+    pub chosen: Vec<(String, String)>,
+    /// Every variable that it receives.
+    pub environment: Vec<(String, String)>,
+    /// The user it runs as.
+    pub username: String,
+    /// The number of that user.
+    pub uid: u32,
+    /// The group it runs as.
+    pub groupname: String,
+    /// The number of that group.
+    pub gid: u32,
+    /// The capabilities it keeps, such as `CAP_NET_ADMIN`.
+    pub capabilities: Vec<String>,
 }
 
 /// What `execute` tells the policy about the program to be started.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecuteContext<'a> {
-    /// The arguments, in the order in which the program receives them. A key must not be given twice: the policy sees tags, and tags are a map.
+    /// The name of the program, which is the first of its words.
+    pub program: &'a str,
+    /// The arguments, in the order in which the program receives them.
     pub arguments: &'a [Argument<'a>],
+    /// Of tags that are given several values, the one that is asked about: tags are a map, and a value that is hidden behind
+    /// another would reach the program all the same. Where none is chosen, nothing is permitted.
+    pub chosen: &'a [(&'a str, &'a str)],
     /// Every variable that the program receives.
     pub environment: &'a [(&'a str, &'a str)],
     /// The user it runs as.
@@ -158,6 +188,8 @@ pub struct ExecuteContext<'a> {
     pub gid: u32,
     /// The process whose namespaces it joins.
     pub target_process_id: Option<u32>,
+    /// The capabilities it keeps.
+    pub capabilities: &'a [&'a str],
 }
 
 /// One argument of a program.

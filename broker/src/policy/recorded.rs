@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::question::{Argument, ContextRef};
+use super::question::{Argument, ContextRef, ExecuteContext};
 
 impl ContextRef<'_> {
     /// As it stands in the record; nothing when there is none.
@@ -22,13 +22,8 @@ impl ContextRef<'_> {
             Self::Connect { port, protocol, address } => {
                 Some(with_address(json!({ "port": port, "protocol": protocol }), *address))
             }
-            Self::Execute(execute) => Some(json!({
-                "arguments": execute.arguments.iter().map(Argument::as_json).collect::<Vec<_>>(),
-                "environment": execute.environment.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-                "user": { "username": execute.username, "uid": execute.uid },
-                "group": { "groupname": execute.groupname, "gid": execute.gid },
-                "namespace": execute.target_process_id,
-            })),
+            Self::Execute(execute) => Some(execute.to_json()),
+            Self::Program(program) => Some(program.with(|execute| execute.to_json())),
         }
     }
 }
@@ -38,6 +33,20 @@ fn with_address(mut told: Value, address: Option<IpAddr>) -> Value {
         told["address"] = json!(address.to_string());
     }
     told
+}
+
+impl ExecuteContext<'_> {
+    fn to_json(&self) -> Value {
+        json!({
+            "arguments": self.arguments.iter().map(Argument::as_json).collect::<Vec<_>>(),
+            "environment": self.environment.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "user": { "username": self.username, "uid": self.uid },
+            "group": { "groupname": self.groupname, "gid": self.gid },
+            "namespace": self.target_process_id,
+            "capabilities": self.capabilities,
+            "command_line": self.command_line(),
+        })
+    }
 }
 
 impl Argument<'_> {

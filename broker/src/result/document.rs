@@ -147,6 +147,9 @@ pub struct JailObject {
     /// Where the audit log is, or `none`; absent when the run ended before that was settled.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub audit_log: String,
+    /// How far programs were kept from what the policy does not permit; absent when it could not permit one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub children: Option<&'static str>,
     /// How doubtful policies were treated.
     pub policy_mode: &'static str,
 }

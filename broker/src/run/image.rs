@@ -21,3 +21,7 @@ pub const WORKER: Image<'static> =
 /// instead of an interpreter a list of forbidden acts. It runs no script, and nothing but `doctor` starts it.
 pub const PROVER: Image<'static> =
     Image { bytes: include_bytes!(env!("REX_PROVER_IMAGE")), sha256: env!("REX_PROVER_IMAGE_SHA256") };
+
+/// The program that starts those which scripts execute.
+pub const SPAWNER: Image<'static> =
+    Image { bytes: include_bytes!(env!("REX_SPAWNER_IMAGE")), sha256: env!("REX_SPAWNER_IMAGE_SHA256") };

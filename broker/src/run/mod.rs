@@ -17,11 +17,14 @@ mod telling;
 mod unbegun;
 
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use rex_ipc::action::ActionId;
 use rex_ipc::control::Purpose;
+use rex_outside::spawner::Spawner;
 use rex_outside::violation::Watch;
 use rex_outside::{Jail, Plan, Requirement, RequirementError, SealedImage, SelfReport, verify};
 
@@ -31,8 +34,10 @@ use crate::gate::explaining::Explaining;
 use crate::gate::forbidden::{self, Forbidden};
 use crate::gate::limits::engine_limits;
 use crate::host::network::object::Staff;
-use crate::host::{HardLinks, Host, principal};
-use crate::policy::{Engine, Policies};
+use crate::host::programs::object::Programs;
+use crate::host::{HardLinks, Host, principal, programs};
+use crate::policy::name::PathName;
+use crate::policy::{Engine, Inner, Policies};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
@@ -156,6 +161,7 @@ struct Prepared {
     waiter: Waiter,
     plan: Plan,
     jail: Jail,
+    spawner: Option<Spawner>,
     policies: Policies,
     journal: Journal,
     forbidden: Forbidden,
@@ -187,12 +193,14 @@ impl Run<'_> {
         let options = self.options;
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
+        let policies = policies::load(options, inputs, recorder)?;
+        // Before the broker protects itself, and has more descriptors than programs are used to: those would inherit it.
+        let spawner = self.start_spawner(&policies)?;
         resources::prepare(options.limits.max_open_handles)
             .map_err(|error| internal("make room for open files", &error))?;
         // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
         rex_outside::kernel::broker_self_protection()
             .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
-        let policies = policies::load(options, inputs, recorder)?;
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let euid = nix::unistd::geteuid().as_raw();
         let principal = if options.compat { principal::of_rex(euid) } else { principal::of(euid) };
@@ -215,7 +223,16 @@ impl Run<'_> {
         let journal = self.journal(log, &run_id, &principal, policies.digest());
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
-        Ok(Prepared { waiter, plan, jail, policies, journal, forbidden, principal })
+        Ok(Prepared { waiter, plan, jail, spawner, policies, journal, forbidden, principal })
+    }
+
+    /// Starts what starts programs, where the policy could ever permit one.
+    fn start_spawner(&self, policies: &Policies) -> Result<Option<Spawner>, NotStarted> {
+        if self.options.dry_run || !policies.could_permit(ActionId::FileSystemExecute) {
+            return Ok(None);
+        }
+        let started = programs::unguarded::start_spawner(image::SPAWNER.bytes);
+        started.map(Some).map_err(|error| internal("start what starts programs", &error))
     }
 
     fn plan(&self) -> Plan {
@@ -266,8 +283,12 @@ impl Run<'_> {
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
-        let Prepared { waiter, plan, mut jail, policies, journal, forbidden, principal } = prepared;
+        let Prepared { waiter, plan, mut jail, spawner, policies, journal, forbidden, principal } = prepared;
         let policy_sha256 = policies.digest().to_owned();
+        let inner = match spawner {
+            Some(_) => policies.inner(&principal, &closed_to_programs(&forbidden)),
+            None => Inner::default(),
+        };
         let engine = Engine::new(policies, &principal);
         let host = match Host::open(self.options.limits.max_open_handles) {
             Ok(host) => host,
@@ -294,6 +315,13 @@ impl Run<'_> {
         services.host.services.address = self.options.bus_address.clone();
         services.host.network.staff = Some(Staff::new(image::WORKER.bytes, &plan, self.requirement));
         services.host.network.ca_file.clone_from(&self.options.ca_file);
+        if let Some(spawner) = &spawner {
+            services.hide_process(spawner.pid());
+            services.kept.recorder.lock().jail.children = Some(self.options.children.name());
+        }
+        services.host.programs.spawner = spawner;
+        services.host.programs.inner = inner;
+        services.host.programs.confinement = self.options.children.confinement();
         services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
         services.host.tools.clean_up();
@@ -344,9 +372,10 @@ impl Run<'_> {
                 (ending, Some(evaluation))
             }
         };
-        // In every case: nothing of jail and worker outlives the run.
+        // In every case: nothing of jail and worker outlives the run, and nothing of a program.
         drop(jail);
         services.host.network.end_exchange(false);
+        services.host.programs = Programs::default();
         let measured = self.measured(&ending, evaluation, inputs);
         let document = self.beginning.document(&services.kept.account(), ending, &measured);
         self.watched.conclude();
@@ -449,6 +478,12 @@ impl Run<'_> {
         }
         measured
     }
+}
+
+/// What no program gets, whatever the policy says: what is closed to the script, and what is no place on a disk.
+fn closed_to_programs(forbidden: &Forbidden) -> Vec<PathName> {
+    let views = ["/proc", "/sys", "/dev"].map(|path| PathName::from_os(Path::new(path)));
+    forbidden.paths().cloned().chain(views).collect()
 }
 
 fn address_space_bytes() -> u64 {

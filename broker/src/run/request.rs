@@ -7,7 +7,7 @@ use rex_ipc::runtime::LogLevel;
 
 use crate::audit::{AuditSync, AuditTarget};
 use crate::gate::limits::Limits;
-use crate::host::HardLinks;
+use crate::host::{Children, HardLinks};
 use crate::policy;
 use crate::result::{Advise, Format};
 use crate::run::input::{GivenArgument, Script};
@@ -48,6 +48,8 @@ pub struct RunRequest {
     pub policy_mode: policy::Mode,
     /// What to do with files that may have a second name.
     pub hard_links: HardLinks,
+    /// How far executed programs are kept from what the policy does not permit.
+    pub children: Children,
     /// Where decisions are recorded.
     pub audit_log: AuditTarget,
     /// When records are forced to disk.

@@ -15,6 +15,7 @@ mod posture;
 mod requirement;
 pub mod socket;
 mod spawn;
+pub mod spawner;
 pub mod streams;
 pub mod violation;
 

@@ -86,6 +86,7 @@ fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>)
         bare: false,
         policy_mode: deciding.policy_mode.unwrap_or(Mode::Standard),
         hard_links: deciding.hard_links,
+        children: deciding.children.unwrap_or_default(),
         audit_log: deciding.audit_log.unwrap_or(AuditTarget::Usual),
         audit_sync: deciding.audit_sync,
         require: deciding.require,

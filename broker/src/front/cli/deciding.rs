@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::values::audit_target;
 use crate::audit::{AuditSync, AuditTarget};
-use crate::host::HardLinks;
+use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
 
 /// What is decided, required and recorded.
@@ -24,6 +24,10 @@ pub(super) struct DecidingArguments {
     /// What to do with files that may have a second name elsewhere
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinks::Refuse)]
     pub(super) hard_links: HardLinks,
+    /// How far executed programs are kept from what the policy does not permit [default: confined, or unconfined with
+    /// --rex-compat]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(super) children: Option<Children>,
     /// Where decisions are recorded [default: /var/log/rex-broker, or the user's state directory]
     #[arg(long, value_name = "PATH|fd:N|none", value_parser = audit_target())]
     pub(super) audit_log: Option<AuditTarget>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::audit::AuditTarget;
 use crate::front::config::{ConfigError, Effective, Given, Layers, Places};
+use crate::host::Children;
 use crate::policy::Mode;
 use crate::run::request::RunRequest;
 
@@ -30,7 +31,9 @@ impl Asked {
         let Self { mut run, given } = self;
         // Rex's mode is what that form of the command line stands for, and no flag of the caller's.
         let default_mode = if run.compat { Mode::Rex } else { Mode::Standard };
-        let effective = layers.with_flags(&[("policy-mode", default_mode.name())], &given)?;
+        let default_children = if run.compat { Children::Unconfined } else { Children::Confined };
+        let defaults = [("policy-mode", default_mode.name()), ("children", default_children.name())];
+        let effective = layers.with_flags(&defaults, &given)?;
         take(&mut run, &effective)?;
         run.configuration = Places::usual().paths().chain(layers.files().iter().cloned()).collect();
         run.bus_address = super::environment::bus_address();
@@ -43,6 +46,7 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     run.limits = effective.limits()?;
     run.policy_mode = effective.choice("policy-mode")?;
     run.hard_links = effective.choice("hard-links")?;
+    run.children = effective.choice("children")?;
     run.audit_sync = effective.choice("audit-sync")?;
     run.color = effective.choice("color")?;
     run.explain_denials = effective.text("explain-denials") == Some("true");

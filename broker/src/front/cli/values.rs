@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 
 use crate::audit::{AuditSync, AuditTarget};
-use crate::host::HardLinks;
+use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
 use crate::result::Format;
 use crate::run::input::GivenArgument;
@@ -74,6 +74,23 @@ impl ValueEnum for HardLinks {
             Self::Refuse => PossibleValue::new("refuse")
                 .help("Refuse a file with several names when somebody else could have made one of them"),
             Self::Allow => PossibleValue::new("allow").help("Judge it by the name it was opened by"),
+        })
+    }
+}
+
+impl ValueEnum for Children {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Confined, Self::Approximate, Self::Unconfined]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Confined => {
+                PossibleValue::new("confined").help("Show them nothing but what the policy permits whole")
+            }
+            Self::Approximate => PossibleValue::new("approximate")
+                .help("Keep them from the content of other files, whose names and attributes they see"),
+            Self::Unconfined => PossibleValue::new("unconfined").help("Let them do whatever their user may"),
         })
     }
 }

@@ -5,7 +5,7 @@ use clap::{Args, Command as Grammar, FromArgMatches, ValueEnum};
 use crate::audit::AuditSync;
 use crate::front::cli::{LimitArguments, Unit};
 use crate::gate::limits::Limits;
-use crate::host::HardLinks;
+use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
 use crate::terminal::Color;
 
@@ -56,6 +56,7 @@ pub fn settings() -> Vec<Setting> {
         top("policy-mode", Kind::Steps(POLICY_MODES), Mode::Standard.name()),
         top("forbid", Kind::Forbids, ""),
         top("hard-links", Kind::Steps(HARD_LINKS), &word_of(HardLinks::Refuse)),
+        top("children", Kind::Steps(CHILDREN), &word_of(Children::Confined)),
         top("audit-log", Kind::AuditLog, ""),
         top("audit-sync", Kind::Steps(AUDIT_SYNCS), &word_of(AuditSync::Run)),
         top("ca-file", Kind::File, ""),
@@ -116,5 +117,6 @@ pub(super) const VARIABLES: &str = "REX_BROKER_";
 
 const POLICY_MODES: &[&str] = &["rex", "standard", "strict"];
 const HARD_LINKS: &[&str] = &["allow", "refuse"];
+const CHILDREN: &[&str] = &["unconfined", "approximate", "confined"];
 const AUDIT_SYNCS: &[&str] = &["run", "record"];
 const COLORS: &[&str] = &["auto", "always", "never"];

@@ -123,6 +123,8 @@ struct Execute {
     user: User,
     group: Group,
     namespace: Option<Namespace>,
+    #[serde(default)]
+    capabilities: Vec<String>,
 }
 
 /// A word that stands alone, or a key with its value.
@@ -250,14 +252,20 @@ impl Asked {
                 let words: Vec<Argument<'_>> = execute.arguments.iter().map(Word::as_argument).collect();
                 let environment: Vec<(&str, &str)> =
                     execute.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let capabilities: Vec<&str> = execute.capabilities.iter().map(String::as_str).collect();
+                // As a run has it: the name of the file.
+                let program = self.resource.rsplit('/').next().unwrap_or_default();
                 let context = ExecuteContext {
+                    program,
                     arguments: &words,
+                    chosen: &[],
                     environment: &environment,
                     username: &execute.user.username,
                     uid: execute.user.uid,
                     groupname: &execute.group.groupname,
                     gid: execute.group.gid,
                     target_process_id: execute.namespace.as_ref().map(|space| space.target_process_id),
+                    capabilities: &capabilities,
                 };
                 ask(&question(ContextRef::Execute(&context)))
             }

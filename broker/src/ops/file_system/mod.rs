@@ -3,6 +3,7 @@
 mod abandon_write;
 mod allocate;
 mod begin_file;
+mod begin_program;
 mod begin_write;
 mod copy;
 mod create_link;
@@ -24,6 +25,7 @@ mod open_target;
 mod read_chunk;
 mod read_end;
 mod read_link;
+mod read_program;
 mod set_mode;
 mod set_owner;
 mod set_times;

@@ -295,6 +295,9 @@ fn a_program_is_judged_with_its_arguments_and_environment() {
         "context has namespace && context.namespace.target_process_id == 9",
     ];
     let execute = ExecuteContext {
+        program: "x",
+        chosen: &[],
+        capabilities: &[],
         arguments: &[Argument::Pair("--config", Some("/safe")), Argument::Bare("-v"), Argument::Bare("file")],
         environment: &[("PATH", "/bin")],
         username: "nobody",
@@ -327,6 +330,9 @@ fn an_argument_that_would_be_hidden_from_the_policy_denies() {
     let posing = [Argument::Bare("x"), Argument::Pair("$ARG0", Some("y"))];
     for arguments in [twice, posing] {
         let execute = ExecuteContext {
+            program: "x",
+            chosen: &[],
+            capabilities: &[],
             arguments: &arguments,
             environment: &[],
             username: "root",

@@ -32,6 +32,9 @@ fn every_ground_of_a_verdict_is_told_with_its_place() {
 #[test]
 fn a_grant_is_a_clean_policy_that_permits_the_question_and_no_other_name() {
     let execute = ExecuteContext {
+        program: "x",
+        chosen: &[],
+        capabilities: &[],
         arguments: &[],
         environment: &[],
         username: "nobody",
@@ -82,6 +85,9 @@ fn nothing_is_offered_against_a_forbid() {
 }
 
 static LIST: ExecuteContext<'_> = ExecuteContext {
+    program: "x",
+    chosen: &[],
+    capabilities: &[],
     arguments: &[Argument::Bare("-l"), Argument::Bare("/srv"), Argument::Pair("--sort", Some("size"))],
     environment: &[("LANG", "C"), ("PATH", "/bin")],
     username: "nobody",

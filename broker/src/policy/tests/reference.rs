@@ -297,7 +297,7 @@ fn context(context: &ContextRef<'_>) -> Context {
             .unwrap()
         };
     let pairs = match *context {
-        ContextRef::None | ContextRef::Execute(_) => Vec::new(),
+        ContextRef::None | ContextRef::Execute(_) | ContextRef::Program(_) => Vec::new(),
         ContextRef::Get { host, port, scheme, hop, address } => {
             let mut pairs = vec![
                 ("host".to_owned(), RestrictedExpression::new_string(host.to_owned())),

@@ -1,0 +1,7 @@
+//! Programs that scripts execute: what they are given, what they see, and what becomes of them.
+
+pub mod object;
+pub mod output;
+mod resources;
+pub mod start;
+pub mod unguarded;

@@ -1,0 +1,213 @@
+//! How a program is started that the policy has permitted: what goes to the spawner.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::Mode;
+use nix::unistd::pipe2;
+use rex_ipc::action::file_system::Execute;
+use rex_ipc::limits::MAX_PROGRAM_PROCESSES;
+use rex_ipc::name;
+use rex_spawner::{Confinement, Order, Text};
+
+use super::object::{Executed, Interpreter, Programs, Running};
+use super::unguarded;
+use crate::gate::Permit;
+use crate::host::file_system::tools::Tools;
+use crate::policy::Program;
+
+/// Who a program is to be, as numbers; what is missing stays what the broker is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct As {
+    /// The user.
+    pub user: Option<u32>,
+    /// The group.
+    pub group: Option<u32>,
+    /// The capabilities that it keeps, one bit for each.
+    pub capabilities: u64,
+}
+
+/// What interprets the file that may be executed; nothing when the kernel executes it as it is.
+///
+/// # Errors
+/// Those of reading the file and of finding the interpreter; `ENOEXEC` for a first line that names none.
+///
+/// # Source
+/// execve(2), "Interpreter scripts": the interpreter gets what stands behind it on the line as one argument.
+pub fn interpreter(permit: &Permit<'_, Execute, Executed>, tools: &Tools) -> io::Result<Option<Interpreter>> {
+    let Executed { file, program } = permit.resource();
+    let mut line = [0; FIRST_LINE_BYTES];
+    let mut reader = fs::File::from(reopen(file.fd.as_fd(), tools)?).take(FIRST_LINE_BYTES as u64);
+    let mut count = 0;
+    loop {
+        match reader.read(line.get_mut(count..).unwrap_or_default())? {
+            0 => break,
+            read => count += read,
+        }
+    }
+    let Some(line) = line.get(..count).and_then(|line| line.strip_prefix(b"#!")) else { return Ok(None) };
+    // A longer line would be cut, and mean something else than it says.
+    let end =
+        line.iter().position(|byte| *byte == b'\n').or((count < FIRST_LINE_BYTES).then_some(line.len()));
+    let line = line.get(..end.ok_or(Errno::ENOEXEC)?).unwrap_or_default();
+    let line = std::str::from_utf8(line).map_err(|_| Errno::ENOEXEC)?.trim_matches([' ', '\t']);
+    let (path, option) = match line.split_once([' ', '\t']) {
+        Some((path, option)) => (path, Some(option.trim_matches([' ', '\t']))),
+        None => (line, None),
+    };
+    if !path.starts_with('/') || path.contains('\0') || option.is_some_and(|option| option.contains('\0')) {
+        return Err(Errno::ENOEXEC.into());
+    }
+    let (real, inode, found) = unguarded::find(Path::new(path))?;
+    let mut arguments: Vec<(String, Option<String>)> = option
+        .filter(|option| !option.is_empty())
+        .map(|option| (option.to_owned(), None))
+        .into_iter()
+        .collect();
+    arguments.push((SCRIPT.to_owned(), None));
+    arguments.extend(program.arguments.iter().cloned());
+    let interpreted = Program { name: path.to_owned(), arguments, chosen: Vec::new(), ..program.clone() };
+    Ok(Some(Interpreter {
+        script: Rc::clone(file),
+        path: real,
+        inode,
+        file: Rc::new(found),
+        program: interpreted,
+    }))
+}
+
+/// Executes the file itself.
+///
+/// # Errors
+/// Those of what goes to the spawner; what becomes of the program is told by reading from it.
+pub fn program(
+    permit: &Permit<'_, Execute, Executed>,
+    programs: &mut Programs,
+    tools: &Tools,
+    who: As,
+) -> io::Result<()> {
+    let Executed { file, program } = permit.resource();
+    let executed = reopen(file.fd.as_fd(), tools)?;
+    let question = permit.resource().clone();
+    begin(programs, question, program, executed.as_fd(), None, who)
+}
+
+/// Executes an interpreter on its file.
+///
+/// # Errors
+/// Those of what goes to the spawner; what becomes of the program is told by reading from it.
+pub fn script(
+    permit: &Permit<'_, Execute, Interpreter>,
+    asked: &Permit<'_, Execute, Executed>,
+    programs: &mut Programs,
+    tools: &Tools,
+    who: As,
+) -> io::Result<()> {
+    let Interpreter { script, file, program, .. } = permit.resource();
+    if !Rc::ptr_eq(script, &asked.resource().file) {
+        return Err(Errno::EINVAL.into());
+    }
+    let interpreted = reopen(script.fd.as_fd(), tools)?;
+    let question = asked.resource().clone();
+    begin(programs, question, program, file.as_fd(), Some(interpreted.as_fd()), who)
+}
+
+/// The file once more, so that nobody shares how far it was read.
+fn reopen(file: BorrowedFd<'_>, tools: &Tools) -> io::Result<OwnedFd> {
+    let name = file.as_raw_fd().to_string();
+    Ok(openat(
+        tools.own_fds(),
+        name.as_str(),
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY,
+        Mode::empty(),
+    )?)
+}
+
+fn begin(
+    programs: &mut Programs,
+    question: Executed,
+    program: &Program,
+    executed: BorrowedFd<'_>,
+    script: Option<BorrowedFd<'_>>,
+    who: As,
+) -> io::Result<()> {
+    // What ran before ends before the next one begins.
+    drop(programs.running.take());
+    let confinement = programs.confinement;
+    let (places, objects) = match confinement {
+        Confinement::Unconfined => (Vec::new(), Vec::new()),
+        Confinement::Confined | Confinement::Approximate => unguarded::places(&programs.inner)?,
+    };
+    let (_, most_files) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let order = Order {
+        confinement,
+        user: who.user,
+        group: who.group,
+        capabilities: who.capabilities,
+        open_files: OPEN_FILES.min(most_files),
+        processes: MAX_PROGRAM_PROCESSES,
+        may_rename: programs.inner.may_rename(),
+        has_script: script.is_some(),
+    };
+    let words = program.with(|context| context.words().map(name::to_bytes).collect::<Vec<_>>());
+    let variables = program.environment.iter().map(|(name, value)| format!("{name}={value}").into_bytes());
+    let text = Text { arguments: words, environment: variables.collect(), places };
+    let text = in_memory(&text.to_bytes())?;
+    let input = match confinement {
+        // Rex's programs have the standard input of Rex.
+        Confinement::Unconfined => io::stdin().as_fd().try_clone_to_owned().or_else(|_| null())?,
+        Confinement::Confined | Confinement::Approximate => null()?,
+    };
+    let (output, output_end) = pipe2(OFlag::O_CLOEXEC)?;
+    let (error, error_end) = pipe2(OFlag::O_CLOEXEC)?;
+    let (report, report_end) = pipe2(OFlag::O_CLOEXEC)?;
+    let (lifeline_end, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
+    let mut given = vec![
+        text.as_fd(),
+        executed,
+        script.unwrap_or(executed),
+        input.as_fd(),
+        output_end.as_fd(),
+        error_end.as_fd(),
+        report_end.as_fd(),
+        lifeline_end.as_fd(),
+    ];
+    given.extend(objects.iter().map(AsFd::as_fd));
+    let spawner = programs.spawner.as_ref().ok_or_else(|| io::Error::from(Errno::ESRCH))?;
+    spawner.give(&order.to_bytes(), &given)?;
+    programs.running = Some(Running {
+        question,
+        streams: [Some(output.into()), Some(error.into())],
+        report: report.into(),
+        lifeline: Some(lifeline),
+        told: Vec::new(),
+        end: None,
+        bytes: 0,
+    });
+    Ok(())
+}
+
+fn null() -> io::Result<OwnedFd> {
+    Ok(open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?)
+}
+
+/// A file without a name that has these bytes.
+fn in_memory(bytes: &[u8]) -> io::Result<fs::File> {
+    let mut file = fs::File::from(memfd_create("rex-order", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Where an interpreter finds what it interprets: the one descriptor that it has beyond the standard ones.
+const SCRIPT: &str = "/proc/self/fd/3";
+/// execve(2): 255 bytes of the first line count, since Linux 5.1.
+const FIRST_LINE_BYTES: usize = 256;
+/// What programs are used to.
+const OPEN_FILES: u64 = 1024;

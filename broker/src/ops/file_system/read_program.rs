@@ -1,0 +1,42 @@
+//! The next bytes of the program that runs, or its end.
+//!
+//! # Policy
+//! What was asked for the program is asked again: `file_system::execute` on its file, with everything that it was given.
+
+use rex_ipc::action::file_system::Execute;
+use rex_ipc::bounded::Bytes;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::limits::MAX_CHUNK_BYTES;
+use rex_ipc::program::{ProgramOutput, ReadProgram};
+
+use crate::gate::error::Error;
+use crate::host::programs::output;
+use crate::ops::Perform;
+use crate::ops::call::Call;
+use crate::ops::explain::ahead::Ahead;
+
+impl Perform for ReadProgram {
+    fn foresee(&self, _ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        Some(())
+    }
+
+    fn perform(self, call: &mut Call<'_, Self>) -> Result<ProgramOutput, Error> {
+        let none = || Error::invalid(ErrorKind::IoError, "no program is running");
+        let question = call.host.programs.question().ok_or_else(none)?;
+        let permit = call.authorize::<Execute, _>(question)?;
+        let room = MAX_CHUNK_BYTES.min(call.room_bytes.saturating_sub(OVERHEAD_BYTES)) / 2;
+        let mut spaces = [vec![0; room], vec![0; room]];
+        let [output, error] = &mut spaces;
+        let (counts, end) =
+            output::read(&permit, &mut call.host.programs, [output, error], &mut || call.pace.go_on())?;
+        for (space, count) in spaces.iter_mut().zip(counts) {
+            space.truncate(count);
+            call.metered.count_read_bytes(count)?;
+        }
+        let [output, error] = spaces.map(|space| Bytes::new(space).unwrap_or_default());
+        Ok(ProgramOutput { output, error, end })
+    }
+}
+
+/// Two lengths (at most 5 each), the end (3), count and failure mark of the reply.
+const OVERHEAD_BYTES: usize = 32;
