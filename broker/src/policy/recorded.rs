@@ -36,7 +36,7 @@ fn with_address(mut told: Value, address: Option<IpAddr>) -> Value {
 }
 
 impl ExecuteContext<'_> {
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         json!({
             "arguments": self.arguments.iter().map(Argument::as_json).collect::<Vec<_>>(),
             "environment": self.environment.iter().map(|(name, _)| name).collect::<Vec<_>>(),
