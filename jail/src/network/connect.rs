@@ -88,6 +88,10 @@ mod tests {
     fn protocols_can_be_compared() {
         let script = "let p = TransportProtocol::TCP; [p == TransportProtocol::TCP, p != TransportProtocol::AUTO, type_of(p), `${p}`]";
 
-        assert_eq!(Bench::new().output(script), r#"[true, true, "TransportProtocol", "TransportProtocol"]"#);
+        assert_eq!(Bench::new().output(script), r#"[true, true, "TransportProtocol", "TCP"]"#);
+        assert_eq!(
+            Bench::new().like_rex().output(script),
+            r#"[true, true, "TransportProtocol", "TransportProtocol"]"#
+        );
     }
 }

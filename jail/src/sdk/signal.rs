@@ -218,7 +218,7 @@ mod tests {
     fn alarm_setters_give_a_copy() {
         assert_eq!(
             Bench::new().failure(r#"let b = AlarmBuilder(); b.type("A"); b.publish();"#),
-            "Runtime error: `alarm_type` must be initialized (line 1, position 40) (line 1, position 40)"
+            "Runtime error: `alarm_type` must be initialized (line 1, position 40)"
         );
     }
 
