@@ -280,7 +280,7 @@ fn what_people_are_told_may_be_lost() {
     let unread = || {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("there can be one more pipe");
         drop(reader);
-        std::fs::File::from(writer)
+        File::from(writer)
     };
     let scratch = Scratch::new();
     let script = |name: &str, text: &str| scratch.file(name, text).to_str().expect("it is text").to_owned();
@@ -319,7 +319,7 @@ fn what_people_are_told_may_be_lost() {
             if let Some(end) = records.last() {
                 assert_eq!(end["exit"], code, "{words:?}");
             }
-            drop(std::fs::remove_file(&log));
+            drop(fs::remove_file(&log));
         }
     }
 }

@@ -168,7 +168,7 @@ fn an_ordinary_user_can_do_what_the_user_may_do() {
 #[test]
 fn a_user_without_namespaces_has_the_rest_of_the_jail() {
     if !geteuid().is_root() {
-        rex_tests::skip::skipped("only root can make a user namespace that allows no further ones");
+        skipped("only root can make a user namespace that allows no further ones");
         return;
     }
     let (run, home) = by_a_user("cat(\"/proc/version\")");
@@ -194,7 +194,7 @@ fn a_user_without_namespaces_has_the_rest_of_the_jail() {
 #[test]
 fn a_forbidden_system_call_is_a_violation() {
     if !geteuid().is_root() {
-        rex_tests::skip::skipped("only root can make a user namespace that allows no further ones");
+        skipped("only root can make a user namespace that allows no further ones");
         return;
     }
     let (run, home) = by_a_user(&format!("{TRACES} sleep(1000);"));

@@ -82,6 +82,11 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("read_link.rs", "refuse::<Read, _>(read.resource(), OWN_PROC)", PROC),
     ("removal.rs", "authorize::<Delete, _>(file_at(&item))", PLANNED),
     ("removal.rs", "authorize::<Delete, _>(dir_at(item))", PLANNED),
+    (
+        "read_program.rs",
+        "authorize::<Execute, _>(question)",
+        "the program began by an answer to the same question",
+    ),
     ("make_path.rs", "authorize::<Open, _>(DirPath(level.clone()))", WOULD),
     ("delete_path.rs", "authorize::<Open, _>(DirPath(parent))", WOULD),
     (
