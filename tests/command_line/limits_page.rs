@@ -165,7 +165,7 @@ Limits, timers and signals that the program inherits never end it without a word
 - `RLIMIT_FSIZE` makes a write fail (`EFBIG`), in the script as in the record; below the size of the jail's program nothing is run, with status 71.
 - `RLIMIT_NPROC` of an ordinary user may leave no process for the jail: status 71.
 - An alarm (`ITIMER_REAL`, `ITIMER_VIRTUAL`, `ITIMER_PROF`) and `RLIMIT_CPU` end the run as a signal does, with a document and status 128 and the number of the
-  signal. Of `RLIMIT_CPU` the last second is kept for that. What fires before the script is sent, while the configuration is read or earlier, is status 71.
+  signal. Of `RLIMIT_CPU` the last second is kept for that. What fires before the script is sent, while the configuration is read or earlier, does the same, and nothing is run.
 - That SIGCHLD is ignored, or any signal blocked, changes nothing. SIGHUP, SIGINT and SIGTERM stay ignored where they were, as with nohup(1).
 - With a standard output that is closed nothing is done at all, and the status is 73; with `--rex-compat` the script runs, as in Rex. One that is full gives 73 too.
 

@@ -153,18 +153,20 @@ fn a_proc_of_an_outer_namespace_does_not_show_the_broker() {
     started.wait_for_record("open_file");
     let outside = started.broker();
     let [broker] = children(outside)[..] else { panic!("unshare has one child") };
-    let [jail] = children(Pid::from_raw(broker))[..] else { panic!("the broker has one child") };
+    let [jail, spawner] = children(Pid::from_raw(broker))[..] else {
+        panic!("the broker has a jail, and what starts programs")
+    };
 
     // A control: the process outside is not of this run, and has all of these files.
-    place.file("half", format!("{broker}\n{jail}\n{outside}"));
+    place.file("half", format!("{broker}\n{jail}\n{spawner}\n{outside}"));
     fs::rename(place.path().join("half"), place.path().join("flag")).expect("a file can be renamed");
     let ended = started.wait();
 
     assert_eq!(ended.code(), Some(0), "{}", ended.text());
     let document = ended.document();
-    let expected = format!(r#"["{broker}: 0", "{jail}: 0", "{outside}: 5"]"#);
+    let expected = format!(r#"["{broker}: 0", "{jail}: 0", "{spawner}: 0", "{outside}: 5"]"#);
     assert_eq!(document["output"], expected, "{}", ended.text());
-    let closed = [broker, jail].map(|number| format!("{}/{number}", outer.display()));
+    let closed = [broker, jail, spawner].map(|number| format!("{}/{number}", outer.display()));
     assert_eq!(not_shown(&ended.records()), closed);
 }
 

@@ -44,12 +44,15 @@ fn no_worker_outlives_its_broker() {
     let store = authority.certificate().to_str().unwrap().to_owned();
     let mut broker = run(&scratch, &[&USUAL[..], &["--ca-file", &store]].concat()).spawn().unwrap();
     let began = Instant::now();
-    let both = loop {
+    let all = loop {
         let found = children(broker.id());
-        if found.len() == 2 {
+        if found.len() == 3 {
             break found;
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "jail and worker do not run: {found:?}");
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "jail, worker and what starts programs do not run: {found:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     };
 
@@ -57,8 +60,8 @@ fn no_worker_outlives_its_broker() {
     broker.wait().unwrap();
 
     let killed = Instant::now();
-    while both.iter().any(|pid| Path::new("/proc").join(pid).join("exe").exists()) {
-        assert!(killed.elapsed() < Duration::from_secs(5), "{both:?} live on");
+    while all.iter().any(|pid| Path::new("/proc").join(pid).join("exe").exists()) {
+        assert!(killed.elapsed() < Duration::from_secs(5), "{all:?} live on");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

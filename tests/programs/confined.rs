@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use rex_tests::runs::Run;
+use rex_tests::tree::is_root;
 
-use crate::{execute, is_root, opened, real};
+use crate::{execute, opened, real};
 
 /// What a program may do beside its own directory, which this policy is about.
 const REACHES: &str = r#"permit(principal, action in [file_system::Action::"open", file_system::Action::"read"], resource in file_system::Dir::"INSIDE");

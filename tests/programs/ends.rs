@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rex_tests::runs::{Run, children, eventually, is_running};
+use rex_tests::tree::is_root;
 
-use crate::{is_root, real, run};
+use crate::{real, run};
 
 /// The processes that have this word among their arguments.
 fn processes_with(word: &str) -> Vec<Pid> {

@@ -1,9 +1,10 @@
 //! What a program is given: exactly what was asked for.
 
 use rex_tests::runs::Run;
+use rex_tests::tree::is_root;
 use serde_json::Value;
 
-use crate::{execute, is_root, opened, real, run};
+use crate::{execute, opened, real, run};
 
 fn output(run: Run) -> String {
     let ended = run.finish();

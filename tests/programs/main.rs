@@ -8,7 +8,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use rex_tests::runs::Run;
-use rex_tests::skip::skipped;
 
 /// A policy by which this file may be executed, whatever it is given.
 pub(crate) fn execute(path: &str) -> String {
@@ -39,13 +38,4 @@ pub(crate) fn run(path: &str, options: &str, of: &str) -> Run {
     let script =
         format!("{}let result = program.execute(ExecuteOptions(){options}.build());\n{of}", opened(path));
     Run::of(&script).policy(&execute(path))
-}
-
-/// A root of its own, and another user, only root can give.
-pub(crate) fn is_root() -> bool {
-    let is_root = nix::unistd::geteuid().is_root();
-    if !is_root {
-        skipped("it needs root");
-    }
-    is_root
 }

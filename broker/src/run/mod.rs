@@ -232,7 +232,9 @@ impl Run<'_> {
             return Ok(None);
         }
         let started = programs::unguarded::start_spawner(image::SPAWNER.bytes);
-        started.map(Some).map_err(|error| internal("start what starts programs", &error))
+        started
+            .map(Some)
+            .map_err(|error| not_established(&format!("what starts programs cannot be started: {error}")))
     }
 
     fn plan(&self) -> Plan {

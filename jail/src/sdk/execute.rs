@@ -34,7 +34,7 @@ fn register_namespace(registrar: &mut Registrar<'_>) {
     let kind = kind!("ChildNamespaceOptions");
     kind.start::<ChildNamespaceOptions>(registrar, kind.name);
     registrar.setter(
-        kind.setter("target_process", kind.number, "The process whose namespaces are joined."),
+        kind.setter("target_process", kind.number, "The process whose namespaces are entered."),
         |builder: &mut Namespace, pid: INT| builder.0.target_process = Some(pid),
     );
     registrar.function(kind.build(), Namespace::build);
@@ -56,7 +56,7 @@ fn register_options(registrar: &mut Registrar<'_>) {
         kind.setter(
             "namespace",
             "(ExecuteOptionsBuilder, ChildNamespaceOptions)",
-            "The namespaces that the program joins; `execute` refuses them.",
+            "The namespaces that the program enters; `execute` refuses them.",
         ),
         |builder: &mut Options, options: ChildNamespaceOptions| builder.0.namespace = Some(options),
     );

@@ -3,6 +3,7 @@
 mod abandon_write;
 mod allocate;
 mod begin_file;
+mod begin_program;
 mod begin_write;
 mod copy;
 mod create_link;
@@ -25,6 +26,7 @@ mod open_target;
 mod read_chunk;
 mod read_end;
 mod read_link;
+mod read_program;
 mod set_id_bits;
 mod set_mode;
 mod set_owner;

@@ -138,6 +138,14 @@ fn what_differs_in_anything_begins_anew_and_nothing_is_lost() {
             let expected: Vec<Told> = decisions.iter().map(as_told).collect();
             assert_eq!(told(&memory.records()), expected, "{what} at {at}");
             assert!(memory.records().len() > 2, "{what} at {at}");
+            if what == "an act" {
+                // What follows may be what the act waits for.
+                assert!(
+                    memory.records().iter().skip(1).all(|record| record["event"] != "decisions"),
+                    "{what}"
+                );
+                continue;
+            }
             let own = memory.records().iter().filter(|record| record["event"] == "decision").count();
             assert!((1..=4).contains(&own), "{what} at {at}: {own}");
         }

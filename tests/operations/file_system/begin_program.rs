@@ -1,0 +1,89 @@
+//! Programs begin. What becomes of them, and what they cannot do, is tried in `tests/programs` with whole runs.
+
+use rex_broker::host::Children;
+use rex_broker::host::programs::unguarded::start_spawner;
+use rex_broker::run::image::SPAWNER;
+use rex_ipc::bounded::List;
+use rex_ipc::failure::ErrorKind;
+use rex_ipc::handle::FileId;
+use rex_ipc::program::{BeginProgram, ProgramArgument, ProgramText};
+use rex_tests::session::{ALLOW_ALL, Session, WRITE};
+
+/// A session that can start programs, which may then do whatever its user may.
+pub(super) fn session(policy: &str) -> Session {
+    let mut session = Session::with_policy(policy);
+    session.services.host.programs.spawner = Some(start_spawner(SPAWNER.bytes).unwrap());
+    session.services.host.programs.confinement = Children::Unconfined.confinement();
+    session
+}
+
+/// Has a program that is open say some words.
+pub(super) fn saying(file: FileId, words: &[&str]) -> BeginProgram {
+    let word = |word: &&str| ProgramArgument { word: ProgramText::cut(word), value: None };
+    BeginProgram {
+        file,
+        arguments: List::new(words.iter().map(word).collect()).unwrap(),
+        environment: List::new(Vec::new()).unwrap(),
+        user: None,
+        group: None,
+        capabilities: List::new(Vec::new()).unwrap(),
+    }
+}
+
+/// echo(1), open, and its path.
+pub(super) fn echo(session: &mut Session) -> (FileId, String) {
+    let path = std::fs::canonicalize("/usr/bin/echo").unwrap();
+    let directory = session.open_dir(path.parent().unwrap().to_str().unwrap()).unwrap();
+    let file = session.open_file(directory, path.file_name().unwrap().to_str().unwrap()).unwrap();
+    session.questions();
+    (file, path.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn permitted() {
+    let mut session = session(ALLOW_ALL);
+    let (file, path) = echo(&mut session);
+
+    session.send(saying(file, &["a word"])).unwrap();
+
+    assert_eq!(session.questions(), [format!("permit execute File {path}")]);
+}
+
+#[test]
+fn denied() {
+    let mut session = session(
+        r#"permit(principal, action, resource);
+           forbid(principal, action == file_system::Action::"execute", resource)
+           when { context.command_line == "echo secret" };"#,
+    );
+    let (file, path) = echo(&mut session);
+
+    assert!(session.send(saying(file, &["secret"])).unwrap_err().is_denial());
+
+    assert_eq!(session.questions(), [format!("deny execute File {path}")]);
+    assert!(session.services.host.programs.question().is_none(), "nothing was started");
+    session.send(saying(file, &["public"])).unwrap();
+    assert!(session.services.host.programs.question().is_some(), "a control");
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_is_no_program() {
+    let mut session = session(ALLOW_ALL);
+    session.tree.file("f", "");
+    let root = session.root();
+    let request = rex_ipc::file_system::OpenFile { mode: WRITE, ..session.opening_file(root, "f") };
+    let file = request.id;
+    session.send(request).unwrap();
+
+    let refused = session.send(saying(file, &[])).unwrap_err();
+
+    assert_eq!(refused.kind(), Some(ErrorKind::InvalidFileMode));
+}
+
+#[test]
+fn without_what_starts_programs_none_is_started() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    let (file, _) = echo(&mut session);
+
+    assert!(session.send(saying(file, &[])).unwrap_err().failure().message.as_str().contains("is not there"));
+}
