@@ -247,7 +247,9 @@ enum Act {
     Details,
 }
 
+// The mode comes first: from then on `open/shared` looks like a directory in which nobody else ever made names.
 const ACTS: [Act; 21] = [
+    Act::SetDirMode,
     Act::Create,
     Act::Replace,
     Act::InPlace,
@@ -265,7 +267,6 @@ const ACTS: [Act; 21] = [
     Act::Archive,
     Act::CreateLink,
     Act::SetMode,
-    Act::SetDirMode,
     Act::SetOwner,
     Act::SetTimes,
     Act::Details,

@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use rex_broker::policy::name::PathName;
-use rex_ipc::file_system::{OpenDir, OpenFile};
+use rex_ipc::bounded::Text;
+use rex_ipc::file_system::{OpenDir, OpenFile, Permissions, SetMode, SetOwner};
 use rex_ipc::handle::AnyId;
 use rex_tests::session::{ALLOW_ALL, Session};
 use rex_tests::tree::{Tree, is_root, with_mounts};
@@ -285,6 +286,45 @@ fn a_file_with_two_names_is_refused_where_others_may_make_names() {
 
     assert_eq!(session.cat(&ours).unwrap(), SECRET);
     assert!(session.cat(&theirs).unwrap_err().is_denial());
+}
+
+// A script that may set modes could take away the sign by which such names are known.
+#[test]
+fn a_name_made_in_a_shared_directory_stays_refused_when_a_script_has_closed_the_directory() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("ours/a", SECRET);
+    for (directory, mode) in [("shared", 0o777), ("private", 0o755)] {
+        session.tree.hard_link("ours/a", &format!("{directory}/b"));
+        std::fs::set_permissions(session.path(directory), std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .unwrap();
+        let path = session.text(directory);
+        let dir = session.open_dir(&path).unwrap();
+        let permissions = Permissions::new(0o700).unwrap();
+        session.send(SetMode { handle: AnyId::Dir(dir), permissions }).unwrap();
+    }
+    let (shared, private) = (session.text("shared/b"), session.text("private/b"));
+
+    assert!(session.cat(&shared).unwrap_err().is_denial());
+    assert_eq!(session.cat(&private).unwrap(), SECRET);
+}
+
+// Only root can make another user's directory its own.
+#[test]
+fn a_name_in_another_users_directory_stays_refused_when_a_script_has_taken_the_directory() {
+    if !is_root() {
+        return;
+    }
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("ours/a", SECRET);
+    session.tree.hard_link("ours/a", "theirs/b");
+    std::os::unix::fs::chown(session.path("theirs"), Some(OTHER_USER), None).unwrap();
+    let path = session.text("theirs");
+    let dir = session.open_dir(&path).unwrap();
+    let user = Some(Text::new("root").unwrap());
+    session.send(SetOwner { handle: AnyId::Dir(dir), user, group: None }).unwrap();
+    let link = session.text("theirs/b");
+
+    assert!(session.cat(&link).unwrap_err().is_denial());
 }
 
 #[test]

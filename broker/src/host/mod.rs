@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use rex_spawner::Confinement;
 
+use crate::gate::Inode;
 use crate::gate::error::Error;
 use crate::gate::forbidden::DICTIONARY_PATH;
 use dictionary::Dictionary;
@@ -46,6 +47,8 @@ pub struct Host {
     pub euid: u32,
     /// Whether a file with several hard links may be opened wherever it lies.
     pub hard_links: bool,
+    /// Directories of which a script took away that others may make names in them, in this run.
+    pub once_shared: HashSet<Inode>,
     /// What was made without its mode, as far as the log has told it.
     pub without_mode: HashSet<String>,
     /// The kernel's tables that are being read in parts.
@@ -78,6 +81,7 @@ impl Host {
             umask: own_processes.umask(),
             euid: nix::unistd::geteuid().as_raw(),
             hard_links: false,
+            once_shared: HashSet::new(),
             without_mode: HashSet::new(),
             sources: Sources::default(),
             services: Services::default(),

@@ -49,10 +49,11 @@ pub(super) fn missing(posture: &Posture, requirement: &Requirement) -> Option<St
     let lines: Vec<String> = missing
         .iter()
         .map(|measure| {
-            format!(
-                "{} is {:?} ({}); needs Linux {}; {}",
-                measure.id, measure.state, measure.evidence, measure.kernel_min, measure.hint
-            )
+            let since = match measure.kernel_min {
+                "any" => "every supported Linux has it".to_owned(),
+                version => format!("needs Linux {version}"),
+            };
+            format!("{} is {:?} ({}); {since}; {}", measure.id, measure.state, measure.evidence, measure.hint)
         })
         .collect();
     Some(format!("required and missing: {}", lines.join("; ")))

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use nix::errno::Errno;
 use rex_broker::run::session::RunEnd;
 use rex_ipc::action::ActionId;
 use rex_ipc::failure::ErrorKind;
@@ -300,21 +301,22 @@ fn the_leaf_must_not_exist_and_its_parent_must() {
     session.tree.link("{root}/far", "dangling");
     let before = session.tree.picture();
 
-    for (name, reason) in [
-        ("real", "failed to create directory"),
-        ("file", "failed to create directory"),
-        ("link", "failed to create directory"),
-        ("dangling", "failed to create directory"),
-        ("absent/new", "failed to open parent"),
-        ("link/new", "failed to open parent"),
-        ("file/new", "failed to open parent"),
+    let (exists, missing, not_a_directory) = (Errno::EEXIST, Errno::ENOENT, Errno::ENOTDIR);
+    for (name, what, why) in [
+        ("real", "failed to create directory", exists),
+        ("file", "failed to create directory", exists),
+        ("link", "failed to create directory", exists),
+        ("dangling", "failed to create directory", exists),
+        ("absent/new", "failed to open parent", missing),
+        ("link/new", "failed to open parent", Errno::ELOOP),
+        ("file/new", "failed to open parent", not_a_directory),
     ] {
         let path = session.text(name);
         let request = OpenDir { create: CreateDir::Leaf, ..session.opening_dir(&path) };
         let failure = session.send(request).unwrap_err().failure();
-        let relative = path.trim_start_matches('/');
+        let why = std::io::Error::from(why);
         assert_eq!(failure.kind, ErrorKind::DirectoryOpenError, "{name}");
-        assert_eq!(failure.message.as_str(), format!("Directory error: {reason}: {relative}"), "{name}");
+        assert_eq!(failure.message.as_str(), format!("Directory error: {what}: {why}: {path}"), "{name}");
     }
 
     assert_eq!(session.tree.picture(), before);

@@ -132,11 +132,29 @@ fn foreign_link<O>(call: &Call<'_, O>, parent: Option<&Directory>, stat: &FileSt
     if file_type(stat) != SFlag::S_IFREG || stat.st_nlink <= 1 || call.host.hard_links {
         return None;
     }
-    let trusted = |uid: u32| uid == 0 || uid == call.host.euid;
-    let parent = parent.and_then(|parent| unguarded::status_of(parent).ok());
-    let is_ours = parent
-        .is_some_and(|parent| trusted(stat.st_uid) && trusted(parent.st_uid) && parent.st_mode & 0o022 == 0);
+    let is_ours = is_trusted(call, stat.st_uid)
+        && parent.is_some_and(|parent| {
+            !is_shared(call, parent) && !call.host.once_shared.contains(&parent.inode)
+        });
     (!is_ours).then_some(FOREIGN_LINK)
+}
+
+/// Whether somebody else than root and the broker's user may make names in a directory.
+fn is_shared<O>(call: &Call<'_, O>, directory: &Directory) -> bool {
+    unguarded::status_of(directory)
+        .map_or(true, |stat| !is_trusted(call, stat.st_uid) || stat.st_mode & 0o022 != 0)
+}
+
+fn is_trusted<O>(call: &Call<'_, O>, uid: u32) -> bool {
+    uid == 0 || uid == call.host.euid
+}
+
+/// Remembers a directory whose owner or mode is about to change, so that names which others made in it before are not
+/// taken for our own afterwards.
+fn remember_shared<O>(call: &mut Call<'_, O>, directory: &Directory) {
+    if is_shared(call, directory) {
+        call.host.once_shared.insert(directory.inode);
+    }
 }
 
 /// path_resolution(7): a path that ends like this means the directory that a link leads to, and never the link.

@@ -178,17 +178,23 @@ fn create_leaf<'req>(
     if *name == PathName::root() {
         return Err(Errno::EEXIST.into());
     }
-    let relative = name.as_str().trim_start_matches('/');
-    let create_error = |reason: &str| {
-        Error::invalid(ErrorKind::DirectoryOpenError, format!("Directory error: {reason}: {relative}"))
+    let as_rex = call.is_rex_compat();
+    let create_error = |what: &str, why: &std::io::Error| {
+        let message = if as_rex {
+            format!("Directory error: {what}: {}", name.as_str().trim_start_matches('/'))
+        } else {
+            format!("Directory error: {what}: {why}: {}", name.as_str())
+        };
+        Error::invalid(ErrorKind::DirectoryOpenError, message)
     };
-    let parent =
-        walk::parent_directory(open, &call.host.tools).map_err(|_| create_error("failed to open parent"))?;
+    let parent = walk::parent_directory(open, &call.host.tools)
+        .map_err(|error| create_error("failed to open parent", &error))?;
     let way = Way::from(parent);
     way.keep();
     match way.make(create, ANY_MODE) {
         Ok((made, true)) => Ok(made.into_directory()),
-        _ => Err(create_error("failed to create directory")),
+        Ok((_, false)) => Err(create_error("failed to create directory", &Errno::EEXIST.into())),
+        Err(error) => Err(create_error("failed to create directory", &error)),
     }
 }
 

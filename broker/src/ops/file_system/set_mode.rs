@@ -13,6 +13,7 @@ use crate::host::file_system::attributes;
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
+use crate::ops::file_system::remember_shared;
 
 impl Perform for SetMode {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
@@ -27,6 +28,7 @@ impl Perform for SetMode {
             AnyId::Dir(id) => {
                 let directory = call.host.handles.dir(id)?;
                 let chmod = call.authorize_act::<Chmod, _>(directory, Act::Mode(bits))?;
+                remember_shared(call, chmod.resource());
                 attributes::set_mode(&chmod, &call.host.tools, bits)?;
             }
             AnyId::File(id) => {

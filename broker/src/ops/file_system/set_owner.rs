@@ -16,6 +16,7 @@ use crate::host::file_system::unguarded;
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
+use crate::ops::file_system::remember_shared;
 
 impl Perform for SetOwner {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
@@ -31,6 +32,7 @@ impl Perform for SetOwner {
             AnyId::Dir(id) => {
                 let directory = call.host.handles.dir(id)?;
                 let chown = call.authorize_act::<Chown, _>(directory, act)?;
+                remember_shared(call, chown.resource());
                 change(call, &chown, &self)
             }
             AnyId::File(id) => {

@@ -47,6 +47,11 @@ pub(super) fn decode(text: &str, rex_compat: bool) -> Result<Decoded, serde_json
     }
 }
 
+/// Whether a file that cannot be decoded is JSON all the same, so that only its form is wrong.
+pub(super) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<de::IgnoredAny>(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).is_ok()
+}
+
 /// A whole number. JSON has `-0`, which the decoder takes for a float.
 #[derive(Clone, Copy, Debug)]
 struct Whole<T>(T);

@@ -35,6 +35,8 @@ pub enum InputError {
         path: String,
         /// Why, and where.
         source: serde_json::Error,
+        /// Whether it is JSON, but not of Rex's form, and the form is to be told.
+        is_formless: bool,
     },
     /// An argument was given more than once on the command line.
     GivenTwice {
@@ -81,12 +83,20 @@ impl fmt::Display for InputError {
             Self::Arguments { path, source } => {
                 write!(out, "Failed to read script arguments file: {path}: {source}")
             }
-            Self::Json { path, source } => {
-                write!(out, "Failed to parse script arguments JSON: {path}: {source}")
+            Self::Json { path, source, is_formless } => {
+                write!(out, "Failed to parse script arguments JSON: {path}: {source}")?;
+                if *is_formless {
+                    out.write_str(FORM)?;
+                }
+                Ok(())
             }
         }
     }
 }
+
+/// What an arguments file looks like; decoders only say what they did not find.
+const FORM: &str = "; each value is named by its kind, such as {\"days\": {\"integerValue\": 30}, \"path\": \
+     {\"stringValue\": \"/srv\"}}, with stringValue, integerValue, longValue, doubleValue, booleanValue, listValue or mapValue";
 
 impl error::Error for InputError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {

@@ -109,8 +109,11 @@ pub fn read(wanted: &Wanted<'_>, deadline: Instant) -> Result<Inputs, InputError
         let text = file::read(path, room, deadline)
             .map_err(|source| InputError::Arguments { path: named(path), source })?;
         digested.update(&text);
-        let decoded = arguments::decode(&text, wanted.rex_compat)
-            .map_err(|source| InputError::Json { path: named(path), source })?;
+        let decoded = arguments::decode(&text, wanted.rex_compat).map_err(|source| InputError::Json {
+            path: named(path),
+            source,
+            is_formless: !wanted.rex_compat && arguments::is_json(&text),
+        })?;
         match decoded.into_arguments() {
             Ok(arguments) => inputs.arguments = arguments,
             Err(too_deep) => inputs.too_deep = Some(too_deep),

@@ -63,7 +63,16 @@ fn reason(name: &str, text: &str) -> String {
     let message = error.to_string();
     let beginning = "Failed to load input files: Failed to parse script arguments JSON: ";
     assert!(message.starts_with(beginning), "{message}");
-    message.split_once("args.json: ").unwrap().1.to_owned()
+    let reason = message.split_once("args.json: ").unwrap().1;
+    reason.split_once("; each value is named by its kind").map_or(reason, |(reason, _)| reason).to_owned()
+}
+
+#[test]
+fn arguments_that_are_json_of_another_form_are_told_the_form() {
+    for (text, is_told) in [(r#"{"days": 30}"#, true), (r#"["a"]"#, true), (r#"{"days": "#, false)] {
+        let message = with_arguments("form", text).unwrap_err().to_string();
+        assert_eq!(message.contains(r#"{"integerValue": 30}"#), is_told, "{message}");
+    }
 }
 
 fn values(name: &str, text: &str) -> Vec<(String, Argument)> {
