@@ -4,23 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rex_tests::pages::commands_of;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 
 /// The lines of the page's `sh` blocks.
 fn commands() -> Vec<String> {
     let page = fs::read_to_string(program::checkout().join("docs/evidence.md")).expect("there is a page");
-    let mut commands = Vec::new();
-    let mut in_block = false;
-    for line in page.lines() {
-        match line {
-            "```sh" => in_block = true,
-            "```" => in_block = false,
-            command if in_block && !command.is_empty() => commands.push(command.to_owned()),
-            _ => {}
-        }
-    }
-    commands
+    commands_of(&page)
 }
 
 /// Where the two programs are, built from the present source beside the broker.

@@ -4,10 +4,11 @@ use std::fs;
 use std::process::Output;
 
 use nix::unistd::{User, geteuid};
+use rex_tests::pages::commands_of;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 
-use crate::{RELEASE_RUN, commands_of, execute_built, readme};
+use crate::{RELEASE_RUN, execute_built, readme};
 
 /// What the README says on it.
 fn section() -> String {

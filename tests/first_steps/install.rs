@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use rex_tests::pages::commands_of;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 
-use crate::{commands_of, readme};
+use crate::readme;
 
 fn section() -> String {
     let readme = readme();

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rex_tests::contract;
+use rex_tests::pages::commands_of;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 
@@ -24,21 +25,6 @@ fn readme() -> String {
 /// The lines of the README's `sh` blocks.
 fn commands() -> Vec<String> {
     commands_of(&readme())
-}
-
-/// The lines of the `sh` blocks of a text.
-fn commands_of(text: &str) -> Vec<String> {
-    let mut commands = Vec::new();
-    let mut in_block = false;
-    for line in text.lines() {
-        match line {
-            "```sh" => in_block = true,
-            "```" => in_block = false,
-            command if in_block && !command.is_empty() => commands.push(command.to_owned()),
-            _ => {}
-        }
-    }
-    commands
 }
 
 fn is_full() -> bool {

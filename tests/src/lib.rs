@@ -7,6 +7,7 @@ pub mod docstrings;
 pub mod jailed;
 pub mod malformed;
 pub mod packages;
+pub mod pages;
 pub mod peer;
 pub mod program;
 pub mod records;

@@ -35,9 +35,14 @@ pub enum Unknown<'t> {
         /// The type of the value, in the engine's words.
         of: &'t str,
     },
+    /// Nothing: this function is there, and something that it asked for was denied.
+    Denied {
+        /// The function.
+        function: &'t str,
+    },
 }
 
-/// Who knows what a script may have meant: the reference, which only the ways in have.
+/// Who knows what a script may have meant: the reference, which only the ways in have. Empty where there is nothing to say.
 #[derive(Clone, Copy)]
 pub struct Advise(pub fn(Unknown<'_>) -> String);
 
@@ -157,10 +162,14 @@ fn without_place(message: &str, place: Place) -> String {
 
 /// How many characters the word has that begins at this place; at least one.
 fn word_length(script: &str, line: usize, column: usize) -> usize {
+    word_at(script, line, column).chars().count().max(1)
+}
+
+/// The word that begins at this place, as far as it is marked.
+fn word_at(script: &str, line: usize, column: usize) -> String {
     let line = script.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let rest = line.chars().skip(column.saturating_sub(1));
-    let word = rest.take_while(|character| character.is_alphanumeric() || *character == '_');
-    word.take(MAX_WORD).count().max(1)
+    rest.take_while(|character| character.is_alphanumeric() || *character == '_').take(MAX_WORD).collect()
 }
 
 /// What to do about an error that many scripts have. The text is only for people, so it is found by the message's words.
@@ -182,8 +191,17 @@ fn hint(message: &str, script: &str, (line, column): (usize, usize), advise: Adv
     if let Some((name, of)) = unknown_property(message) {
         return Some(advise.0(Unknown::Property { name, of }));
     }
-    let (_, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
-    Some((*advice).to_owned())
+    let (words, advice) = ADVICE.iter().find(|(words, _)| message.contains(words))?;
+    let mut advice = (*advice).to_owned();
+    if *words == UNAUTHORIZED {
+        let function = word_at(script, line, column);
+        let more = advise.0(Unknown::Denied { function: &function });
+        if !more.is_empty() {
+            advice.push_str("; ");
+            advice.push_str(&more);
+        }
+    }
+    Some(advice)
 }
 
 /// The property and the type of which the engine says that the one is none of the other's.
@@ -206,6 +224,9 @@ fn limit_hint(ending: &Ending) -> Option<String> {
     }
 }
 
+/// What each denial has among its words.
+const UNAUTHORIZED: &str = "unauthorized to perform";
+
 /// Words of a message, and what helps.
 const ADVICE: &[(&str, &str)] = &[
     ("Data race detected", OWN_VALUE_ADVICE),
@@ -217,7 +238,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("Module not found: ", "modules are not available: put everything that the script needs into one file"),
     ("Expression exceeds maximum complexity", "split the expression with several `let`s"),
     ("Stack overflow", "script functions may call each other 64 levels deep"),
-    ("unauthorized to perform", "the policy has to permit it, or the script to handle it with try … catch"),
+    (UNAUTHORIZED, "the policy has to permit it, or the script to handle it with try … catch"),
     ("Authorization check failed", "a policy could not be evaluated for this; the record says which"),
 ];
 
@@ -296,6 +317,16 @@ mod tests {
         );
         assert!(hint("Syntax error: reserved keyword 'print' is disabled (…)").unwrap().contains("info("));
         assert_eq!(hint("Runtime error: x"), None);
+    }
+
+    #[test]
+    fn a_denial_within_a_function_that_asks_much_names_its_page() {
+        let message = "Runtime error: Permission denied: root unauthorized to perform x for y";
+        let of = |script: &str| hint(message, script, (1, 9), ADVISE).unwrap();
+
+        assert!(of("let x = df();").ends_with("; `rex-broker sdk show df` has all that it asks for"));
+        assert!(of("let x = cat(p);").ends_with("with try … catch"));
+        assert!(of("").ends_with("with try … catch"));
     }
 
     #[test]

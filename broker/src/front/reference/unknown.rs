@@ -10,6 +10,7 @@ pub const ADVISE: Advise = Advise(|unknown| match unknown {
     Unknown::Call { called, line, column, script } => advice(called, line, column, script),
     Unknown::Constant { module, name } => advice_on_constant(module, name),
     Unknown::Property { name, of } => property::advice(name, of),
+    Unknown::Denied { function } => advice_on_denied(function),
 });
 
 /// What to do about the engine's message `Function not found: NAME (TYPES)`, without its beginning.
@@ -57,6 +58,18 @@ fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
         return format!("`rex-broker sdk search {}` tells what has to do with it", call.name);
     }
     NOTHING.to_owned()
+}
+
+/// Where all is told that a function asks for, when that is more than one request can foresee; else nothing.
+fn advice_on_denied(function: &str) -> String {
+    let reference = reference();
+    let is_long =
+        |asks: &str| asks.matches("Action::").count() > MOST || MORE.iter().any(|words| asks.contains(words));
+    let same = entries_called(&reference, function);
+    if same.iter().any(|entry| is_long(&entry.actions)) {
+        return format!("`rex-broker sdk show {function}` has all that it asks for");
+    }
+    String::new()
 }
 
 /// What to do about a constant `MODULE::NAME` that does not exist.
@@ -251,6 +264,9 @@ const ARITHMETIC: [&str; 12] = ["+", "-", "*", "/", "%", "**", "<<", ">>", "+=",
 /// How many are offered.
 const MOST: usize = 3;
 
+/// Words for questions that go by what is found on the way.
+const MORE: [&str; 5] = [" per ", "then ", "each", "best effort", "(all "];
+
 /// More values than any function takes.
 const MAX_TYPES: usize = 16;
 
@@ -379,6 +395,18 @@ mod tests {
             advice("check (i64)", "check(1)", 1, script),
             "the script's own function is `check(path, days)`"
         );
+    }
+
+    /// What one request foresees is told with the denial; what a function asks for beyond it has its page.
+    #[test]
+    fn who_was_denied_one_of_many_questions_is_told_where_all_are() {
+        for function in ["df", "network_stats", "netstat", "lsblk", "rm", "processes_using_inode"] {
+            let told = advice_on_denied(function);
+            assert!(told.contains(&format!("`rex-broker sdk show {function}`")), "{function}: {told}");
+        }
+        for function in ["cat", "uname", "no_such_function", "", "df()"] {
+            assert_eq!(advice_on_denied(function), "", "{function}");
+        }
     }
 
     /// What only has the letters within a word of its documentation is nothing that anybody looks for.

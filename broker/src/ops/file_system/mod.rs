@@ -133,9 +133,8 @@ fn foreign_link<O>(call: &Call<'_, O>, parent: Option<&Directory>, stat: &FileSt
         return None;
     }
     let is_ours = is_trusted(call, stat.st_uid)
-        && parent.is_some_and(|parent| {
-            !is_shared(call, parent) && !call.host.once_shared.contains(&parent.inode)
-        });
+        && parent
+            .is_some_and(|parent| !is_shared(call, parent) && !call.host.once_shared.contains(&parent.inode));
     (!is_ours).then_some(FOREIGN_LINK)
 }
 
