@@ -6,13 +6,7 @@
 
 use crate::action::{self, Action, ActionId};
 use crate::codec::{self, CodecError};
-use crate::file_system::*;
-use crate::network::*;
-use crate::process_system::*;
-use crate::program::*;
-use crate::runtime::*;
-use crate::sysinfo::*;
-use crate::systemd::*;
+use crate::messages::*;
 
 /// Gives the rows of the table to the macro `$emit`.
 #[macro_export]

@@ -27,3 +27,14 @@ pub mod runtime;
 pub mod state;
 pub mod sysinfo;
 pub mod systemd;
+
+/// The messages of every namespace, for who has to do with all of them.
+pub mod messages {
+    pub use crate::file_system::*;
+    pub use crate::network::*;
+    pub use crate::process_system::*;
+    pub use crate::program::*;
+    pub use crate::runtime::*;
+    pub use crate::sysinfo::*;
+    pub use crate::systemd::*;
+}

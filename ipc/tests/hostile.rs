@@ -7,17 +7,11 @@ use rex_ipc::control::{
     Ready,
 };
 use rex_ipc::failure::Failure;
-use rex_ipc::file_system::*;
 use rex_ipc::frame::Header;
 use rex_ipc::interface::{Operation, ROWS, Request};
 use rex_ipc::limits::{MAX_BODY_BYTES, MAX_FRAME_BYTES};
-use rex_ipc::network::*;
-use rex_ipc::process_system::*;
-use rex_ipc::program::*;
-use rex_ipc::runtime::*;
+use rex_ipc::messages::*;
 use rex_ipc::state::{State, Tracker};
-use rex_ipc::sysinfo::*;
-use rex_ipc::systemd::*;
 
 /// Everything that either side does with a datagram before it believes it.
 fn take(datagram: &[u8]) {

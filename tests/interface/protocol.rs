@@ -6,17 +6,11 @@ use std::fs;
 use rex_ipc::batch::Call;
 use rex_ipc::control::{Arguments, Fatal, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready};
 use rex_ipc::failure::Failure;
-use rex_ipc::file_system::*;
 use rex_ipc::frame::{Kind, MAGIC, Sender, VERSION};
 use rex_ipc::interface::{FINGERPRINT, Operation, PROTOCOL, RETIRED, ROWS, fingerprint};
 use rex_ipc::limits::*;
-use rex_ipc::network::*;
-use rex_ipc::process_system::*;
-use rex_ipc::program::*;
-use rex_ipc::runtime::*;
+use rex_ipc::messages::*;
 use rex_ipc::state::State;
-use rex_ipc::sysinfo::*;
-use rex_ipc::systemd::*;
 use serde_json::{Map, Value, json};
 
 use crate::golden::{self, root};

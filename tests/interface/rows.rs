@@ -4,16 +4,10 @@ use std::fmt::Debug;
 
 use rex_ipc::bounded::{Bytes, List, Text};
 use rex_ipc::codec;
-use rex_ipc::file_system::*;
 use rex_ipc::handle::{AnyId, DirId, FileId};
 use rex_ipc::interface::Operation;
 use rex_ipc::limits::MAX_FRAME_BYTES;
-use rex_ipc::network::*;
-use rex_ipc::process_system::*;
-use rex_ipc::program::*;
-use rex_ipc::runtime::*;
-use rex_ipc::sysinfo::*;
-use rex_ipc::systemd::*;
+use rex_ipc::messages::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

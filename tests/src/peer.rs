@@ -51,13 +51,7 @@ macro_rules! emit_replies {
     };
 }
 
-use rex_ipc::file_system::*;
-use rex_ipc::network::*;
-use rex_ipc::process_system::*;
-use rex_ipc::program::*;
-use rex_ipc::runtime::*;
-use rex_ipc::sysinfo::*;
-use rex_ipc::systemd::*;
+use rex_ipc::messages::*;
 
 rex_ipc::interface!(emit_replies);
 

@@ -4,17 +4,11 @@ use rex_ipc::batch::{Call, ReplyReader};
 use rex_ipc::codec;
 use rex_ipc::control::{Arguments, Fatal, Hello, LoadBegin, Outcome, OutputBegin, Piece, Ready};
 use rex_ipc::failure::Failure;
-use rex_ipc::file_system::*;
 use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::Operation;
 use rex_ipc::limits::{MAX_FRAME_BYTES, MAX_OUTPUT_BYTES};
-use rex_ipc::network::*;
-use rex_ipc::process_system::*;
-use rex_ipc::program::*;
-use rex_ipc::runtime::*;
+use rex_ipc::messages::*;
 use rex_ipc::state::{State, Tracker};
-use rex_ipc::sysinfo::*;
-use rex_ipc::systemd::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
