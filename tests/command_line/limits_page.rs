@@ -120,8 +120,8 @@ Everything that a run uses has a limit, and each is in force unless the operator
 them. This page is written from the code by a test; see `tests/command_line/limits_page.rs`.
 
 A run that needs more than a limit allows is ended. The result document is written as always, with what was logged, raised and denied up to then; its
-message ends with `limit reached: NAME of VALUE (line N)`, the record has a `limit` record with the same name, value and line, and then its `end`
-record. The line is that of the script's last request, or nearer where the jail can tell, and the jail's claim in both cases. What a limit allows can be
+message ends with `limit reached: NAME of VALUE`, and ` (line N)` where a line is known, the record has a `limit` record with the same, and then its
+`end` record. The line is that of the script's last request, or nearer where the jail can tell, and the jail's claim in both cases. What a limit allows can be
 used to the last: a run with `--max-calls 5` may make five calls, and ends with the sixth.
 
 ## What the operator can set
@@ -139,7 +139,7 @@ environment and in configuration files, where a value with a unit stands in quot
 `--max-calls-per-operation` and `--max-bytes-per-operation` take a number for all operations, `NAME=N` for one of them, or both: `1000000,read_chunk=50000`. Without
 a number for all, the others have no limit of their own. The names are those of `rex-broker protocol --json`, and of `operation` in the audit log.
 
-A call is one message from the script to the broker and may hold several requests: `cat` is one call of five. Bytes are counted when they are read or
+A call is one message from the script to the broker and may hold several requests, as that of `cat` does. Bytes are counted when they are read or
 written, so a piece that goes beyond the limit has been read, and is not given to the script.
 
 Processor time is what the kernel counts for the two processes. The kernel itself ends a jail that has used a second more than `--max-jail-cpu`.

@@ -52,13 +52,21 @@ impl Records {
     /// Puts the next whole line into `line`, without its line feed. False at the end, and before a line that does not end.
     ///
     /// # Errors
-    /// When the file cannot be read, or the line is longer than [`MOST_READ_BYTES`].
+    /// When the file cannot be read, the line is longer than [`MOST_READ_BYTES`], or it has the form of what stands for a
+    /// longer line.
     pub fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, Error> {
         line.clear();
         let what = || format!("read {}", self.path.display());
         let read = self.reader.by_ref().take(MOST_READ_BYTES as u64 + 1).read_until(b'\n', line);
         let read = read.map_err(|error| Error::system(what(), error))?;
         if line.pop_if(|byte| *byte == b'\n').is_some() {
+            // Its leaf would be that of the line which it names, and nobody could tell the two apart.
+            if stands_for(line).is_some() {
+                let place = self.place();
+                return Err(Error::refused(format!(
+                    "{place} has the form of a digest that stands for a longer line, which no record has"
+                )));
+            }
             self.count += 1;
             self.offset += read as u64;
             return Ok(true);
@@ -145,5 +153,19 @@ mod tests {
         let digest = stands_for(&entry(&line)).unwrap();
         assert_eq!(digest, hex(&sha256(&line)));
         assert!(entry(&line).ends_with(b"\",\"bytes\":60001}"));
+    }
+
+    /// Its leaf would be that of the long line itself, so that the one could be put in the other's place.
+    #[test]
+    fn a_line_of_the_form_that_stands_for_a_longer_one_is_no_record() {
+        let long = vec![b'x'; MOST_LINE_BYTES + 1];
+        let directory = std::env::temp_dir().join(format!("rex-evidence-records-{}", std::process::id()));
+        let mut line = Vec::new();
+        for (content, is_record) in [(entry(&long).into_owned(), false), (long.clone(), true)] {
+            std::fs::write(&directory, [content.as_slice(), b"\n"].concat()).unwrap();
+            let read = Records::open(&directory).unwrap().next(&mut line);
+            assert_eq!(read.is_ok(), is_record, "{:?}", read.err());
+        }
+        std::fs::remove_file(&directory).unwrap();
     }
 }

@@ -11,8 +11,9 @@ use super::{entities, schema};
 
 /// A policy that permits this question to this principal and, as far as policies can tell questions apart, no other.
 ///
-/// Process ids and the names of things of which there is one do not last. A process is described by its name, owner
-/// and command line; a thing of which there is one by its type.
+/// What does not last is left out: the number of a process and when it was started, the address that a host had, the redirect
+/// that led to a URL. A process is described by its name, owner, command line and, where the kernel tells, program; a thing
+/// of which there is one by its type.
 ///
 /// Nothing when it would be longer than [`MAX_BYTES`], when the strict validator objects, or when the question cannot
 /// be put to a policy at all.
@@ -56,6 +57,10 @@ fn clauses(question: &Question<'_>) -> Vec<String> {
         clauses.push(equals("resource.name", process.name));
         clauses.push(equals("resource.username", process.username));
         clauses.push(equals("resource.command", process.command));
+        // The kernel's word; name and command line are the process's own.
+        if let Some(exe) = process.exe {
+            clauses.push(format!("resource has exe && {}", equals("resource.exe", exe)));
+        }
     }
     match question.context {
         // A URL says all that there is to say; where it leads is asked about, too, when it leads where others do not.

@@ -66,6 +66,31 @@ fn denied() {
     assert!(session.services.host.programs.question().is_some(), "a control");
 }
 
+// A name of any bytes is a text in which characters from U+10FF00 on stand for a byte each.
+#[test]
+fn an_argument_is_judged_by_the_bytes_that_it_has_however_it_is_spelled() {
+    let mut session = session(
+        r#"permit(principal, action, resource);
+           forbid(principal, action == file_system::Action::"execute", resource)
+           when { context.command_line like "*secret*" };
+           forbid(principal, action == file_system::Action::"execute", resource)
+           when { context.command_line like "* -*" };"#,
+    );
+    let (file, _) = echo(&mut session);
+
+    for disguised in ["s\u{10FF65}cret", "\u{10FF2D}n"] {
+        assert!(session.send(saying(file, &[disguised])).unwrap_err().is_denial(), "{disguised:?}");
+    }
+    for zero in ["a\u{10FF00}b", "a\0b"] {
+        let refused = session.send(saying(file, &[zero])).unwrap_err();
+        assert_eq!(refused.kind(), Some(ErrorKind::InvalidArguments), "{zero:?}");
+    }
+    // The control: a byte that is no text keeps its character, and the program is started afterwards as before.
+    session.questions();
+    session.send(saying(file, &["a\u{10FFFF}b"])).unwrap();
+    assert!(session.services.host.programs.question().is_some());
+}
+
 #[test]
 fn a_file_that_is_open_for_writing_is_no_program() {
     let mut session = session(ALLOW_ALL);

@@ -19,7 +19,36 @@ fn permitted() {
     let real = session.send(find(&link)).unwrap();
 
     assert_eq!(real, RealPath { path: Text::cut(&file), entry_type: EntryType::File });
-    assert_eq!(session.questions(), ["permit stat File ~/l/f"]);
+    assert_eq!(session.questions(), ["permit stat File ~/l/f", "permit stat File ~/d/f"]);
+}
+
+/// A script that may make links in its own directory could else ask the host about every path.
+#[test]
+fn what_links_lead_to_is_told_to_nobody_who_may_not_look_at_it() {
+    let policy = r#"permit(principal, action, resource in file_system::Dir::"{root}/own");"#;
+    let mut session = Session::with_policy(policy);
+    session.tree.file("closed/there", "x");
+    session.tree.file("own/f", "x");
+    let links = [
+        ("a", "{root}/closed/there"),
+        ("b", "{root}/closed/absent"),
+        ("c", "{root}/closed/there/x"),
+        ("d", "../closed"),
+    ];
+    for (name, target) in links {
+        session.tree.link(target, &format!("own/{name}"));
+    }
+    session.tree.link("f", "own/fine");
+    session.tree.link("round", "own/round");
+
+    for (name, _) in links {
+        let link = session.text(&format!("own/{name}"));
+        assert!(session.send(find(&link)).unwrap_err().is_denial(), "{name}");
+    }
+    // The control: what may be looked at is told, and why nothing is found.
+    let (fine, file, round) = (session.text("own/fine"), session.text("own/f"), session.text("own/round"));
+    assert_eq!(session.send(find(&fine)).unwrap().path.as_str(), file);
+    assert_eq!(session.send(find(&round)).unwrap_err().errno(), Some(40));
 }
 
 #[test]

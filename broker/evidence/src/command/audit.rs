@@ -127,6 +127,9 @@ fn prune(mut arguments: Arguments) -> Result<String, Failure> {
     let key: SigningKey = signing_key(Path::new(&file))?;
     let directory = Directory::open_to_write(&directory)?;
     let first = crate::prune::prune(&directory, &key, before)?;
+    if first == 0 {
+        return Ok("nothing to prune: records go by whole bundles of 256\n".to_owned());
+    }
     Ok(format!("pruned: the records before {first} are gone, their hashes stay\n"))
 }
 

@@ -29,6 +29,9 @@ pub(super) struct PersonArguments {
     #[arg(long = "arg", value_name = "NAME[:TYPE]=VALUE", value_parser = given_argument())]
     pub(super) given: Vec<GivenArgument>,
     /// A JSON file with arguments of the script, in Rex's form; --arg adds to it
+    ///
+    /// Each value is named by its kind, as in {"days": {"integerValue": 30}, "path": {"stringValue": "/srv"}}. The kinds are
+    /// stringValue, integerValue, longValue, doubleValue, booleanValue, listValue and mapValue.
     #[arg(short = 'a', long = "args", value_name = "FILE")]
     pub(super) arguments: Option<PathBuf>,
     /// Parse, validate and compile, and run nothing

@@ -67,7 +67,7 @@ pub struct ExplainArguments {
     /// The user on whose behalf [default: the user who asks]
     #[arg(long, value_name = "USER")]
     pub principal: Option<String>,
-    /// What else the policy sees of the act, as JSON: of move, set_x_attr and execute
+    /// What else the policy sees of the act, as JSON: of move, set_x_attr, execute, connect and GET
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,
     /// Name, owner and command line of a process, as JSON with name, username and command, perhaps uid, start_time and exe

@@ -1,10 +1,14 @@
 //! What has to be known of processes before the policy can be asked about them. Nothing of it is released without a permit.
 
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::fcntl::{OFlag, openat, readlink, readlinkat};
 use nix::sys::stat::Mode;
 use nix::sys::sysinfo::sysinfo;
 use nix::time::{ClockId, clock_gettime};
@@ -15,6 +19,7 @@ use rex_ipc::name;
 use super::object::{About, Process};
 use super::text::{Stat, Status, command};
 use crate::host::Host;
+use crate::policy::name::PathName;
 
 /// Holds a process, or a task of one, and reads what the policy is asked with.
 ///
@@ -49,6 +54,49 @@ pub fn hold_for_signal(host: &mut Host, pid: u32) -> io::Result<Process> {
 fn missing_is_gone(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(Errno::ENOENT as i32) { Errno::ESRCH.into() } else { error }
 }
+
+/// The path that a path with links stands for, as far as the links can be read: what is not there, or cannot be looked at,
+/// is spelled as it stands. Nothing says whether anything is there; the policy is asked about this path before.
+pub fn leads_to(path: &PathName) -> PathName {
+    let mut done: Vec<Vec<u8>> = Vec::new();
+    let mut rest: VecDeque<Vec<u8>> = path.components().collect();
+    let mut links = 0;
+    while let Some(component) = rest.pop_front() {
+        match component.as_slice() {
+            b"" | b"." => {}
+            b".." => drop(done.pop()),
+            _ => {
+                done.push(component);
+                let Ok(target) = readlink(&joined(&done)) else { continue };
+                links += 1;
+                if links > MOST_LINKS {
+                    continue;
+                }
+                done.pop();
+                let target = target.into_vec();
+                if target.first() == Some(&b'/') {
+                    done.clear();
+                }
+                target.split(|byte| *byte == b'/').rev().for_each(|part| rest.push_front(part.to_vec()));
+            }
+        }
+    }
+    done.iter().fold(PathName::root(), |above, component| above.join(component))
+}
+
+fn joined(components: &[Vec<u8>]) -> PathBuf {
+    let mut path = OsString::from("/");
+    for (at, component) in components.iter().enumerate() {
+        if at > 0 {
+            path.push("/");
+        }
+        path.push(OsStr::from_bytes(component));
+    }
+    path.into()
+}
+
+/// As many links as the kernel follows for one path: path_resolution(7).
+const MOST_LINKS: usize = 40;
 
 /// Whether the process that signals would reach is there and has the number in `/proc` by which its directory was opened.
 ///

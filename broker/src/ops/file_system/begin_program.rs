@@ -7,6 +7,7 @@
 use rex_ipc::action::file_system::Execute;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::limits::{MAX_PROGRAM_QUESTIONS, MAX_PROGRAM_TEXT_BYTES};
+use rex_ipc::name;
 use rex_ipc::program::BeginProgram;
 
 use super::set_owner::{group_number, user_number};
@@ -75,18 +76,20 @@ fn described(
     request: &BeginProgram,
     call: &mut Call<'_, BeginProgram>,
     who: As,
-    name: String,
+    program: String,
 ) -> Result<Program, Error> {
     let uid = who.user.unwrap_or(call.host.euid);
     let gid = who.group.unwrap_or(call.host.programs.gid);
     // Without a name there is no question that Cedar could be asked.
     let nameless = || Error::invalid(ErrorKind::AuthorizationError, "Authorization check failed");
     let text = |text: &rex_ipc::program::ProgramText| text.as_str().to_owned();
+    // An escape may spell an ordinary byte. What the policy and the record are told is the text that the bytes have.
+    let exact = |text: &rex_ipc::program::ProgramText| name::to_text(&name::to_bytes(text.as_str()));
     let arguments: Vec<(String, Option<String>)> = request
         .arguments
         .as_slice()
         .iter()
-        .map(|argument| (text(&argument.word), argument.value.as_ref().map(text)))
+        .map(|argument| (exact(&argument.word), argument.value.as_ref().map(exact)))
         .collect();
     let environment: Vec<(String, String)> = request
         .environment
@@ -113,7 +116,7 @@ fn described(
         ));
     }
     Ok(Program {
-        name,
+        name: program,
         arguments,
         chosen: Vec::new(),
         environment,

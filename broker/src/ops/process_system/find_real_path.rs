@@ -1,16 +1,16 @@
 //! Follows every link of a path.
 //!
 //! # Policy
-//! `file_system::stat` on the file of that name, which Rex does not ask; for its scripts only a forbid counts.
+//! `file_system::stat` on the file of that name, and on the one that its links lead to, whether it is there or not. Rex asks
+//! neither; for its scripts only a forbid counts.
 
 use rex_ipc::action::file_system::Stat;
 use rex_ipc::bounded::Text;
-use rex_ipc::name;
 use rex_ipc::process_system::{FindRealPath, RealPath};
 
 use crate::gate::error::Error;
 use crate::host::file_system::object::FilePath;
-use crate::host::process_system::real_path;
+use crate::host::process_system::{real_path, unguarded};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -25,9 +25,13 @@ impl Perform for FindRealPath {
     }
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<RealPath, Error> {
-        let path = PathName::parse(self.path.as_str())?;
-        let permit = call.authorize_beyond_rex::<Stat, _>(FilePath(path))?;
-        let (real, entry_type) = real_path::of(&permit)?;
-        Ok(RealPath { path: Text::cut(&name::to_text(real.as_os_str().as_encoded_bytes())), entry_type })
+        let given = PathName::parse(self.path.as_str())?;
+        let mut permit = call.authorize_beyond_rex::<Stat, _>(FilePath(given.clone()))?;
+        let real = unguarded::leads_to(&given);
+        if real != given {
+            permit = call.authorize_beyond_rex::<Stat, _>(FilePath(real.clone()))?;
+        }
+        let entry_type = real_path::kind(&permit)?;
+        Ok(RealPath { path: Text::cut(real.as_str()), entry_type })
     }
 }

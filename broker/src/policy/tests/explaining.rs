@@ -255,6 +255,28 @@ fn a_grant_permits_its_question_and_changes_no_other_answer() {
     assert!(granted > rounds() / 5 && refused > rounds() / 10, "{granted} {refused}");
 }
 
+// Whoever may start programs can give one any name and command line.
+#[test]
+fn a_grant_about_a_process_names_its_program_where_the_kernel_tells_it() {
+    let process = |exe| ProcessRef {
+        pid: 7,
+        name: "sleep",
+        username: "u",
+        command: "sleep 300",
+        uid: 9,
+        start_time: 11,
+        exe,
+    };
+    let of = |exe| Question::new(ActionId::ProcessKill, ResourceRef::Process(process(exe)));
+    let grant = explain::grant(&of(Some("/bin/sleep")), &Verdict::default(), "root").unwrap();
+    let mut engine = engine(&grant);
+
+    assert!(engine.decide(&of(Some("/bin/sleep"))).permitted);
+    for other in [Some("/tmp/sleep"), None] {
+        assert!(!engine.decide(&of(other)).permitted, "{other:?}: {grant}");
+    }
+}
+
 #[test]
 fn neighbours_are_told_apart_by_grants() {
     let neighbours = neighbours();

@@ -30,13 +30,85 @@ impl GivenArgument {
     pub fn parse(word: &str) -> Result<Self, String> {
         let (left, text) = word.split_once('=').ok_or("wants NAME=VALUE")?;
         let (name, kind) = left.split_once(':').unwrap_or((left, "text"));
-        if !is_identifier(name) {
+        if !is_identifier(name) || RESERVED.contains(&name) {
             return Err(format!("`{name}` is no name that a script could use"));
         }
         let value = value(kind, text)?;
         Ok(Self { name: name.to_owned(), value, written: word.to_owned() })
     }
 }
+
+/// What Rhai keeps for itself, so that no variable can have the name.
+const RESERVED: &[&str] = &[
+    "Fn",
+    "as",
+    "async",
+    "await",
+    "begin",
+    "break",
+    "call",
+    "case",
+    "catch",
+    "const",
+    "continue",
+    "curry",
+    "debug",
+    "default",
+    "do",
+    "each",
+    "else",
+    "end",
+    "eval",
+    "exit",
+    "export",
+    "false",
+    "fn",
+    "for",
+    "global",
+    "go",
+    "goto",
+    "if",
+    "import",
+    "in",
+    "is",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "let",
+    "loop",
+    "match",
+    "module",
+    "new",
+    "nil",
+    "null",
+    "package",
+    "print",
+    "private",
+    "protected",
+    "public",
+    "return",
+    "shared",
+    "spawn",
+    "static",
+    "super",
+    "switch",
+    "sync",
+    "then",
+    "this",
+    "thread",
+    "throw",
+    "true",
+    "try",
+    "type_of",
+    "unless",
+    "until",
+    "use",
+    "var",
+    "void",
+    "while",
+    "with",
+    "yield",
+];
 
 fn value(kind: &str, text: &str) -> Result<Argument, String> {
     match kind {
@@ -251,6 +323,16 @@ mod tests {
             parsed(r#"a:json={"k": {}}"#),
             Argument::Map(vec![("k".into(), Argument::Map(Vec::new()))])
         );
+    }
+
+    #[test]
+    fn a_word_of_the_language_is_no_name() {
+        for name in ["let", "fn", "this", "exit", "void", "Fn", "1x", "", "a-b"] {
+            assert!(GivenArgument::parse(&format!("{name}=1")).is_err(), "{name:?}");
+        }
+        for name in ["begin", "lets", "_", "path"] {
+            assert!(GivenArgument::parse(&format!("{name}=1")).is_ok(), "{name:?}");
+        }
     }
 
     #[test]
