@@ -109,10 +109,10 @@ pub fn read(wanted: &Wanted<'_>, deadline: Instant) -> Result<Inputs, InputError
         let text = file::read(path, room, deadline)
             .map_err(|source| InputError::Arguments { path: named(path), source })?;
         digested.update(&text);
-        let decoded = arguments::decode(&text, wanted.rex_compat).map_err(|source| InputError::Json {
-            path: named(path),
-            source,
-            is_formless: !wanted.rex_compat && arguments::is_json(&text),
+        let decoded = arguments::decode(&text, wanted.rex_compat).map_err(|source| {
+            let is_told = wanted.rex_compat || source.to_string().contains("stringValue");
+            let is_formless = !is_told && arguments::is_json(&text);
+            InputError::Json { path: named(path), source, is_formless }
         })?;
         match decoded.into_arguments() {
             Ok(arguments) => inputs.arguments = arguments,
