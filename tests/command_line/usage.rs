@@ -143,6 +143,19 @@ fn doctor_says_what_is_in_force() {
     let measures = report["measures"].as_array().expect("it lists measures");
     let seccomp = measures.iter().find(|measure| measure["id"] == "seccomp3").expect("one is the filter");
     assert_eq!(seccomp["state"], "enforced");
+    let worker = &report["worker"];
+    assert_eq!(worker["missing"], serde_json::json!([]));
+    assert_ne!(worker["image_sha256"], report["image_sha256"]);
+    let state = |measures: &serde_json::Value, id: &str| {
+        let measures = measures.as_array().expect("it lists measures").clone();
+        measures.into_iter().find(|measure| measure["id"] == id).expect("there is one")["state"].clone()
+    };
+    assert_eq!(state(&worker["measures"], "seccomp3"), "enforced");
+    let plain = String::from_utf8_lossy(&plain.stdout).into_owned();
+    let (_, told) =
+        plain.split_once("\na worker for TLS and answers of name servers:\n").expect("it is told of");
+    assert!(told.starts_with("  is confined as the jail is"), "{told}");
+    assert!(told.contains(worker["image_sha256"].as_str().unwrap()), "{told}");
 }
 
 #[test]

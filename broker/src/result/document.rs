@@ -1,5 +1,6 @@
 //! The result document and the order of its keys.
 
+use rex_outside::{Least, Measure};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -138,7 +139,10 @@ pub struct JailObject {
     pub image_sha256: Option<String>,
     /// Each protection and its state.
     pub posture: Vec<Value>,
-    /// Which protections were demanded.
+    /// Of workers for the network; absent when none was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerObject>,
+    /// Which protections were demanded, of jail and worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<String>,
     /// The run's identifier in the audit log.
@@ -152,6 +156,30 @@ pub struct JailObject {
     pub children: Option<&'static str>,
     /// How doubtful policies were treated.
     pub policy_mode: &'static str,
+}
+
+/// How the workers for the network were confined.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerObject {
+    /// How many were started, one after the other.
+    pub started: u64,
+    /// The program that ran in them.
+    pub image_sha256: &'static str,
+    /// Each protection and its state: the least that any of them had.
+    pub posture: Vec<Value>,
+}
+
+impl WorkerObject {
+    /// Of those that were seen; nothing where none was.
+    pub(super) fn of(image_sha256: &'static str, seen: &Least) -> Option<Self> {
+        let posture = values(&seen.measures);
+        (seen.count > 0).then_some(Self { started: seen.count, image_sha256, posture })
+    }
+}
+
+/// A posture as it stands in a document.
+pub fn values(measures: &[Measure]) -> Vec<Value> {
+    measures.iter().map(|measure| serde_json::to_value(measure).unwrap_or(Value::Null)).collect()
 }
 
 impl Status {

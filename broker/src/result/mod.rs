@@ -19,7 +19,9 @@ mod write;
 
 pub use denials::DenialObject;
 pub use diagnose::{Advise, Unknown, diagnose, doubt};
-pub use document::{AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status};
+pub use document::{
+    AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status, WorkerObject, values,
+};
 pub use ending::{Crash, Ending, ErrorClass, ErrorType, NotStarted, termination_text};
 pub use exit::Exit;
 pub use format::Format;

@@ -1,13 +1,15 @@
 //! Collects what a run says about itself, and makes the result document of it.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::runtime::{Alarm, Log, LogLevel, Metric};
+use rex_outside::Least;
 
 use super::denials::Denials;
-use super::document::{AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status};
+use super::document::{AlarmObject, Document, ErrorObject, JailObject, LimitObject, Status, WorkerObject};
 use super::ending::{Ending, ErrorType, NotStarted};
 use super::logs::Logs;
 use super::metrics::{Measured, Metrics};
@@ -58,8 +60,10 @@ pub struct Recorder {
     pub dry_run: bool,
     /// The limit that was reached, where the ending does not name it.
     pub limit: Option<LimitObject>,
-    /// What is known of the jail; the end is filled in by [`Recorder::finish`].
+    /// What is known of the jail; end and workers are filled in by [`Recorder::finish`].
     pub jail: JailObject,
+    /// The digest of the program of workers, and what those had that were started; whoever starts them shares it.
+    pub workers: Option<(&'static str, Arc<Mutex<Least>>)>,
 }
 
 /// Why something was not taken.
@@ -102,6 +106,7 @@ impl Recorder {
             dry_run: false,
             limit: None,
             jail: JailObject { audit_log: "none".to_owned(), ..JailObject::default() },
+            workers: None,
         }
     }
 
@@ -210,6 +215,9 @@ impl Recorder {
         self.jail.end = meaning.jail_end;
         self.jail.end_claimed_by_jail = meaning.claimed_by_jail;
         self.jail.detail = meaning.detail;
+        self.jail.worker = self.workers.as_ref().and_then(|(image_sha256, seen)| {
+            WorkerObject::of(image_sha256, &seen.lock().unwrap_or_else(PoisonError::into_inner))
+        });
         if self.jail.run.is_empty() {
             self.jail.audit_log.clear();
         }

@@ -18,6 +18,7 @@ mod unbegun;
 
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -315,7 +316,9 @@ impl Run<'_> {
             services.pace.waiter.set_tick(TICK, Box::new(move || progress.show()));
         }
         services.host.services.address = self.options.bus_address.clone();
-        services.host.network.staff = Some(Staff::new(image::WORKER.bytes, &plan, self.requirement));
+        let staff = Staff::new(image::WORKER.bytes, &plan, self.requirement);
+        services.kept.recorder.lock().workers = Some((image::WORKER.sha256, Arc::clone(&staff.seen)));
+        services.host.network.staff = Some(staff);
         services.host.network.ca_file.clone_from(&self.options.ca_file);
         if let Some(spawner) = &spawner {
             services.hide_process(spawner.pid());
@@ -407,11 +410,7 @@ impl Run<'_> {
         };
         let mut posture = verify(jail, &report, plan);
         posture.image_sha256 = self.image.sha256.to_owned();
-        services.kept.recorder.lock().jail.posture = posture
-            .measures
-            .iter()
-            .map(|measure| serde_json::to_value(measure).unwrap_or(serde_json::Value::Null))
-            .collect();
+        services.kept.recorder.lock().jail.posture = result::values(&posture.measures);
         if let Some(reason) = telling::missing(&posture, self.requirement) {
             return Err(failed(reason));
         }

@@ -23,7 +23,7 @@ pub use image::SealedImage;
 pub use jail::{Jail, JailExit};
 pub use measure::{Measure, State};
 pub use plan::Plan;
-pub use posture::{Posture, verify};
+pub use posture::{Least, Posture, verify};
 pub use requirement::{Requirement, RequirementError};
 pub use rex_agreed::errand;
 pub use rex_agreed::{FaultInjection, Layer, MAX_FRAME_BYTES, PreparePlan, SelfReport};

@@ -32,6 +32,31 @@ impl Posture {
     }
 }
 
+/// What several processes of one kind have had at least.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Least {
+    /// How many there were.
+    pub count: u64,
+    /// Of each step the measure of the one that had least of it; empty while there was none.
+    pub measures: Vec<Measure>,
+}
+
+impl Least {
+    /// Adds one more.
+    pub fn add(&mut self, posture: &Posture) {
+        self.count = self.count.saturating_add(1);
+        for measure in &posture.measures {
+            match self.measures.iter_mut().find(|known| known.layer() == measure.layer()) {
+                None => self.measures.push(measure.clone()),
+                Some(known) if (known.wanted, known.state) < (measure.wanted, measure.state) => {
+                    known.clone_from(measure);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
 /// Looks at `jail` from outside, adds what was done at the spawn and what the jail says of itself, and judges each step.
 ///
 /// A step counts only if nobody says that it failed and nothing that can be seen speaks against it. What could be seen by
@@ -192,6 +217,29 @@ mod tests {
 
         assert_eq!(left_out.state, State::Failed);
         assert!(!left_out.wanted);
+    }
+
+    #[test]
+    fn of_several_the_least_is_told() {
+        let posture = |states: [State; 2]| Posture {
+            measures: vec![
+                Measure::new(Layer::Seccomp, states[0], format!("{:?}", states[0])),
+                Measure::new(Layer::Mdwe, states[1], format!("{:?}", states[1])),
+            ],
+            image_sha256: String::new(),
+            pid: 1,
+        };
+        let mut least = Least::default();
+        assert_eq!(least, Least { count: 0, measures: Vec::new() });
+
+        least.add(&posture([State::Enforced, State::Unsupported]));
+        least.add(&posture([State::Degraded, State::Enforced]));
+        least.add(&posture([State::Enforced, State::Enforced]));
+
+        assert_eq!(least.count, 3);
+        let told: Vec<_> = least.measures.iter().map(|measure| (measure.id, measure.state)).collect();
+        assert_eq!(told, [("seccomp3", State::Degraded), ("mdwe", State::Unsupported)]);
+        assert_eq!(least.measures[0].evidence, "Degraded", "with its own words");
     }
 
     #[test]

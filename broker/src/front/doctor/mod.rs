@@ -4,6 +4,7 @@ mod levels;
 mod prove;
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use rex_outside::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, verify};
 use serde_json::json;
@@ -12,6 +13,7 @@ use levels::Level;
 use prove::Proof;
 
 use crate::front::cli::DoctorArguments;
+use crate::host::network::object::Staff;
 use crate::host::network::unguarded;
 use crate::result::Exit;
 use crate::run::image;
@@ -38,18 +40,55 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
     };
     // A jail that is made with everything, so that each level is told what it would lack and not what nobody asked for.
     let levels = levels::all(examine(&Requirement::max()).map(|(posture, _)| posture));
-    let missing: Vec<&str> = posture.missing(requirement).iter().map(|measure| measure.id).collect();
-    let written = if arguments.json {
-        write_json(&posture, processor, &missing, &proofs, &levels)
-    } else {
-        write_text(&posture, processor, &missing, &proofs, &levels)
+    let findings = Findings {
+        missing: missing(&posture, requirement),
+        posture,
+        processor,
+        proofs,
+        levels,
+        // The last, because what it is started by has to be protected as the broker of a run is.
+        worker: examine_worker(requirement),
     };
+    let written = if arguments.json { write_json(&findings) } else { write_text(&findings) };
     if let Err(error) = written {
         crate::complain!("error: cannot write the report: {error}");
         return Exit::OutputNotWritten.code(false);
     }
-    let holds = missing.is_empty() && proofs.iter().all(Proof::holds);
-    if holds { Exit::Done.code(false) } else { Exit::JailNotEstablished.code(false) }
+    if findings.holds() { Exit::Done.code(false) } else { Exit::JailNotEstablished.code(false) }
+}
+
+/// What there is to report.
+struct Findings {
+    posture: Posture,
+    processor: &'static str,
+    /// What is required and a jail lacks.
+    missing: Vec<&'static str>,
+    proofs: Vec<Proof>,
+    levels: Vec<Level>,
+    /// How a worker for the network is confined, and what of that is missing.
+    worker: Result<(Posture, Vec<&'static str>), String>,
+}
+
+impl Findings {
+    /// Whether a run that has this requirement would start, and could speak TLS.
+    fn holds(&self) -> bool {
+        let has_worker = self.worker.as_ref().is_ok_and(|(_, missing)| missing.is_empty());
+        self.missing.is_empty() && has_worker && self.proofs.iter().all(Proof::holds)
+    }
+}
+
+fn missing(posture: &Posture, requirement: &Requirement) -> Vec<&'static str> {
+    posture.missing(requirement).iter().map(|measure| measure.id).collect()
+}
+
+/// A worker for the network, of the plan that a run would have, locked down and looked at, and then thrown away.
+fn examine_worker(requirement: &Requirement) -> Result<(Posture, Vec<&'static str>), String> {
+    rex_outside::kernel::broker_self_protection().map_err(|error| error.to_string())?;
+    let staff = Staff::new(image::WORKER.bytes, &Plan::for_requirement(requirement), requirement);
+    let mut posture = unguarded::posture_of_worker(staff, Instant::now() + PATIENCE)?;
+    posture.image_sha256 = image::WORKER.sha256.to_owned();
+    let missing = missing(&posture, requirement);
+    Ok((posture, missing))
 }
 
 /// A jail of the plan that a run would have, locked down and verified, and then thrown away.
@@ -57,7 +96,7 @@ fn examine(requirement: &Requirement) -> Result<(Posture, &'static str), String>
     let plan = Plan::for_requirement(requirement);
     let mut waiter = Waiter::new().map_err(|error| error.to_string())?;
     let image = SealedImage::new(image::JAIL.bytes).map_err(|error| error.to_string())?;
-    waiter.set_deadline(Some(std::time::Instant::now() + std::time::Duration::from_secs(30)));
+    waiter.set_deadline(Some(Instant::now() + PATIENCE));
     let jail =
         starting::start(&image, &plan, &mut waiter, Terms::of_probe()).map_err(|end| end.to_string())?;
     let report = Session::new(&jail.socket).await_ready(&mut waiter).map_err(|end| end.to_string())?;
@@ -67,13 +106,16 @@ fn examine(requirement: &Requirement) -> Result<(Posture, &'static str), String>
     Ok((posture, Together::told(jail.pid())))
 }
 
-fn write_json(
-    posture: &Posture,
-    processor: &str,
-    missing: &[&str],
-    proofs: &[Proof],
-    levels: &[Level],
-) -> std::io::Result<()> {
+fn write_json(findings: &Findings) -> std::io::Result<()> {
+    let Findings { posture, processor, missing, proofs, levels, worker } = findings;
+    let worker = match worker {
+        Ok((posture, missing)) => json!({
+            "image_sha256": posture.image_sha256,
+            "measures": posture.measures,
+            "missing": missing,
+        }),
+        Err(reason) => json!({ "error": reason }),
+    };
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "image_sha256": posture.image_sha256,
@@ -83,26 +125,17 @@ fn write_json(
         "missing": missing,
         "proofs": proofs,
         "levels": levels,
+        "worker": worker,
     });
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, &report)?;
     writeln!(stdout)
 }
 
-fn write_text(
-    posture: &Posture,
-    processor: &str,
-    missing: &[&str],
-    proofs: &[Proof],
-    levels: &[Level],
-) -> std::io::Result<()> {
+fn write_text(findings: &Findings) -> std::io::Result<()> {
+    let Findings { posture, processor, missing, proofs, levels, worker } = findings;
     let mut stdout = std::io::stdout().lock();
-    for measure in &posture.measures {
-        writeln!(stdout, "{:<12} {:<11} {}", measure.id, state(measure), measure.evidence)?;
-        if measure.wanted && measure.state != State::Enforced && !measure.hint.is_empty() {
-            writeln!(stdout, "{:<12} {:<11} what can be done: {}", "", "", measure.hint)?;
-        }
-    }
+    write_measures(&mut stdout, posture.measures.iter())?;
     writeln!(stdout, "image        {}", posture.image_sha256)?;
     writeln!(stdout, "processor    {processor}")?;
     let store = unguarded::system_store();
@@ -116,12 +149,55 @@ fn write_text(
             proof.claim, proof.confined, proof.second
         )?;
     }
-    match missing {
+    match missing.as_slice() {
         [] => writeln!(stdout, "everything that is required is in force")?,
         missing => writeln!(stdout, "required and missing: {}", missing.join(", "))?,
     }
     writeln!(stdout, "\nwhat a run could require here:")?;
-    levels::write(levels, &mut stdout)
+    levels::write(levels, &mut stdout)?;
+    writeln!(stdout, "\na worker for TLS and answers of name servers:")?;
+    write_worker(&mut stdout, worker.as_ref(), posture)
+}
+
+/// A worker has the plan of the jail; only what it has otherwise is told again.
+fn write_worker(
+    out: &mut impl Write,
+    worker: Result<&(Posture, Vec<&'static str>), &String>,
+    jail: &Posture,
+) -> std::io::Result<()> {
+    let (posture, missing) = match worker {
+        Ok(worker) => worker,
+        Err(reason) => return writeln!(out, "  cannot be started: {reason}"),
+    };
+    let other: Vec<&Measure> = posture
+        .measures
+        .iter()
+        .filter(|measure| jail.measure(measure.layer()).is_none_or(|known| state(known) != state(measure)))
+        .collect();
+    match other.as_slice() {
+        [] => writeln!(out, "  is confined as the jail is, measure by measure")?,
+        other => {
+            writeln!(out, "  is confined as the jail is, but for:")?;
+            write_measures(out, other.iter().copied())?;
+        }
+    }
+    if !missing.is_empty() {
+        writeln!(out, "  required and missing: {}", missing.join(", "))?;
+    }
+    writeln!(out, "  image {}", posture.image_sha256)
+}
+
+fn write_measures<'m>(
+    out: &mut impl Write,
+    measures: impl Iterator<Item = &'m Measure>,
+) -> std::io::Result<()> {
+    for measure in measures {
+        writeln!(out, "{:<12} {:<11} {}", measure.id, state(measure), measure.evidence)?;
+        if measure.wanted && measure.state != State::Enforced && !measure.hint.is_empty() {
+            writeln!(out, "{:<12} {:<11} what can be done: {}", "", "", measure.hint)?;
+        }
+    }
+    Ok(())
 }
 
 fn state(measure: &Measure) -> &'static str {
@@ -133,3 +209,6 @@ fn state(measure: &Measure) -> &'static str {
         State::Failed => "failed",
     }
 }
+
+/// How long a jail or a worker may take to get ready.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::net::{IpAddr, TcpStream};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rex_outside::{Plan, Requirement, SealedImage};
+use rex_outside::{Least, Plan, Requirement, SealedImage};
 
 use super::secure::Secure;
 use crate::gate::error::Error;
@@ -88,6 +89,8 @@ pub struct Staff {
     pub plan: Plan,
     /// What of that must be in force before it is given anything.
     pub requirement: Requirement,
+    /// What was in force of those that were started, whether or not it was enough. Whoever makes the result shares it.
+    pub seen: Arc<Mutex<Least>>,
 }
 
 impl Staff {
@@ -97,7 +100,7 @@ impl Staff {
         plan.arena_bytes = WORKER_BYTES;
         plan.cpu_seconds = WORKER_SECONDS;
         plan.forensics = false;
-        Self { program, plan, requirement: requirement.clone() }
+        Self { program, plan, requirement: requirement.clone(), seen: Arc::default() }
     }
 }
 

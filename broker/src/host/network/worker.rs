@@ -6,12 +6,13 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use nix::poll::PollFlags;
 use rex_outside::errand::{self, Cause, Kind, Prepare};
 use rex_outside::socket::{LinkError, RECEIVE_BYTES, Received, Wait};
-use rex_outside::{Jail, JailExit, SealedImage, SelfReport, spawn, verify};
+use rex_outside::{Jail, JailExit, Posture, SealedImage, SelfReport, spawn, verify};
 
 use super::object::{GoOn, Network};
 use super::patience::{Failed, until};
@@ -31,8 +32,26 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts one.
+    /// Starts one, looks at it from outside, and gives it only where what is required is in force.
     pub(super) fn start(network: &mut Network, deadline: Instant, go_on: GoOn<'_>) -> Result<Self, Failed> {
+        let (worker, posture) = Self::locked_down(network, deadline, go_on)?;
+        let staff = network.staff.as_ref().ok_or(Failed::Refused("there is no worker for the network"))?;
+        staff.seen.lock().unwrap_or_else(PoisonError::into_inner).add(&posture);
+        let missing: Vec<&str> =
+            posture.missing(&staff.requirement).iter().map(|measure| measure.id).collect();
+        if !missing.is_empty() {
+            let what = format!("{}: missing: {}", Cause::Setup.text(), missing.join(", "));
+            return Err(Failed::System(io::Error::other(what)));
+        }
+        Ok(worker)
+    }
+
+    /// Starts one that says it is locked down, and looks at it from outside; nobody has compared that with what is required.
+    pub(super) fn locked_down(
+        network: &mut Network,
+        deadline: Instant,
+        go_on: GoOn<'_>,
+    ) -> Result<(Self, Posture), Failed> {
         let staff = network.staff.as_ref().ok_or(Failed::Refused("there is no worker for the network"))?;
         let not_started = |error: &dyn std::error::Error| {
             Failed::System(io::Error::other(format!("the worker for the network cannot be started: {error}")))
@@ -60,13 +79,7 @@ impl Worker {
         };
         let report = report.ok_or(Failed::Refused(MISUNDERSTOOD))?;
         let posture = verify(&worker.jail, &report, plan);
-        let missing: Vec<&str> =
-            posture.missing(&staff.requirement).iter().map(|measure| measure.id).collect();
-        if !missing.is_empty() {
-            let what = format!("{}: missing: {}", Cause::Setup.text(), missing.join(", "));
-            return Err(Failed::System(io::Error::other(what)));
-        }
-        Ok(worker)
+        Ok((worker, posture))
     }
 
     /// Gives an order and waits for its answer.
