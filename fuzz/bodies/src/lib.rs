@@ -6,6 +6,7 @@
 mod changes;
 mod content;
 mod documents;
+mod errands;
 mod frames;
 mod host;
 mod paths;
@@ -14,6 +15,7 @@ mod session;
 
 pub use content::{archive_entries, certificate_chains, elf_headers, gzip_content};
 pub use documents::{argument_files, result_documents};
+pub use errands::worker_errands;
 pub use frames::{canonical_round_trip, frame_from_broker, frame_from_jail};
 pub use paths::path_resolution;
 pub use policies::policy_loading;
@@ -45,7 +47,7 @@ mod tests {
     #[test]
     fn every_seed_passes() {
         type Body = fn(&[u8]);
-        let targets: [(&str, Body); 12] = [
+        let targets: [(&str, Body); 13] = [
             ("frame_from_jail", super::frame_from_jail),
             ("frame_from_broker", super::frame_from_broker),
             ("canonical_round_trip", super::canonical_round_trip),
@@ -58,6 +60,7 @@ mod tests {
             ("archive_entries", super::archive_entries),
             ("certificate_chains", super::certificate_chains),
             ("elf_headers", super::elf_headers),
+            ("worker_errands", super::worker_errands),
         ];
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
         let folders = std::fs::read_dir(&seeds).expect("there are seeds");
@@ -128,6 +131,11 @@ mod tests {
         feed(super::certificate_chains, 100);
         let broken = include_str!("../../seeds/certificate_chains/chain").replace('M', "N");
         super::certificate_chains(broken.as_bytes());
+    }
+
+    #[test]
+    fn no_server_is_verified_by_bytes_alone() {
+        feed(super::worker_errands, 2000);
     }
 
     #[test]
