@@ -12,18 +12,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::libc;
 use rex_acts::stage::{Key, SystemV};
 use rex_acts::{Act, Targets};
-use rex_outside::{Layer, Plan, State};
-use rex_tests::jailed::{End, Jailed, full_plan, unconfined_plan};
+use rex_broker::host::network::object::Staff;
+use rex_outside::errand::{self, Server, Step};
+use rex_outside::{Layer, Plan, Requirement, State};
+use rex_tests::jailed::{End, Hired, Jailed, PROGRAM, full_plan, unconfined_plan};
 
 use crate::exceptions::EXCEPTIONS;
 use crate::surroundings::{is_root, skipped_in_a_container};
 
 #[test]
 fn every_act_is_stopped_by_the_filter_and_by_another_layer() {
+    every_act_is_stopped(Stage::new());
+}
+
+#[test]
+fn every_act_of_a_worker_is_stopped_by_the_filter_and_by_another_layer() {
+    every_act_is_stopped(Stage { by: By::Worker, ..Stage::new() });
+}
+
+fn every_act_is_stopped(stage: Stage) {
     if skipped_in_a_container() {
         return;
     }
-    let stage = Stage::new();
     let without_filter = full_plan().without(Layer::Seccomp);
     let mut report = Report { refuses_namespaces: refuses_namespaces(), ..Report::default() };
 
@@ -82,6 +92,15 @@ fn where_namespaces_are_refused_it_is_known_what_only_the_filter_stops() {
 // Landlock is the layer that is meant to hold where the filter does not; the rest must hold where neither does.
 #[test]
 fn every_file_act_is_stopped_without_filter_and_landlock() {
+    every_file_act_is_stopped(Stage::new());
+}
+
+#[test]
+fn every_file_act_of_a_worker_is_stopped_without_filter_and_landlock() {
+    every_file_act_is_stopped(Stage { by: By::Worker, ..Stage::new() });
+}
+
+fn every_file_act_is_stopped(stage: Stage) {
     if skipped_in_a_container() {
         return;
     }
@@ -89,7 +108,6 @@ fn every_file_act_is_stopped_without_filter_and_landlock() {
         rex_tests::skip::skipped("this system gives jails no namespaces");
         return;
     }
-    let stage = Stage::new();
     let plan = full_plan().without(Layer::Seccomp).without(Layer::Landlock);
 
     for act in
@@ -103,6 +121,15 @@ fn every_file_act_is_stopped_without_filter_and_landlock() {
 // Each right of the Landlock domain, with nothing else in the way: what is dropped from it is stopped by nothing here.
 #[test]
 fn landlock_alone_stops_what_it_is_there_for() {
+    landlock_alone_stops(Stage::new());
+}
+
+#[test]
+fn landlock_alone_stops_what_a_worker_tries() {
+    landlock_alone_stops(Stage { by: By::Worker, ..Stage::new() });
+}
+
+fn landlock_alone_stops(stage: Stage) {
     let posture = Jailed::start(&full_plan()).posture().unwrap();
     for layer in [Layer::Landlock, Layer::LandlockScopes] {
         if posture.measure(layer).is_none_or(|measure| measure.state != State::Enforced) {
@@ -110,7 +137,6 @@ fn landlock_alone_stops_what_it_is_there_for() {
             return;
         }
     }
-    let stage = Stage::new();
     let domain = [Layer::NoNewPrivs, Layer::Landlock, Layer::LandlockScopes];
     let alone = domain.into_iter().fold(unconfined_plan(), Plan::with);
     let without_scopes = alone.clone().without(Layer::LandlockScopes);
@@ -169,8 +195,21 @@ enum Attempt {
     Strange,
 }
 
-/// What the acts aim at, alive as long as this.
+/// Who attempts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Jail,
+    Worker,
+}
+
+/// Who attempts, and what the acts aim at, alive as long as this.
 struct Stage {
+    by: By,
+    aims: Aims,
+}
+
+/// What the acts aim at.
+struct Aims {
     targets: Targets,
     neighbour: Child,
     _listener: TcpListener,
@@ -180,6 +219,22 @@ struct Stage {
 }
 
 impl Stage {
+    fn new() -> Self {
+        Self { by: By::Jail, aims: Aims::new() }
+    }
+
+    /// Has a fresh jail or worker under `plan` attempt `act` in a fresh directory.
+    fn attempt(&self, act: &Act, plan: &Plan) -> Attempt {
+        let directory = Scene::new();
+        let targets = Targets { directory: directory.path.clone(), ..self.aims.targets.clone() };
+        match self.by {
+            By::Jail => attempt_by_jail(act, plan, &targets),
+            By::Worker => attempt_by_worker(act, plan, &targets),
+        }
+    }
+}
+
+impl Aims {
     fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let neighbour = Command::new("sleep").arg("3600").stdin(Stdio::null()).spawn().unwrap();
@@ -206,30 +261,51 @@ impl Stage {
             _key: key,
         }
     }
+}
 
-    /// Has a fresh jail under `plan` attempt `act` in a fresh directory.
-    fn attempt(&self, act: &Act, plan: &Plan) -> Attempt {
-        let directory = Scene::new();
-        let targets = Targets { directory: directory.path.clone(), ..self.targets.clone() };
-        let mut jailed = Jailed::ready(plan);
-        jailed.order(&format!("act {} {}", act.name, targets.to_text()));
-        match jailed.end() {
-            End::Said(answer) if answer == "done" => Attempt::Done,
-            End::Said(answer) => match answer.strip_prefix("errno ").map(str::parse) {
-                Some(Ok(errno)) => Attempt::Refused(errno),
-                _ => panic!("{}: {answer}", act.name),
-            },
-            // Another program has taken the jail's place and ended.
-            End::Exited(0) => Attempt::Done,
-            // What the broker refuses to take did leave the jail.
-            End::Broke(_) => Attempt::Done,
-            End::Killed(signal) => Attempt::Killed(signal),
-            End::Fatal(_) | End::Exited(_) => Attempt::Strange,
-        }
+fn attempt_by_jail(act: &Act, plan: &Plan, targets: &Targets) -> Attempt {
+    let mut jailed = Jailed::ready(plan);
+    jailed.order(&format!("act {} {}", act.name, targets.to_text()));
+    match jailed.end() {
+        End::Said(answer) => said(act, &answer),
+        // Another program has taken the jail's place and ended.
+        End::Exited(0) => Attempt::Done,
+        // What the broker refuses to take did leave the jail.
+        End::Broke(_) => Attempt::Done,
+        End::Killed(signal) => Attempt::Killed(signal),
+        End::Fatal(_) | End::Exited(_) => Attempt::Strange,
     }
 }
 
-impl Drop for Stage {
+/// The plan is that of workers, made of the one that a jail would have.
+fn attempt_by_worker(act: &Act, plan: &Plan, targets: &Targets) -> Attempt {
+    let plan = Staff::new(PROGRAM, plan, &Requirement::core()).plan;
+    let number = rex_acts::all().position(|other| other.name == act.name).expect("the act is in the list");
+    let mut hired = Hired::ready(&plan);
+    let server = Server { unix_seconds: 0, name: format!("act-{number}.example") };
+    hired.order(errand::Kind::Server, &server.to_bytes()).expect("a server is taken");
+    hired.order(errand::Kind::Anchors, targets.to_text().as_bytes()).expect("targets are taken");
+    match hired.order(errand::Kind::Say, b"") {
+        Ok((errand::Kind::Step, body)) => {
+            let step = Step::from_bytes(&body).expect("it is a step");
+            said(act, std::str::from_utf8(step.said).expect("it is text"))
+        }
+        Ok(_) => Attempt::Strange,
+        Err(End::Exited(0) | End::Broke(_)) => Attempt::Done,
+        Err(End::Killed(signal)) => Attempt::Killed(signal),
+        Err(_) => Attempt::Strange,
+    }
+}
+
+fn said(act: &Act, answer: &str) -> Attempt {
+    match answer.strip_prefix("errno ").map(str::parse) {
+        _ if answer == "done" => Attempt::Done,
+        Some(Ok(errno)) => Attempt::Refused(errno),
+        _ => panic!("{}: {answer}", act.name),
+    }
+}
+
+impl Drop for Aims {
     fn drop(&mut self) {
         let _ = self.neighbour.kill();
         let _ = self.neighbour.wait();

@@ -11,6 +11,7 @@ use rex_ipc::frame::{Header, Kind};
 use rex_ipc::interface::FINGERPRINT;
 use rex_ipc::limits::{HEADER_BYTES, MAX_FRAME_BYTES};
 use rex_ipc::runtime::LogLevel;
+use rex_outside::errand::{self, Prepare};
 use rex_outside::socket::{RECEIVE_BYTES, Received, Wait};
 use rex_outside::{Jail, JailExit, Layer, Plan, Posture, SealedImage, SelfReport, spawn, verify};
 use serde::Serialize;
@@ -222,6 +223,46 @@ impl Jailed {
         let length = Header::finish(kind, self.sent, body_bytes, frame).expect("the body fits a frame");
         self.sent += 1;
         let _ = self.jail.socket.send(&frame[..length]);
+    }
+}
+
+/// A hostile worker that was started, and locked itself down.
+#[derive(Debug)]
+pub struct Hired {
+    jailed: Jailed,
+    received: u32,
+}
+
+impl Hired {
+    /// Starts one and waits until it is ready for orders.
+    ///
+    /// # Panics
+    /// When it does not say that it is.
+    pub fn ready(plan: &Plan) -> Self {
+        let jail = spawn(image(), plan).expect("a worker can be spawned");
+        let mut hired = Self { jailed: Jailed { jail, plan: plan.clone(), sent: 0 }, received: 0 };
+        let prepare = Prepare { lockdown_bits: plan.prepare_plan().to_bits(), arena_bytes: plan.arena_bytes };
+        let (kind, report) =
+            hired.order(errand::Kind::Prepare, &prepare.to_bytes()).expect("the worker locks itself down");
+        assert!(kind == errand::Kind::Ready && SelfReport::from_bytes(&report).is_some(), "{kind:?}");
+        hired
+    }
+
+    /// Gives an order, and waits for the answer.
+    ///
+    /// # Errors
+    /// What it did instead.
+    pub fn order(&mut self, kind: errand::Kind, body: &[u8]) -> Result<(errand::Kind, Vec<u8>), End> {
+        let frame = errand::frame(kind, self.jailed.sent, body).expect("orders are short");
+        self.jailed.sent += 1;
+        // A worker that is gone is noticed by whoever waits for it next.
+        let _ = self.jailed.jail.socket.send(&frame);
+        let mut buffer = Box::new([0; RECEIVE_BYTES]);
+        let length = self.jailed.frame(&mut buffer)?;
+        let answer = errand::split(&buffer[..length], self.received);
+        self.received += 1;
+        let (kind, body) = answer.ok_or_else(|| End::Broke("no frame of a worker".to_owned()))?;
+        Ok((kind, body.to_vec()))
     }
 }
 

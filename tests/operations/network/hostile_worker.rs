@@ -80,7 +80,7 @@ fn the_one_response_it_can_forge() {
     assert!(String::from_utf8(whole(&mut session).unwrap()).unwrap().ends_with("forged"));
 }
 
-// What each act does where nothing confines it, and what else would stop it, is tried in tests/containment: the plan is the same.
+// What each act does where nothing confines it, and what else would stop it, is tried in tests/containment with workers, too.
 #[test]
 fn every_act_is_its_death() {
     let authority = Authority::new();
