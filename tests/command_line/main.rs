@@ -19,6 +19,7 @@ mod limits_page;
 mod little;
 mod manual;
 mod many;
+mod names;
 mod own_files;
 mod people;
 mod policies;

@@ -6,6 +6,7 @@ pub mod contract;
 pub mod docstrings;
 pub mod jailed;
 pub mod malformed;
+pub mod name_server;
 pub mod packages;
 pub mod pages;
 pub mod peer;

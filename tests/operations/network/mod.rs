@@ -6,6 +6,7 @@ mod context;
 mod hostile_worker;
 mod known_addresses;
 mod lookup;
+mod name_server;
 mod query_name;
 mod read_response;
 mod secure;
