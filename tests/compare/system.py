@@ -6,9 +6,9 @@
 
 Each round runs every script and every tool once, one after the other, so that a busy moment of the machine meets all
 alike. The time of an empty script is subtracted from a script, that of `true` from a tool. Besides what runs anyway there
-are `--processes` that wait, `--sockets` that listen, and a server on loopback that answers 16 bytes, for as long as this
-runs. `--rounds` says how often, `--json` prints everything. With `--memory` every script is run once more, and its peak
-memory is told, broker and jail together. The audit log is on. Needs root, Python 3 and the tools themselves.
+are `--processes` that wait, `--sockets` that listen, a server on loopback that answers 16 bytes, and one of TLS that answers
+64 MiB, with a certificate of an authority that both sides are told to believe, for as long as this runs. `--rounds` says how often, `--json` prints everything. With `--memory` every script is run once more, and its peak
+memory is told, broker and jail together. The audit log is on. Needs root, Python 3, openssl and the tools themselves.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -28,7 +30,11 @@ from bulk import Work
 from compare import Runner, run
 
 
-def works(port, processes, sockets):
+BODY_BYTES = 64 << 20
+
+
+def works(port, secure_port, store, processes, sockets):
+    secure = f"https://localhost:{secure_port}/"
     return [
         Work("empty", "", ""),
         Work("ps", f"ps, {processes:,} processes", "ps().len()", ["ps", "-e", "-o", "pid,user,rss,stat,args"]),
@@ -38,7 +44,45 @@ def works(port, processes, sockets):
         Work("hostname", "hostname", "hostname()", ["hostname"]),
         Work("get", "GET of 16 bytes over loopback", f'curl("http://127.0.0.1:{port}/").text.len()',
              ["curl", "-s", f"http://127.0.0.1:{port}/"]),
+        Work("tls", "64 MiB over TLS", f'curl("{secure}").text.len()', ["curl", "-s", "--cacert", store, secure]),
     ]
+
+
+def openssl(place, words):
+    subprocess.run(["openssl", *words.split()], cwd=place, check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def certify(place):
+    """An authority and a certificate of it for `localhost`; gives the files of the authority, the certificate and its key."""
+    with open(os.path.join(place, "extensions"), "w", encoding="ascii") as file:
+        file.write("subjectAltName=DNS:localhost\n")
+    key = "ecparam -name prime256v1 -genkey -noout -out"
+    openssl(place, f"{key} ca.key")
+    openssl(place, "req -x509 -new -key ca.key -subj /CN=authority -days 2 -out ca.pem")
+    openssl(place, f"{key} leaf.key")
+    openssl(place, "req -new -key leaf.key -subj /CN=server -out leaf.csr")
+    openssl(place, "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out leaf.pem")
+    os.chmod(os.path.join(place, "ca.pem"), 0o600)
+    return [os.path.join(place, name) for name in ("ca.pem", "leaf.pem", "leaf.key")]
+
+
+def serve_over_tls(listening, chain, key):
+    """Answers every connection with a body that is the same each time, in a process of its own."""
+    pid = os.fork()
+    if pid:
+        return pid
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(chain, key)
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % BODY_BYTES + b"0123456789abcdef" * (BODY_BYTES // 16)
+    while True:
+        plain, _ = listening.accept()
+        try:
+            with made.wrap_socket(plain, server_side=True) as secure:
+                secure.recv(65536)
+                secure.sendall(answer)
+                secure.unwrap()
+        except OSError:
+            pass
 
 
 class Sixteen(http.server.BaseHTTPRequestHandler):
@@ -82,29 +126,33 @@ def main():
     place = os.path.realpath(tempfile.mkdtemp(prefix="rex-system-"))
     with open(os.path.join(place, "policy.cedar"), "w", encoding="ascii") as file:
         file.write("permit(principal, action, resource);\n")
+    store, chain, key = certify(place)
+    secure = listen()
     waiting = [wait() for _ in range(arguments.processes)]
+    waiting.append(serve_over_tls(secure, chain, key))
     try:
         listening = [listen() for _ in range(arguments.sockets)]
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sixteen)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         runner = Runner(arguments.bin, 0)
         wanted = {key for key in arguments.only.split(",") if key}
-        jobs = works(server.server_port, arguments.processes, len(listening))
+        jobs = works(server.server_port, secure.getsockname()[1], store, arguments.processes, len(listening))
         jobs = [job for job in jobs if not wanted or job.key in wanted or job.key == "empty"]
         for job in jobs:
             with open(os.path.join(place, f"{job.key}.rhai"), "w", encoding="utf-8") as file:
                 file.write(job.script)
+        command = lambda key: [*runner.command(place, key), *(["--ca-file", store] if key == "tls" else [])]
         times = {job.key: ([], []) for job in jobs}
         for _ in range(arguments.rounds):
             for job in jobs:
                 tool = job.tool or ["true"]
                 tool = [shutil.which(tool[0]) or sys.exit(f"{tool[0]} is missing"), *tool[1:]]
-                times[job.key][0].append(run(runner.command(place, job.key), place)[0])
+                times[job.key][0].append(run(command(job.key), place)[0])
                 times[job.key][1].append(run(tool, place)[0])
-        bulk.report(jobs, times, arguments.json, runner)
+        bulk.report(jobs, times, arguments.json, [runner])
         if arguments.memory:
             for job in jobs:
-                _, peaks = run(runner.command(place, job.key), place, memory=True)
+                _, peaks = run(command(job.key), place, memory=True)
                 print(f"  {job.key:40}{sum(peaks.values()) / 1024:9.1f} MiB at most, of {len(peaks)} processes")
     finally:
         for pid in waiting:
