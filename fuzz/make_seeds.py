@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the three frame targets from the golden files, and those of a worker's errands; run in the root, as
-.ci/regenerate does it.
+"""Writes the seeds of the three frame targets from the golden files, and those of what workers, servers, the bus and the kernel
+say; run in the root, as .ci/regenerate does it.
 
 With --check nothing is written: it fails when a seed is not what it would write."""
 
@@ -80,6 +80,7 @@ def main():
         write("frame_from_broker", f"frame-{kind}", frames[kind])
 
     errands()
+    outside()
     return keep(check="--check" in sys.argv[1:])
 
 
@@ -131,11 +132,72 @@ def errands():
         write("worker_errands", f"answer-{name}", conversation(frame))
 
 
+def bus(kind, fields, signature, body):
+    """A message of D-Bus: fields are code, type and text."""
+    head = b""
+    for code, letter, text in fields + ([(8, "g", signature)] if signature else []):
+        head += bytes(-len(head) % 8) + bytes([code, 1]) + letter.encode() + b"\0"
+        head += bytes([len(text)]) if letter == "g" else struct.pack("<I", len(text))
+        head += text.encode() + b"\0"
+    fixed = b"l" + bytes([kind, 1, 1]) + struct.pack("<III", len(body), 1, len(head))
+    return fixed + head + bytes(-len(head) % 8) + body
+
+
+def outside():
+    """What servers, the bus and the kernel say, and URLs."""
+    answers = {
+        "length": b"\x07HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "chunked": b"\x01HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nx: y\r\n\r\n",
+        "until-close": b"\x02HTTP/1.0 404 Not Found\n\nhello",
+        "redirect": b"\x03HTTP/1.1 302 Found\r\nlocation: ../b?c#d\r\ncontent-length: 0\r\n\r\n",
+        "none": b"\x10HTTP/1.1 204 No Content\r\n\r\n",
+    }
+    for name, answer in answers.items():
+        write("http_answers", name, answer)
+
+    label, other = b"\x01a\x07example\0", b"\x01b\xc0\x0e"
+    def message(flags, kind, *records):
+        head = struct.pack(">HHHHHH", 7, flags, 1, len(records), 0, 0)
+        return head + label + struct.pack(">HH", kind, 1) + b"".join(records)
+    def record(owner, kind, content):
+        return owner + struct.pack(">HHIH", kind, 1, 60, len(content)) + content
+    write("name_answers", "four", message(0x8180, 1, record(b"\xc0\x0c", 1, b"\xc0\0\x02\x07")))
+    write("name_answers", "six", message(0x8180, 28, record(b"\xc0\x0c", 28, b"\x20\x01" + bytes(14))))
+    alias = record(b"\xc0\x0c", 5, other)
+    write("name_answers", "alias", message(0x8180, 1, alias, record(other, 1, b"\xc0\0\x02\x07")))
+    write("name_answers", "circle", message(0x8180, 1, alias, record(other, 5, b"\xc0\x0c")))
+    write("name_answers", "truncated", message(0x8380, 1, alias[:-2]))
+    write("name_answers", "refused", message(0x8185, 1))
+
+    urls = ["http://a.example/", "HTTPS://A.Example.:0443/x/../%41%2f?q=%20#part", "http://[::ffff:7f00:1]:80/./b",
+            "http://127.0.0.1:8080/%2e%2e/a", "http://user@a/", "http://0x7f.1/", "ftp://a/", "//b/c", "../d"]
+    for number, url in enumerate(urls):
+        write("url_forms", f"url-{number}", url.encode())
+
+    reply = [(7, "s", ":1.2")]
+    text = struct.pack("<I", 12) + b"good.service\0"
+    write("bus_messages", "texts", bus(2, reply, "s", text))
+    write("bus_messages", "variant", bus(2, reply, "v", b"\x01s\0\0" + text))
+    write("bus_messages", "error", bus(3, reply + [(4, "s", "org.x.NoSuchUnit")], "s", text))
+    write("bus_messages", "signal", bus(4, reply + [(3, "s", "JobRemoved")], "uos", bytes(4) + struct.pack("<I", 2) + b"/a\0\0" + text))
+    entry = struct.pack("<I", 2) + b"Id\0" + b"\x01s\0" + bytes(2) + text
+    entry += bytes(-len(entry) % 8) + struct.pack("<I", 7) + b"MainPID\0" + b"\x01u\0" + bytes(1) + struct.pack("<I", 4711)
+    write("bus_messages", "properties", struct.pack("<I", len(entry)) + bytes(4) + entry)
+
+    tcp = "   0: 0100007F:0016 00000000:0000 0A 00000000:00000001 00:00000000 00000000     0        0 4242 1 0 100 0\n"
+    six = "   0: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 77 2 0\n"
+    write("kernel_tables", "tcp", ("  sl  local_address rem_address   st\n" + tcp).encode())
+    write("kernel_tables", "tcp6", ("  sl  local_address rem_address   st\n" + six).encode())
+    write("kernel_tables", "unix", b"Num RefCount Protocol Flags Type St Inode Path\n0: 2 0 10000 0001 01 300 /run/a\nb\n0: 3 0 0 0002 03 301\n")
+    write("kernel_tables", "mounts", b"/dev/sda1 /srv/a\\040b ext4 rw,size=1,size=2 0 0\nserver:/x /mnt nfs4 rw 0 0\n")
+    write("kernel_tables", "disks", b"   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 0 0\n 253 0 dm-0 1\n")
+
+
 def keep(check):
     """What was found by fuzzing stays; everything else is what was just made."""
     there = {
         seed
-        for target in ("frame_from_jail", "frame_from_broker", "canonical_round_trip", "worker_errands")
+        for target in {seed.parent.name for seed in made}
         for seed in (SEEDS / target).glob("*")
         if not seed.name.startswith("finding-")
     }

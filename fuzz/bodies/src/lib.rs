@@ -9,6 +9,7 @@ mod documents;
 mod errands;
 mod frames;
 mod host;
+mod network;
 mod paths;
 mod policies;
 mod session;
@@ -17,6 +18,7 @@ pub use content::{archive_entries, certificate_chains, elf_headers, gzip_content
 pub use documents::{argument_files, result_documents};
 pub use errands::worker_errands;
 pub use frames::{canonical_round_trip, frame_from_broker, frame_from_jail};
+pub use network::{bus_messages, http_answers, kernel_tables, name_answers, url_forms};
 pub use paths::path_resolution;
 pub use policies::policy_loading;
 pub use session::session;
@@ -47,7 +49,7 @@ mod tests {
     #[test]
     fn every_seed_passes() {
         type Body = fn(&[u8]);
-        let targets: [(&str, Body); 13] = [
+        let targets: [(&str, Body); 18] = [
             ("frame_from_jail", super::frame_from_jail),
             ("frame_from_broker", super::frame_from_broker),
             ("canonical_round_trip", super::canonical_round_trip),
@@ -61,6 +63,11 @@ mod tests {
             ("certificate_chains", super::certificate_chains),
             ("elf_headers", super::elf_headers),
             ("worker_errands", super::worker_errands),
+            ("http_answers", super::http_answers),
+            ("name_answers", super::name_answers),
+            ("url_forms", super::url_forms),
+            ("bus_messages", super::bus_messages),
+            ("kernel_tables", super::kernel_tables),
         ];
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
         let folders = std::fs::read_dir(&seeds).expect("there are seeds");
@@ -136,6 +143,22 @@ mod tests {
     #[test]
     fn no_server_is_verified_by_bytes_alone() {
         feed(super::worker_errands, 2000);
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_read_in_bounds() {
+        for body in [super::http_answers, super::name_answers, super::bus_messages, super::kernel_tables] {
+            feed(body, 500);
+        }
+    }
+
+    #[test]
+    fn every_url_has_one_form() {
+        feed(super::url_forms, 500);
+        for text in ["http://a/../b/%2e%2e/%41?#x", "HTTPS://A.example.:0443", "http://[::ffff:1.2.3.4]/a b"]
+        {
+            super::url_forms(text.as_bytes());
+        }
     }
 
     #[test]

@@ -185,7 +185,10 @@ fn unclear(source: Source, line: usize) -> Box<rhai::EvalAltResult> {
 ///
 /// A path is written as it was bound, line feeds included, so a line that is no socket goes on with the path of the one
 /// before. Anybody can bind a path with a line in it that looks like a socket; nothing in the table tells it from one.
-fn parse(table: &str) -> Result<Vec<UnixSocket>, usize> {
+///
+/// # Errors
+/// The number of a line that is not understood.
+pub fn parse(table: &str) -> Result<Vec<UnixSocket>, usize> {
     let mut sockets: Vec<UnixSocket> = Vec::new();
     let mut is_bound = false;
     let table = table.strip_suffix('\n').unwrap_or(table);

@@ -1,0 +1,4 @@
+//! Gives the fuzzer's bytes to `rex_fuzz_bodies::url_forms`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rex_fuzz_bodies::url_forms(bytes));
