@@ -6,7 +6,7 @@ use rex_ipc::limits::MAX_HOPS;
 use rex_ipc::network::{BeginGet, Hop, ReadResponse};
 use rhai::{EvalAltResult, INT, ImmutableString, NativeCallContext};
 
-use super::http::{self, Body, Head, MOST_HEAD_BYTES};
+use super::http::{self, Body, Head, Length, MOST_HEAD_BYTES};
 use super::{URL, in_words_of_rex};
 use crate::error::family::{Kind, Network, OTHER};
 use crate::error::{Fallible, TooLarge, too_large};
@@ -109,14 +109,33 @@ impl Request {
                 exchange.no_body(self.max_text_size, &cause, Some(failed))
             })?;
             has_ended = part.1;
+            make_room(&mut content, part.0.len(), head.length);
             body.take(&part.0, &mut content, most).map_err(wrong)?;
         }
-        let text = String::from_utf8_lossy(&content);
+        // Without a copy where it is text, which most is.
+        let text = String::from_utf8(content)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if text.len() > limit {
             return Err(too_large(TooLarge::Text));
         }
-        Ok(Response { status: head.status, text: text.as_ref().into() })
+        Ok(Response { status: head.status, text: text.into() })
     }
+}
+
+/// Makes room for some more bytes: twice what there was, and no more than the body has if it keeps its word. Nothing is taken for
+/// what has only been promised.
+fn make_room(content: &mut Vec<u8>, bytes: usize, length: Length) {
+    let needed = content.len().saturating_add(bytes);
+    if needed <= content.capacity() {
+        return;
+    }
+    let doubled = content.capacity().saturating_mul(2).max(needed);
+    let whole = match length {
+        Length::Bytes(whole) => usize::try_from(whole).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    let wanted = doubled.min(whole.max(needed));
+    content.reserve_exact(wanted.saturating_sub(content.len()));
 }
 
 /// The conversation with the broker about one exchange.
@@ -214,6 +233,7 @@ const SWITCHING_PROTOCOLS: u16 = 101;
 
 #[cfg(test)]
 mod tests {
+    use super::{Length, make_room};
     use crate::testing::Bench;
 
     const URL: &str = "http://h/";
@@ -382,6 +402,24 @@ mod tests {
                 .failure("curl(\"http://h/\")")
                 .contains(&format!("{not_sent}: the server does not answer"))
         );
+    }
+
+    #[test]
+    fn a_body_has_the_room_that_it_needs_and_none_for_what_was_only_promised() {
+        for (length, most) in
+            [(Length::Bytes(60_000), 60_000), (Length::Bytes(u64::MAX), 120_000), (Length::Chunked, 120_000)]
+        {
+            let mut content = Vec::new();
+            for _ in 0..1000 {
+                make_room(&mut content, 60, length);
+                content.extend([0; 60]);
+                assert!(content.capacity() <= (2 * content.len()).min(most), "{length:?}");
+            }
+        }
+        // A server that sends more than it said is not waited for, and not trusted either.
+        let mut content = vec![0; 10];
+        make_room(&mut content, 100, Length::Bytes(20));
+        assert!(content.capacity() >= 110);
     }
 
     #[test]
