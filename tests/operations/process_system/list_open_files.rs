@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use rex_ipc::bounded::Text;
 use rex_ipc::file_system::EntryType;
+use rex_ipc::limits::MAX_OPEN_ENTRIES;
 use rex_ipc::process_system::{Holder, Holders, ListOpenFiles, OpenAccess, OpenEntry, Sought};
 use rex_tests::session::{ALLOW_ALL, Session};
 
@@ -145,4 +146,81 @@ fn sockets_are_told_of_those_that_may_be_told() {
     assert!(!holders(&mut Session::with_policy_as_in_rex(policy), request.clone()).is_empty());
     let forbid = "forbid(principal, action == process_system::Action::\"list_fds\", resource);";
     assert_eq!(holders(&mut Session::with_policy_as_in_rex(&format!("{policy}{forbid}")), request), []);
+}
+
+/// A process with this many descriptors, and nothing else of interest; nothing where this user may not have as many.
+fn crowded(descriptors: u32) -> Option<Victim> {
+    let program = format!(
+        "import os, resource, signal\n\
+         try:\n resource.setrlimit(resource.RLIMIT_NOFILE, ({0} + 10, max({0} + 10, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))\n\
+         except (ValueError, OSError):\n print('no'); raise SystemExit\n\
+         null = os.open('/dev/null', os.O_RDONLY)\n\
+         for number in range(null + 1, {0}): os.dup2(null, number)\n\
+         print('go', flush=True)\nsignal.pause()",
+        descriptors
+    );
+    let victim = Command::new("python3")
+        .args(["-c", &program])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 can be run");
+    let mut victim = Victim(victim);
+    let mut said = [0; 2];
+    std::io::Read::read_exact(victim.0.stdout.as_mut().unwrap(), &mut said).unwrap();
+    (said == *b"go").then_some(victim)
+}
+
+// Issue: a process with 50,000 descriptors.
+#[test]
+fn fifty_thousand_descriptors_come_whole_in_bounded_pages() {
+    const MANY: u32 = 50_000;
+    let Some(victim) = crowded(MANY) else {
+        rex_tests::skip::skipped("this user may not have 50,000 descriptors");
+        return;
+    };
+    let mut session = Session::with_policy(ALLOW_ALL);
+    let (mut skip, mut pages, mut descriptors) = (0, 0, 0);
+    loop {
+        let of = Holders::One { pid: victim.pid(), skip };
+        let page = session.send(ListOpenFiles { of, sought: Sought::Everything }).unwrap();
+        let entries = page.holders.as_slice().iter().flat_map(|holder| holder.entries.as_slice());
+        let found = entries.clone().filter(|entry| entry.access == OpenAccess::Descriptor).count();
+        assert!(entries.count() <= MAX_OPEN_ENTRIES);
+        descriptors += found;
+        pages += 1;
+        match page.next {
+            Some((pid, next)) => {
+                assert!(pid == victim.pid() && next > skip, "it goes on: {next} after {skip}");
+                skip = next;
+            }
+            None => break,
+        }
+    }
+    assert_eq!(descriptors, MANY as usize, "each of them once");
+    assert!(pages > MANY as usize / MAX_OPEN_ENTRIES, "{pages} pages");
+    // For whoever seeks sockets there are none among them, and one page says so.
+    let of = Holders::From { pid: victim.pid(), skip: 0 };
+    let page = session.send(ListOpenFiles { of, sought: Sought::Sockets }).unwrap();
+    assert!(page.holders.as_slice().iter().all(|holder| holder.pid != victim.pid()), "{page:?}");
+}
+
+#[test]
+fn a_socket_is_told_from_what_only_has_its_name() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    session.tree.file("socket:[1]", "x");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let input = Stdio::from(std::os::fd::OwnedFd::from(listener));
+    let named = Stdio::from(File::open(session.path("socket:[1]")).unwrap());
+    let mut command = Command::new("sleep");
+    let victim = Victim(command.arg("1000").stdin(input).stdout(named).spawn().unwrap());
+
+    let request = ListOpenFiles { of: Holders::From { pid: victim.pid(), skip: 0 }, sought: Sought::Sockets };
+    let found = holders(&mut session, request);
+
+    let found: Vec<&Holder> = found.iter().filter(|holder| holder.pid == victim.pid()).collect();
+    let entries: Vec<&OpenEntry> = found.iter().flat_map(|holder| holder.entries.as_slice()).collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert!(entries[0].target.as_str().starts_with("socket:["), "{entries:?}");
+    assert_eq!(entries[0].entry_type, EntryType::Socket);
 }

@@ -1,9 +1,11 @@
 //! What a process holds open, as the kernel tells it.
 
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, readlinkat};
 use nix::sys::stat::{FileStat, fstatat};
@@ -30,33 +32,36 @@ pub struct Held {
 }
 
 /// Hands over what a process holds open, beginning behind the first `skip` entries, until `take` says that it is enough:
-/// working directory, root, program, mapped files, descriptors. What the broker may not see, or what goes meanwhile, is left
-/// out. Says whether everything was handed over.
+/// working directory, root, program, mapped files, descriptors. Nothing is handed over for what the broker may not see or what
+/// goes meanwhile, so that whoever counts knows where to go on. Says whether everything was handed over.
+///
+/// With `only_sockets`, nothing is handed over for anything else, either.
 ///
 /// # Errors
 /// Those of `take`.
 pub fn of<E>(
     permit: &Permit<'_, ListFds, Rc<Process>>,
-    only_descriptors: bool,
+    only_sockets: bool,
     skip: u32,
-    mut take: impl FnMut(Held) -> Result<bool, E>,
+    mut take: impl FnMut(Option<Held>) -> Result<bool, E>,
 ) -> Result<bool, E> {
     let process = permit.resource();
+    let base = process.directory.as_fd();
     let mut left = skip;
     let mut pass = |find: &dyn Fn() -> Option<Held>| -> Result<bool, E> {
         if left > 0 {
             left -= 1;
             return Ok(true);
         }
-        find().map_or(Ok(true), &mut take)
+        take(find())
     };
-    if !only_descriptors {
+    if !only_sockets {
         for (entry, access) in [
-            ("cwd", OpenAccess::WorkingDirectory),
-            ("root", OpenAccess::Root),
-            ("exe", OpenAccess::Executable),
+            (c"cwd", OpenAccess::WorkingDirectory),
+            (c"root", OpenAccess::Root),
+            (c"exe", OpenAccess::Executable),
         ] {
-            if !pass(&|| link(process, entry, access))? {
+            if !pass(&|| link(base, entry, access))? {
                 return Ok(false);
             }
         }
@@ -70,8 +75,14 @@ pub fn of<E>(
             }
         }
     }
-    for number in descriptors(process) {
-        if !pass(&|| link(process, &format!("fd/{number}"), OpenAccess::Descriptor))? {
+    let Some((directory, mut listing)) = descriptors(process) else { return Ok(true) };
+    for entry in listing.iter().filter_map(Result::ok) {
+        let number = entry.file_name();
+        let held = || match only_sockets {
+            true => socket(directory.as_fd(), number),
+            false => link(directory.as_fd(), number, OpenAccess::Descriptor),
+        };
+        if number.to_bytes().iter().all(u8::is_ascii_digit) && !pass(&held)? {
             return Ok(false);
         }
     }
@@ -88,12 +99,21 @@ pub fn namespace(permit: &Permit<'_, Read, NamespaceEntry>) -> io::Result<u64> {
     number.ok_or_else(|| Errno::EINVAL.into())
 }
 
-fn link(process: &Process, entry: &str, access: OpenAccess) -> Option<Held> {
-    let target = readlinkat(&process.directory, entry).ok()?;
+fn link(base: BorrowedFd<'_>, entry: &CStr, access: OpenAccess) -> Option<Held> {
+    let target = readlinkat(base, entry).ok()?;
     // The link leads to the object itself; where it cannot be followed, its type is not known.
-    let kind =
-        fstatat(&process.directory, entry, AtFlags::empty()).ok().as_ref().map_or(EntryType::Unknown, kind);
+    let kind = fstatat(base, entry, AtFlags::empty()).ok().as_ref().map_or(EntryType::Unknown, kind);
     Some(Held { access, entry_type: kind, target: name::to_text(target.as_encoded_bytes()) })
+}
+
+/// A socket, told by its text alone: the kernel gives it to sockets, and everything that has a path one with a `/` in front or
+/// behind `(unreachable)`; see `sockfs_dname` in the kernel's `net/socket.c`, and d_path.c.
+fn socket(base: BorrowedFd<'_>, number: &CStr) -> Option<Held> {
+    let target = readlinkat(base, number).ok()?;
+    let is_socket = target.as_encoded_bytes().starts_with(b"socket:[");
+    let access = OpenAccess::Descriptor;
+    let target = name::to_text(target.as_encoded_bytes());
+    is_socket.then_some(Held { access, entry_type: EntryType::Socket, target })
 }
 
 fn kind(stat: &FileStat) -> EntryType {
@@ -132,16 +152,13 @@ fn mapping(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (path.starts_with(b"/") && inode != b"0").then_some((device, inode, path))
 }
 
-fn descriptors(process: &Process) -> Vec<u32> {
-    let Ok(directory) = open(process.directory.as_fd(), "fd", OFlag::O_RDONLY | OFlag::O_DIRECTORY) else {
-        return Vec::new();
-    };
-    let Ok(mut listing) = nix::dir::Dir::from_fd(directory) else { return Vec::new() };
-    let entries = listing.iter().filter_map(Result::ok);
-    let mut numbers: Vec<u32> =
-        entries.filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok()).collect();
-    numbers.sort_unstable();
-    numbers
+/// The directory of the descriptors, and a listing of it, which ascends by number; see `proc_readfd_common` in the kernel's
+/// `fs/proc/fd.c`. It is read as far as it is looked at.
+fn descriptors(process: &Process) -> Option<(OwnedFd, Dir)> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+    let directory = open(process.directory.as_fd(), "fd", flags).ok()?;
+    let listing = Dir::from_fd(directory.try_clone().ok()?).ok()?;
+    Some((directory, listing))
 }
 
 /// A process with more mappings than this tells only the first ones.

@@ -121,7 +121,7 @@ fn look_at(
         if looked_at.is_multiple_of(ENTRIES_BETWEEN_LOOKS) {
             call.pace.go_on()?;
         }
-        if is_sought(sought, &held) {
+        if let Some(held) = held.filter(|held| is_sought(sought, held)) {
             let length = ENTRY_OVERHEAD_BYTES + held.target.len().min(MAX_PATH_TEXT_BYTES);
             if entries.len() == MAX_OPEN_ENTRIES || length > left_bytes {
                 return Ok::<_, Error>(false);
