@@ -96,6 +96,20 @@ fn the_deadline_ends_a_run_that_waits_for_a_dead_file_system() {
     assert!(took < SECOND + LONGEST, "a second of its own, and time to end in: {took:?}");
 }
 
+// Issue: a dead network mount is a value or an error within the deadline.
+#[test]
+fn the_deadline_ends_a_look_at_the_space_of_a_dead_mount() {
+    let scratch = Scratch::new();
+    let Some((run, _dead)) = touching(&scratch, "df()") else { return };
+
+    let begun = Instant::now();
+    let ended = run.options(["--timeout", "1"]).finish();
+
+    let took = begun.elapsed();
+    assert_told(&ended, "limit", 124, "stat_file_system");
+    assert!(took < SECOND + LONGEST, "{took:?}");
+}
+
 #[test]
 fn a_signal_ends_a_run_that_waits_for_a_dead_file_system() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130), (Signal::SIGHUP, 129)] {

@@ -2,13 +2,19 @@
 //! memory in the broker.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::Pid;
 use rex_tests::runs::{Ended, Run};
 use rex_tests::scratch::Scratch;
+use rex_tests::size;
 
 /// What the broker may have resident, however many entries there are, where the program is not optimised.
 const BROKER_KIB: u64 = 48 * 1024;
@@ -87,6 +93,51 @@ fn very_long_paths_are_not_remembered_for_ever() {
     run("rm", DEEP_BROKER_KIB, 0, &format!(r#"rm([rm::recursive], "{}")"#, top.display()));
 
     assert!(!top.exists());
+}
+
+/// Processes that wait, all children of one, and that one; ended with this.
+struct Waiting(Child);
+
+impl Waiting {
+    fn many(processes: u64) -> Self {
+        let program = format!(
+            "import os, signal\nfor _ in range({processes}):\n if os.fork() == 0: signal.pause()\nprint('go', flush=True)\n\
+             signal.pause()"
+        );
+        let mut command = Command::new("python3");
+        command.args(["-c", &program]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().expect("python3 can be run");
+        let mut said = [0; 2];
+        let read = child.stdout.take().expect("it is piped").read_exact(&mut said);
+        let waiting = Self(child);
+        read.expect("as many processes can be had");
+        waiting
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(i32::try_from(self.0.id()).expect("a number of a process"));
+        let _over = killpg(group, Signal::SIGKILL);
+        let _reaped = self.0.wait();
+    }
+}
+
+// Issue: 20,000 processes; the gate has fewer. Each is asked about, and the broker holds none of them.
+#[test]
+fn a_crowd_of_processes_is_listed_and_each_is_asked_about() {
+    let processes = size::of("REX_TEST_PROCESSES", 1500);
+    let waiting = Waiting::many(processes);
+    let parent = waiting.0.id();
+    let script = format!("let n = 0; for p in ps() {{ if p.ppid == {parent} {{ n += 1; }} }} n");
+
+    let listed = run("ps", BROKER_KIB, 0, &script);
+
+    assert_eq!(listed.document()["output"], processes.to_string());
+    let asked: u64 = listed.records().iter().map(|record| record["decisions"].as_u64().unwrap_or(1)).sum();
+    assert!(asked >= processes, "{asked} decisions about {processes} processes");
+    let held = run("netstat", BROKER_KIB, 0, "network_stats().internet_connections.len() >= 0");
+    assert_eq!(held.document()["output"], "true");
 }
 
 /// Makes directories within each other, with a file at the end.

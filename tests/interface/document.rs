@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 
+use rex_agreed::errand;
 use rex_ipc::frame::{Kind, VERSION};
 use rex_ipc::interface::ROWS;
 use rex_ipc::state::State;
@@ -40,6 +41,33 @@ fn the_document_has_no_other_generated_sections() {
     let found: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("<!-- generated: ")).collect();
 
     assert_eq!(found.len(), 7, "{found:?}");
+}
+
+#[test]
+fn the_frames_of_workers_are_those_of_the_code() {
+    let text = fs::read_to_string(root().join(DOCUMENT)).expect("the document is there");
+    let (_, section) = text.split_once("\n## 12. ").expect("there is a section about workers");
+    let cells = |line: &str| -> Vec<String> {
+        line.split('|').skip(1).map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    };
+    let rows = section.lines().map(cells).filter(|cells| cells.len() > 3);
+    let told: Vec<(u8, String, bool)> = rows
+        .filter_map(|cells| Some((cells[0].parse().ok()?, cells[1].clone(), cells[2] == "order")))
+        .collect();
+
+    let of_code: Vec<(u8, String, bool)> = (0..=u8::MAX)
+        .filter_map(|number| {
+            let mut frame = errand::frame(errand::Kind::Taken, 0, b"").expect("an empty frame fits");
+            frame[3] = number;
+            let (kind, _) = errand::split(&frame, 0)?;
+            Some((number, format!("{kind:?}"), number < 64))
+        })
+        .collect();
+
+    assert_eq!(told, of_code);
+    assert!(section.contains("one of fifteen numbers"), "{}", errand::Cause::ALL.len());
+    assert_eq!((errand::Cause::ALL.len(), errand::MAX_NAME_BYTES, errand::MAX_ADDRESSES), (15, 253, 64));
+    assert_eq!(errand::HEADER_BYTES, 16);
 }
 
 /// The text with the part between two markers replaced.
