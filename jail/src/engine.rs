@@ -54,7 +54,8 @@ fn warm_up(engine: &Engine) {
         switch total { 6 => twice.call(map.a), _ => 0 }
     "#;
     engine.run(script).expect("the warm-up script is correct");
-    let text = regex::Regex::new(r"(?i)\b\p{L}+\d*$").expect("the warm-up pattern is correct");
+    // Without Unicode's tables, which take a hundred times as long to build and ask the system for nothing besides.
+    let text = regex::Regex::new(r"(?i-u)\b[a-z]+\d*$").expect("the warm-up pattern is correct");
     assert!(text.is_match("warm up"), "the warm-up pattern matches");
 }
 
