@@ -158,6 +158,9 @@ fn flags(root: &Path, directory: &Path) -> Vec<String> {
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
         .expect("cargo has a home");
     let mut flags: Vec<String> = STATIC.iter().map(|flag| (*flag).to_owned()).collect();
+    if applies_packed_relocations() {
+        flags.extend(PACKED.iter().map(|flag| (*flag).to_owned()));
+    }
     // Of two prefixes that both match, the one that is named last is taken.
     let mut places = vec![(home.clone(), "/cargo".to_owned()), (root.to_owned(), "/rex-broker".to_owned())];
     places.push((directory.to_owned(), "/target".to_owned()));
@@ -167,6 +170,25 @@ fn flags(root: &Path, directory: &Path) -> Vec<String> {
     }
     flags.extend(places.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
     flags
+}
+
+/// Whether the C library that goes into the image reads addresses to be moved in their short form, in which they take a
+/// fiftieth: glibc does since 2.36, and an older one would start the program without having moved them.
+///
+/// The static library is a part of the one that is installed, unless it is for another machine.
+fn applies_packed_relocations() -> bool {
+    let told = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    variable("TARGET") == variable("HOST")
+        && told.is_ok_and(|told| is_new_enough(&String::from_utf8_lossy(&told.stdout)))
+}
+
+/// Whether this is what getconf(1) says of a C library that is new enough, such as `glibc 2.36`.
+fn is_new_enough(told: &str) -> bool {
+    let version = told.trim().strip_prefix("glibc ").and_then(|version| version.split_once('.'));
+    version.is_some_and(|(major, minor)| match (major.parse::<u32>(), minor.parse::<u32>()) {
+        (Ok(major), Ok(minor)) => (major, minor) >= (2, 36),
+        _ => false,
+    })
 }
 
 /// Clippy runs build scripts too, with itself in the place of the compiler.
@@ -228,6 +250,7 @@ const SHARED: &[&str] = &[
 ];
 
 const STATIC: [&str; 4] = ["-C", "target-feature=+crt-static", "-C", "relocation-model=pie"];
+const PACKED: [&str; 2] = ["-C", "link-arg=-Wl,-z,pack-relative-relocs"];
 
 #[cfg(test)]
 mod tests {
@@ -268,6 +291,16 @@ mod tests {
                 let is_listed = folders.iter().any(|folder| input.starts_with(folder));
                 assert!(is_listed || !input.contains('/'), "{package} is built anew for {input}");
             }
+        }
+    }
+
+    #[test]
+    fn an_older_c_library_or_another_one_is_told_from_one_that_reads_the_short_form() {
+        for told in ["glibc 2.36\n", "glibc 2.41", "glibc 3.0\n"] {
+            assert!(is_new_enough(told), "{told}");
+        }
+        for told in ["glibc 2.35\n", "glibc 1.99", "musl 2.40", "2.36", "glibc 2.x", ""] {
+            assert!(!is_new_enough(told), "{told}");
         }
     }
 
