@@ -100,13 +100,16 @@ struct Waiting(Child);
 
 impl Waiting {
     fn many(processes: u64) -> Self {
-        let program = format!(
-            "import os, signal\nfor _ in range({processes}):\n if os.fork() == 0: signal.pause()\nprint('go', flush=True)\n\
-             signal.pause()"
-        );
-        let mut command = Command::new("python3");
-        command.args(["-c", &program]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().expect("python3 can be run");
+        let scratch = Scratch::new();
+        scratch.file("crowd.c", CROWD_PROGRAM);
+        let program = scratch.path().join("crowd");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-static", "-o"]).arg(&program).arg(scratch.path().join("crowd.c"));
+        let compiled = compiler.output().expect("cc, from Debian's gcc, can be run");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let mut command = Command::new(program);
+        command.arg(processes.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().expect("what was compiled can be run");
         let mut said = [0; 2];
         let read = child.stdout.take().expect("it is piped").read_exact(&mut said);
         let waiting = Self(child);
@@ -114,6 +117,20 @@ impl Waiting {
         waiting
     }
 }
+
+/// Takes 80 KiB a process, a tenth of what an interpreter would.
+const CROWD_PROGRAM: &str = "#include <stdlib.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    for (long left = atol(words[1]); left > 0; left--) {
+        int child = fork();
+        if (child < 0) return 1;
+        if (child == 0) for (;;) pause();
+    }
+    if (write(1, \"go\", 2) != 2) return 1;
+    for (;;) pause();
+}
+";
 
 impl Drop for Waiting {
     fn drop(&mut self) {
