@@ -36,7 +36,7 @@ fn what_links_lead_to_is_told_to_nobody_who_may_not_look_at_it() {
         ("d", "../closed"),
     ];
     for (name, target) in links {
-        session.tree.link(target, &format!("own/{name}"));
+        session.tree.link(target, format!("own/{name}"));
     }
     session.tree.link("f", "own/fine");
     session.tree.link("round", "own/round");
