@@ -59,6 +59,8 @@ pub struct Host {
     pub network: Network,
     /// How programs are started, and the one that runs.
     pub programs: Programs,
+    /// The numbers of the processes that a walk of several pages goes through.
+    listed_processes: Vec<u32>,
     /// Broker and jail, which no `/proc` shows to a script.
     own_processes: OwnProcesses,
     dictionary: Option<Rc<Dictionary>>,
@@ -87,6 +89,7 @@ impl Host {
             services: Services::default(),
             network,
             programs: Programs::default(),
+            listed_processes: Vec::new(),
             own_processes,
             dictionary: None,
             users: HashMap::new(),

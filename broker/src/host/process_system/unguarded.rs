@@ -148,12 +148,20 @@ fn describe(
     Ok(Process { directory, pidfd, pid: task.unwrap_or(pid), group: pid, is_of_run, about })
 }
 
-/// The numbers of all processes that this `/proc` shows, in order.
+/// The numbers of the processes that this `/proc` shows, from this one on, in order.
+///
+/// From 0 on they are listed anew. Whoever goes on goes through what was listed then, so that a walk of many pages lists them
+/// once: who came since is not told, and who has gone is found gone.
 ///
 /// # Errors
 /// Those of open(2) and getdents64(2).
-pub fn numbers(host: &Host) -> io::Result<Vec<u32>> {
-    numbers_in(host.proc_root(), ".")
+pub fn numbers(host: &mut Host, first: u32) -> io::Result<Vec<u32>> {
+    if first == 0 || host.listed_processes.is_empty() {
+        host.listed_processes = numbers_in(host.proc_root(), ".")?;
+    }
+    let listed = &host.listed_processes;
+    let begin = listed.partition_point(|pid| *pid < first);
+    Ok(listed.get(begin..).unwrap_or_default().to_vec())
 }
 
 /// The numbers of the tasks of a process but its first, in order; none when it is gone.

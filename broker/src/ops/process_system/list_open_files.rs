@@ -75,7 +75,7 @@ fn walk(
     page: &mut Page,
     (first, skip): (u32, u32),
 ) -> Result<Option<(u32, u32)>, Error> {
-    for pid in unguarded::numbers(call.host)?.into_iter().filter(|pid| *pid >= first) {
+    for pid in unguarded::numbers(call.host, first)? {
         call.pace.go_on()?;
         if page.holders.len() == MAX_PAGE_PROCESSES {
             return Ok(Some((pid, 0)));

@@ -85,8 +85,8 @@ fn walk(
 ) -> Result<Option<(u32, u32)>, Error> {
     // Behind which process and task everything is told.
     let mut told = (after, after_task);
-    for pid in unguarded::numbers(call.host)? {
-        if pid < after || (pid == after && !request.tasks) {
+    for pid in unguarded::numbers(call.host, after)? {
+        if pid == after && !request.tasks {
             continue;
         }
         call.pace.go_on()?;
