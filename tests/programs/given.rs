@@ -116,6 +116,9 @@ fn user_group_and_capabilities_are_those_that_were_asked_for() {
     let daemon = fields(".user(\"daemon\").group(\"daemon\").capabilities([\"CAP_CHOWN\", \"CAP_BPF\"])");
     let two = "0000008000000001";
     assert_eq!(daemon, ["1 1 1 1", "1 1 1 1", "", two, two, two, two, two, "1", "2"]);
+    // With another user comes its group: nothing of the broker's is left.
+    let alone = fields(".user(\"daemon\")");
+    assert_eq!(alone, ["1 1 1 1", "1 1 1 1", "", none, none, none, none, none, "1", "2"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rex_broker::host::Children;
 use rex_broker::host::programs::unguarded::start_spawner;
 use rex_broker::run::image::SPAWNER;
-use rex_ipc::bounded::List;
+use rex_ipc::bounded::{List, Text};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::handle::FileId;
 use rex_ipc::program::{BeginProgram, ProgramArgument, ProgramText};
@@ -111,4 +111,45 @@ fn without_what_starts_programs_none_is_started() {
     let (file, _) = echo(&mut session);
 
     assert!(session.send(saying(file, &[])).unwrap_err().failure().message.as_str().contains("is not there"));
+}
+
+#[test]
+fn another_user_brings_its_group_and_what_rex_would_ask_is_asked_before() {
+    if !rex_tests::tree::is_root() {
+        return;
+    }
+    let of_group = |group: &str| {
+        format!(
+            r#"permit(principal, action == file_system::Action::"open", resource);
+               permit(principal, action == file_system::Action::"execute", resource)
+               when {{ context.group.groupname == "{group}" }};"#
+        )
+    };
+    let begin = |policy: &str, rex_compat: bool, group: Option<&str>| {
+        let mut session = session(policy);
+        session.services.deciding.rex_compat = rex_compat;
+        let (file, path) = echo(&mut session);
+        let request = BeginProgram {
+            user: Some(Text::cut("daemon")),
+            group: group.map(Text::cut),
+            ..saying(file, &["x"])
+        };
+        let outcome = session.send(request).map_err(|refused| assert!(refused.is_denial()));
+        let told = |question: String| question.replace(&path, "echo");
+        (outcome.is_ok(), session.questions().into_iter().map(told).collect::<Vec<_>>())
+    };
+    let yes = "permit execute File echo".to_owned();
+    let no = "deny execute File echo".to_owned();
+
+    assert_eq!(begin(&of_group("daemon"), false, None), (true, vec![yes.clone()]));
+    assert_eq!(begin(&of_group("root"), false, None), (false, vec![no.clone()]));
+    // The broker's group is what Rex asks for, and the other one is then only looked at for what forbids it.
+    assert_eq!(begin(&of_group("root"), true, None), (true, vec![yes.clone()]));
+    assert_eq!(begin(&of_group("daemon"), true, None), (false, vec![no.clone()]));
+    let forbidden = r#"permit(principal, action, resource);
+        forbid(principal, action == file_system::Action::"execute", resource) when { context.group.gid == 1 };"#;
+    assert_eq!(begin(forbidden, true, None), (false, vec![yes.clone(), no]));
+    // Who names a group gets that, and is asked once.
+    assert_eq!(begin(&of_group("root"), false, Some("root")), (true, vec![yes.clone()]));
+    assert_eq!(begin(&of_group("root"), true, Some("root")), (true, vec![yes]));
 }

@@ -123,6 +123,14 @@ pub fn group_number(name: &str) -> Option<u32> {
     nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
 }
 
+/// The group that a user has when it logs in, from the host's user database.
+///
+/// Called only for a user that a program is to become.
+pub fn primary_group(uid: u32) -> Option<u32> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
+    user.map(|user| user.gid.as_raw())
+}
+
 /// Removes an empty file that this run has made for content which did not come.
 ///
 /// It takes back what `create` was asked for, and no more: another file under the name, or one that has got content

@@ -2,7 +2,9 @@
 //!
 //! # Policy
 //! `file_system::execute` on the file, with everything that the program is given; for each value of a key that has several,
-//! which Rex asks for the last one only. For a script the same of its interpreter, which Rex does not ask.
+//! which Rex asks for the last one only. For a script the same of its interpreter, which Rex does not ask. A program that
+//! becomes another user, and is given no group, gets that user's; a script of Rex is also asked about with the broker's,
+//! which Rex leaves to the program.
 
 use rex_ipc::action::file_system::Execute;
 use rex_ipc::failure::ErrorKind;
@@ -13,6 +15,7 @@ use rex_ipc::program::BeginProgram;
 use super::set_owner::{group_number, user_number};
 use crate::gate::error::Error;
 use crate::gate::{Act, Permit};
+use crate::host::file_system::unguarded;
 use crate::host::programs::object::{Executed, Interpreter};
 use crate::host::programs::start::{self, As};
 use crate::ops::Perform;
@@ -27,9 +30,11 @@ impl Perform for BeginProgram {
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<(), Error> {
         let file = call.host.handles.file(self.file)?;
+        let user = self.user.as_ref().map(user_number).transpose()?;
+        let given = self.group.as_ref().map(group_number).transpose()?;
         let who = As {
-            user: self.user.as_ref().map(user_number).transpose()?,
-            group: self.group.as_ref().map(group_number).transpose()?,
+            user,
+            group: given.or_else(|| user.and_then(|user| group_of_other(call, user))),
             capabilities: self
                 .capabilities
                 .as_slice()
@@ -37,9 +42,18 @@ impl Perform for BeginProgram {
                 .fold(0, |set, capability| set | 1 << capability.get()),
         };
         let name = file.origin.named.path.file_name().unwrap_or_default().to_owned();
-        let program = described(&self, call, who, name)?;
+        let program = described(&self, call, who, name.clone())?;
         let executed = |program| Executed { file: file.clone(), program };
-        let permit = ask(call, choices(&program)?, executed)?;
+        let permit = if call.is_rex_compat() && who.group != given {
+            let of_rex = described(&self, call, As { group: given, ..who }, name)?;
+            let permit = ask(call, choices(&of_rex)?, executed)?;
+            for choice in choices(&program)? {
+                call.authorize_beyond_rex::<Execute, _>(executed(choice))?;
+            }
+            permit
+        } else {
+            ask(call, choices(&program)?, executed)?
+        };
         if file.writable {
             let message = format!(
                 "Attempted to execute a file opened with write permissions. Files must be opened read-only for execution.: {}",
@@ -61,7 +75,9 @@ impl Perform for BeginProgram {
         };
         match start::interpreter(&permit, &tools).map_err(failed)? {
             None => start::program(&permit, &mut call.host.programs, &tools, who).map_err(failed),
-            Some(interpreter) => {
+            Some(mut interpreter) => {
+                // What it is told of is what it gets, whatever Rex would have asked.
+                (interpreter.program.gid, interpreter.program.groupname) = (program.gid, program.groupname);
                 let choices = choices(&interpreter.program)?;
                 let interpreting = |program| interpreter.given(program);
                 let second = ask_beyond_rex(call, choices, interpreting)?;
@@ -69,6 +85,11 @@ impl Perform for BeginProgram {
             }
         }
     }
+}
+
+/// The group that a program gets with a user which is not the broker's.
+fn group_of_other(call: &Call<'_, BeginProgram>, user: u32) -> Option<u32> {
+    if user == call.host.euid { None } else { unguarded::primary_group(user) }
 }
 
 /// What the policy is told of the program.
