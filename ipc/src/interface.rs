@@ -91,6 +91,7 @@ macro_rules! interface {
             disk {
                 0x0501 stat_file_system: StatFileSystem -> FileSystemStatus,
                     needs [file_system::Stat, file_system::Read];
+                0x0502 unmount: Unmount -> (), needs [file_system::Unmount];
             }
             sysinfo {
                 0x0601 uname: Uname -> KernelNames, needs [sysinfo::List];
@@ -100,6 +101,7 @@ macro_rules! interface {
                 0x0605 read_source: ReadSource -> Chunk, needs [file_system::Open, file_system::Read];
                 0x0606 read_kernel_log: ReadKernelLog -> KernelLogPage, needs [file_system::Read];
                 0x0607 write_parameter: WriteParameter -> (), needs [file_system::Open, file_system::Write];
+                0x0608 load_parameters: LoadParameters -> (), needs [sysctl::Load, file_system::Execute];
             }
         }
     };

@@ -133,4 +133,4 @@ pub const MAX_PROGRAM_PROCESSES: u64 = 512;
 pub const MAX_PROGRAM_QUESTIONS: usize = 64;
 
 /// Most places that a program can be given.
-pub const MAX_PROGRAM_PLACES: usize = 245;
+pub const MAX_PROGRAM_PLACES: usize = 244;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Bytes, List, Text};
 use crate::file_system::PathText;
+use crate::handle::FileId;
 use crate::limits::{
     MAX_ADDRESSES, MAX_KERNEL_MESSAGE_BYTES, MAX_KERNEL_MESSAGES, MAX_KERNEL_NAME_BYTES, MAX_PAGE_INTERFACES,
     MAX_PARAMETER_BYTES,
@@ -142,6 +143,21 @@ pub struct WriteParameter {
     pub path: PathText,
     /// What is written, in one piece.
     pub value: Text<MAX_PARAMETER_BYTES>,
+}
+
+/// Has sysctl(8) set every kernel parameter that the files of the host name, and waits for nothing: what it writes, and its end,
+/// are read as those of an executed program. `load` on the parameters as a whole, `execute` on the program.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct LoadParameters {
+    /// The program, open; without one it is only asked whether parameters may be loaded.
+    pub program: Option<FileId>,
+}
+
+/// Takes away what is mounted at a place; `unmount` on the directory.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Unmount {
+    /// An absolute path.
+    pub path: PathText,
 }
 
 /// Looks how full a mounted file system is; `stat` on the directory where it is mounted, then `read` on the file

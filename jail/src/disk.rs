@@ -4,3 +4,4 @@ pub mod activity;
 pub mod block_devices;
 pub mod file_systems;
 pub mod mounts;
+pub mod unmount;

@@ -1,6 +1,7 @@
 //! Samples of the rows about processes, services, disks and the host as a whole.
 
 use rex_ipc::file_system::{Chunk, EntryType};
+use rex_ipc::handle::FileId;
 use rex_ipc::process_system::*;
 use rex_ipc::sysinfo::*;
 use rex_ipc::systemd::*;
@@ -165,6 +166,26 @@ impl Sampled for StatFileSystem {
             },
             FileSystemStatus::NotAccessible,
         ]
+    }
+}
+
+impl Sampled for Unmount {
+    fn requests() -> Vec<Self> {
+        vec![Unmount { path: text("/mnt/a") }]
+    }
+
+    fn replies() -> Vec<()> {
+        vec![()]
+    }
+}
+
+impl Sampled for LoadParameters {
+    fn requests() -> Vec<Self> {
+        vec![LoadParameters { program: None }, LoadParameters { program: Some(FileId(300)) }]
+    }
+
+    fn replies() -> Vec<()> {
+        vec![()]
     }
 }
 

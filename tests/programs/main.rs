@@ -3,6 +3,7 @@
 mod confined;
 mod ends;
 mod given;
+mod loading;
 
 use std::fs;
 use std::path::PathBuf;

@@ -20,9 +20,6 @@ const NOT_HERE: &[(&str, &str, &str)] = &[
     ("Frame", "", "part of a core dump"),
     ("ProcessManager", "trace", "a debugger is a program to start"),
     ("TraceOptions", "", "options of trace"),
-    ("SysctlManager", "load_system", "sysctl(8) is a program to start"),
-    ("global", "unmount", "nothing is unmounted yet: no row of the boundary does it"),
-    ("UnmountOptions", "", "options of unmount"),
     ("global", "debug", "the language's own function; it is sent to the log, and is not registered"),
 ];
 

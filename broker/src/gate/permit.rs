@@ -214,6 +214,7 @@ kinds! {
     Url: &'a str, |url| ResourceRef::Url(url);
     Service: &'a str, |unit| ResourceRef::Service(unit);
     Systemd: (), |()| ResourceRef::Systemd;
+    Sysctl: (), |()| ResourceRef::Sysctl;
 }
 
 /// Something that the policy can be asked about, with what is acted on.

@@ -11,6 +11,7 @@ pub mod room;
 pub mod runtime;
 mod sysinfo;
 mod systemd;
+mod tool;
 
 use rex_ipc::batch::ReplyWriter;
 use rex_ipc::interface::{Operation, Request};

@@ -2,6 +2,7 @@
 //! whatever they name, nothing of the host is told or touched.
 
 use rex_ipc::bounded::Text;
+use rex_ipc::handle::FileId;
 use rex_ipc::interface::Request;
 use rex_ipc::network::{
     AddressKind, BeginGet, Connect, DnsSeconds, Hop, KnownAddresses, NameServer, Protocol, QueryName,
@@ -11,8 +12,8 @@ use rex_ipc::process_system::{
     FindRealPath, Holders, ListOpenFiles, ListProcesses, Processes, Signal, SignalProcess, Sought,
 };
 use rex_ipc::sysinfo::{
-    CountProcessors, HostName, ListInterfaces, ReadKernelLog, ReadSource, Source, StatFileSystem, Uname,
-    WriteParameter,
+    CountProcessors, HostName, ListInterfaces, LoadParameters, ReadKernelLog, ReadSource, Source,
+    StatFileSystem, Uname, Unmount, WriteParameter,
 };
 use rex_ipc::systemd::{ActOnUnit, ReloadManager, UnitInterface, UnitName, UnitStatus, UnitVerb};
 
@@ -21,7 +22,7 @@ use crate::session::Choices;
 /// One of them.
 pub(crate) fn request(choices: &mut Choices<'_>, path: impl Fn(&mut Choices<'_>) -> String) -> Request {
     let pid = |choices: &mut Choices<'_>| [0, 1, std::process::id(), u32::MAX][choices.below(4)];
-    match choices.below(20) {
+    match choices.below(22) {
         0 => {
             let which = match choices.below(3) {
                 0 => Processes::After { pid: u32::MAX - 1, task: pid(choices) },
@@ -90,6 +91,10 @@ pub(crate) fn request(choices: &mut Choices<'_>, path: impl Fn(&mut Choices<'_>)
             wait: DnsSeconds::MAX,
         }
         .into(),
+        // A path at which nothing is mounted; what is mounted on this host is not tried.
+        19 => Unmount { path: Text::cut(choices.one(&["", "/dev/null", "/proc/self", "/..", "/open/a"])) }
+            .into(),
+        20 => LoadParameters { program: choices.coin().then_some(FileId(1)) }.into(),
         13 => ReadKernelLog { after: choices.coin().then_some(0) }.into(),
         _ => {
             let path = choices.one(&["kernel/hostname", "../open/file", "", "kernel//", "fs/binfmt_misc"]);

@@ -12,7 +12,7 @@ use rex_agreed::calls::{Errno, Prctl, prctl, reset_signals};
 use crate::calls;
 use crate::filter;
 use crate::landlock::Domain;
-use crate::order::{Confinement, Order, Place, Rights, Text, Thing};
+use crate::order::{Confinement, Handed, Order, Place, Rights, Text, Thing};
 use crate::report::{Event, Step};
 
 /// What a program is made of.
@@ -23,8 +23,8 @@ pub(crate) struct Program {
     pub(crate) text: Text,
     /// What is executed.
     pub(crate) file: OwnedFd,
-    /// What it interprets, or the same once more.
-    pub(crate) script: OwnedFd,
+    /// What it is handed beside, or the same once more.
+    pub(crate) handed: [OwnedFd; 2],
     /// Its standard descriptors.
     pub(crate) standard: [OwnedFd; 3],
     /// The objects of its places, in their order.
@@ -37,7 +37,7 @@ pub(crate) fn run(program: &Program, told: File) -> ! {
     let mut steps = Steps { told, is_over: false };
     match program.order.confinement {
         Confinement::Unconfined => unconfined(program, &mut steps),
-        Confinement::Confined | Confinement::Approximate => confined(program, &mut steps),
+        _ => confined(program, &mut steps),
     }
     calls::exit(FAILED)
 }
@@ -89,8 +89,12 @@ fn confined(program: &Program, steps: &mut Steps) {
         steps.take(Step::User, || set_user(user));
     }
     steps.take(Step::Capabilities, || keep_capabilities(order.capabilities));
-    steps.take(Step::Landlock, || enter_domain(program));
-    steps.take(Step::Filter, || calls::install_filter(&filter::program(order.may_rename)));
+    let is_tracing = order.confinement == Confinement::Tracing;
+    // Whoever is in a domain can look into nobody outside of it.
+    if !is_tracing {
+        steps.take(Step::Landlock, || enter_domain(program));
+    }
+    steps.take(Step::Filter, || calls::install_filter(&filter::program(order.may_rename, is_tracing)));
     if let Some(file) = handed {
         steps.take(Step::Execute, || execute(order, text, file));
     }
@@ -133,14 +137,19 @@ fn hand_inherited(capabilities: u64) -> Result<(), Errno> {
 /// Puts the descriptors where the program sees them, and has all others closed at exec. Gives the file to be executed.
 fn hand_over(program: &Program) -> Result<RawFd, Errno> {
     let [input, output, error] = &program.standard;
-    let sources = [input, output, error, &program.script].map(AsRawFd::as_raw_fd);
+    let [third, fourth] = &program.handed;
+    let sources = [input, output, error, third, fourth].map(AsRawFd::as_raw_fd);
     // First out of each other's way, because a source may have the number of another's destination.
-    let mut moved = [0; 4];
+    let mut moved = [0; 5];
     for (slot, source) in moved.iter_mut().zip(sources) {
         *slot = calls::duplicate_above(source, OUT_OF_THE_WAY)?;
     }
     let file = calls::duplicate_above(program.file.as_raw_fd(), OUT_OF_THE_WAY)?;
-    let count = if program.order.has_script { 4 } else { 3 };
+    let count = match program.order.handed {
+        Handed::Nothing => 3,
+        Handed::Script => 4,
+        Handed::Files => 5,
+    };
     calls::close_from_at_exec(count as u32)?;
     for (target, source) in moved.into_iter().take(count).enumerate() {
         calls::duplicate_onto(source, target as RawFd)?;
@@ -219,12 +228,14 @@ fn raise_ambient(capabilities: u64) -> Result<(), Errno> {
 }
 
 fn enter_domain(program: &Program) -> Result<(), Errno> {
-    let Program { order, text, file, script, objects, .. } = program;
+    let Program { order, text, file, handed, objects, .. } = program;
     let domain = Domain::new()?;
     let executed = Rights::READ | Rights::EXECUTE;
     domain.allow(file.as_fd(), false, executed)?;
-    if order.has_script {
-        domain.allow(script.as_fd(), false, Rights::READ)?;
+    if order.handed != Handed::Nothing {
+        for handed in handed {
+            domain.allow(handed.as_fd(), false, Rights::READ)?;
+        }
     }
     let mut objects = objects.iter();
     for Place { what, .. } in &text.places {
@@ -242,7 +253,7 @@ fn enter_domain(program: &Program) -> Result<(), Errno> {
 }
 
 fn execute(order: &Order, text: &Text, file: RawFd) -> Result<(), Errno> {
-    if order.has_script {
+    if order.handed == Handed::Script {
         calls::may_execute(SCRIPT)?;
     }
     let words = |words: &[Vec<u8>]| -> Result<Vec<CString>, Errno> {

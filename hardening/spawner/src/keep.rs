@@ -50,7 +50,7 @@ fn watch(program: Program, copies: &[OwnedFd], ends: &mut Ends) -> Result<Event,
 
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGCHLD);
-    if order.confinement == Confinement::Unconfined {
+    if !order.confinement.has_own_processes() {
         // Here it has to end others before it ends.
         signals.add(Signal::SIGTERM);
         calls::adopt_orphans().map_err(at(Step::Namespaces))?;
@@ -64,7 +64,7 @@ fn watch(program: Program, copies: &[OwnedFd], ends: &mut Ends) -> Result<Event,
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .map_err(fork_failed)?;
     drop(tell(ends, Event::Taken(Step::Namespaces)));
-    if order.confinement != Confinement::Unconfined {
+    if order.confinement.has_own_processes() {
         bound_processes(order.processes, order.user).map_err(at(Step::Processes))?;
         drop(tell(ends, Event::Taken(Step::Processes)));
     }
@@ -81,7 +81,7 @@ fn watch(program: Program, copies: &[OwnedFd], ends: &mut Ends) -> Result<Event,
     };
     // What belongs to the program must not stay open here: its end is what readers wait for.
     drop((program, tells));
-    if order.confinement != Confinement::Unconfined {
+    if order.confinement.has_own_processes() {
         // It waits, ends its family, which may be of another user, and writes a few bytes.
         let own = calls::permitted_capabilities().map_err(at(Step::Fork))? & KILL;
         calls::set_capabilities(0, own, own).map_err(at(Step::Fork))?;
@@ -174,19 +174,14 @@ fn reap(child: Pid) -> Option<Event> {
 /// Ends what is left of the program, and waits until nothing is.
 fn end_family(confinement: Confinement) {
     for _ in 0..MOST_ROUNDS {
-        match confinement {
-            // The first process of a namespace sends to all others in it.
-            Confinement::Confined | Confinement::Approximate => {
-                if nix::unistd::getpid().as_raw() == 1 {
-                    let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
-                }
-            }
+        if !confinement.has_own_processes() {
             // What loses its parent becomes a child of this process.
-            Confinement::Unconfined => {
-                for child in children() {
-                    let _has_ended = kill(child, Signal::SIGKILL);
-                }
+            for child in children() {
+                let _has_ended = kill(child, Signal::SIGKILL);
             }
+        } else if nix::unistd::getpid().as_raw() == 1 {
+            // The first process of a namespace sends to all others in it.
+            let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
         }
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {

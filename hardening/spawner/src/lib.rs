@@ -15,6 +15,6 @@ pub mod order;
 pub mod report;
 mod serve;
 
-pub use order::{Confinement, Order, Place, Rights, Text};
+pub use order::{Confinement, Handed, Order, Place, Rights, Text};
 pub use report::{Event, Step};
 pub use serve::serve;

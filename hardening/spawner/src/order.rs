@@ -21,8 +21,19 @@ pub struct Order {
     pub processes: u64,
     /// Whether names may be changed where they may be made and removed.
     pub may_rename: bool,
-    /// Whether the program is an interpreter, and a script comes with it.
-    pub has_script: bool,
+    /// What it gets beside its standard descriptors.
+    pub handed: Handed,
+}
+
+/// What a program gets beside its standard descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// Nothing.
+    Nothing,
+    /// It is an interpreter, and its script is descriptor 3.
+    Script,
+    /// Two files that it reads are descriptors 3 and 4.
+    Files,
 }
 
 /// How far a program is kept from what the policy does not permit.
@@ -34,6 +45,10 @@ pub enum Confinement {
     Approximate,
     /// Not at all, as in Rex.
     Unconfined,
+    /// As approximately, among the processes of the host: for one of its own programs that sets what belongs to all of them.
+    Host,
+    /// By a filter that lets it look into others, among the processes of the host: for its debugger.
+    Tracing,
 }
 
 impl Confinement {
@@ -43,7 +58,14 @@ impl Confinement {
             Self::Confined => "confined",
             Self::Approximate => "approximate",
             Self::Unconfined => "unconfined",
+            Self::Host => "host",
+            Self::Tracing => "tracing",
         }
+    }
+
+    /// Whether its processes are in a namespace of their own, with the end of which they end.
+    pub const fn has_own_processes(self) -> bool {
+        matches!(self, Self::Confined | Self::Approximate)
     }
 }
 
@@ -64,7 +86,7 @@ impl Order {
             self.open_files,
             self.processes,
             self.may_rename.into(),
-            self.has_script.into(),
+            self.handed as u64,
         ];
         let mut bytes = [0; ORDER_BYTES];
         for (slot, word) in bytes.chunks_exact_mut(8).zip(words) {
@@ -80,7 +102,7 @@ impl Order {
         for (word, slot) in words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = u64::from_le_bytes(slot.try_into().ok()?);
         }
-        let [confinement, user, group, capabilities, open_files, processes, may_rename, has_script] = words;
+        let [confinement, user, group, capabilities, open_files, processes, may_rename, handed] = words;
         let id = |word: u64| match word {
             NOBODY => Some(None),
             word => u32::try_from(word).ok().map(Some),
@@ -95,6 +117,8 @@ impl Order {
                 0 => Confinement::Confined,
                 1 => Confinement::Approximate,
                 2 => Confinement::Unconfined,
+                3 => Confinement::Host,
+                4 => Confinement::Tracing,
                 _ => return None,
             },
             user: id(user)?,
@@ -103,7 +127,12 @@ impl Order {
             open_files,
             processes,
             may_rename: flag(may_rename)?,
-            has_script: flag(has_script)?,
+            handed: match handed {
+                0 => Handed::Nothing,
+                1 => Handed::Script,
+                2 => Handed::Files,
+                _ => return None,
+            },
         })
     }
 }
@@ -290,16 +319,18 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The descriptors that come with every order, before those of the places, in this order. Without a script, its place is
-/// taken by the program once more.
+/// The descriptors that come with every order, before those of the places, in this order. Without anything that is handed,
+/// its place is taken by the program once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {
     /// The texts.
     Text,
     /// What is executed.
     Program,
-    /// What it interprets.
-    Script,
+    /// What it interprets, or the first file that it reads.
+    Third,
+    /// The second file that it reads.
+    Fourth,
     /// Its standard input.
     Input,
     /// Its standard output.
@@ -313,7 +344,7 @@ pub enum Given {
 }
 
 /// How many descriptors come with every order.
-pub const GIVEN: usize = 8;
+pub const GIVEN: usize = 9;
 /// How many places with a descriptor an order can have: what one message carries, less the others.
 pub const MAX_PLACES: usize = 253 - GIVEN;
 
@@ -330,7 +361,7 @@ mod tests {
             open_files: 1024,
             processes: 512,
             may_rename: true,
-            has_script: false,
+            handed: Handed::Files,
         }
     }
 
@@ -340,7 +371,7 @@ mod tests {
 
         assert_eq!(Order::from_bytes(&bytes), Some(order()));
         assert_eq!(Order::from_bytes(&bytes[1..]), None);
-        for (at, wrong) in [(0, 3), (13, 1), (48, 2), (56, 7)] {
+        for (at, wrong) in [(0, 5), (13, 1), (48, 2), (56, 3)] {
             let mut damaged = bytes;
             damaged[at] = wrong;
             assert_eq!(Order::from_bytes(&damaged), None, "byte {at}");

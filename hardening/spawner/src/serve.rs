@@ -116,7 +116,7 @@ fn take(
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next().ok_or_else(|| io::Error::from(Number::EBADMSG));
     let text = File::from(next()?);
-    let (file, script) = (next()?, next()?);
+    let (file, handed) = (next()?, [next()?, next()?]);
     let standard = [next()?, next()?, next()?];
     let mut report = File::from(next()?);
     let lifeline = next()?;
@@ -138,11 +138,11 @@ fn take(
                 return Ok(());
             }
         },
-        Confinement::Approximate | Confinement::Unconfined => Vec::new(),
+        _ => Vec::new(),
     };
     let spawner = alive.try_clone()?;
     let (released, release) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    let program = Program { order, text, file, script, standard, objects };
+    let program = Program { order, text, file, handed, standard, objects };
     match calls::fork(namespaces(order.confinement)) {
         Ok(0) => {
             // Of the spawner's own ends the keeper has none: the one tells it of the spawner, the other is the broker's.
@@ -213,7 +213,7 @@ fn namespaces(confinement: Confinement) -> u64 {
                 | own_users()
         }
         Confinement::Approximate => libc::CLONE_NEWPID | own_users(),
-        Confinement::Unconfined => 0,
+        Confinement::Unconfined | Confinement::Host | Confinement::Tracing => 0,
     };
     flags as u64
 }

@@ -217,8 +217,11 @@ fn too_much() -> Box<rhai::EvalAltResult> {
     io_error(ErrorKind::InvalidArguments, message)
 }
 
-/// Everything that the program writes, and its end.
-fn collected(session: &Session, line: u32) -> Result<Fallible<ExecuteResult>, Failed> {
+/// Everything that the program writes which was begun last, and its end.
+///
+/// # Errors
+/// The broker's failures; within, the limit on strings.
+pub fn collected(session: &Session, line: u32) -> Result<Fallible<ExecuteResult>, Failed> {
     let most = string_limit(session);
     let (mut output, mut error) = (Vec::new(), Vec::new());
     loop {

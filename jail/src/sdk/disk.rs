@@ -1,6 +1,6 @@
 //! File systems and block devices, under the names that scripts know.
 
-use rhai::{Array, Dynamic, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, NativeCallContext};
 
 use super::command::command;
 use super::kind::{Kind, kind};
@@ -8,6 +8,7 @@ use super::object::object;
 use crate::disk::activity::{CpuStats, DeviceStats, IoStatSnapshot};
 use crate::disk::block_devices;
 use crate::disk::file_systems::{Filesystem, FilesystemOptions, Filesystems, Unit, format_bytes};
+use crate::disk::unmount::{self, UnmountOptions};
 use crate::file_system::options::Builder;
 use crate::registry::{Entry, NOTHING, Registrar};
 use crate::session::Session;
@@ -16,6 +17,7 @@ use crate::session::Session;
 pub fn register(registrar: &mut Registrar<'_>) {
     register_commands(registrar);
     register_options(registrar);
+    register_unmount(registrar);
     register_file_systems(registrar);
     register_units(registrar);
     register_file_system(registrar);
@@ -75,6 +77,27 @@ fn register_options(registrar: &mut Registrar<'_>) {
         |builder: &mut Builder<FilesystemOptions>, wanted: bool| builder.0.local = wanted,
     );
     kind.plain_build::<FilesystemOptions>(registrar);
+}
+
+fn register_unmount(registrar: &mut Registrar<'_>) {
+    let kind = kind!("UnmountOptions");
+    kind.start::<UnmountOptions>(registrar, kind.name);
+    registrar.setter(
+        kind.setter("path", kind.text, "Where it is mounted."),
+        |builder: &mut Builder<UnmountOptions>, path: ImmutableString| builder.0.path = Some(path),
+    );
+    registrar.function(kind.build(), Builder::<UnmountOptions>::build);
+    registrar.function(
+        Entry {
+            module: "global",
+            name: "unmount",
+            signature: "(UnmountOptions)",
+            returns: "()",
+            actions: "file_system::Action::\"unmount\" Dir(<path>)",
+            doc: "Takes away what is mounted at a place.",
+        },
+        |context: NativeCallContext, options: UnmountOptions| unmount::unmount(&context, &options),
+    );
 }
 
 fn register_file_systems(registrar: &mut Registrar<'_>) {

@@ -247,7 +247,19 @@ fn register_parameters(registrar: &mut Registrar<'_>) {
             Ok(found.into_iter().map(Dynamic::from).collect())
         },
     );
+    registrar.function(
+        entry(
+            "load_system",
+            "(SysctlManager)",
+            "()",
+            LOAD_PARAMETERS,
+            "Has sysctl(8) set what the files of the host name.",
+        ),
+        |context: NativeCallContext, _: SysctlManager| parameters::load(&context),
+    );
 }
+
+const LOAD_PARAMETERS: &str = "sysctl::Action::\"load\" Sysctl, file_system::Action::\"open\" Dir(/usr/sbin), file_system::Action::\"open\" File(/usr/sbin/sysctl)";
 
 fn register_log_options(registrar: &mut Registrar<'_>) {
     let kind = kind!("DmesgOptions");

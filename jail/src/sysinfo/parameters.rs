@@ -2,23 +2,25 @@
 
 use rex_ipc::bounded::Text;
 use rex_ipc::failure::FailureClass;
-use rex_ipc::file_system::EntryType;
-use rex_ipc::sysinfo::WriteParameter;
+use rex_ipc::file_system::{EntryType, OpenFile};
+use rex_ipc::sysinfo::{LoadParameters, WriteParameter};
 use rhai::NativeCallContext;
 
 use super::tables::ENOENT;
-use crate::error::family::{Kind, SystemInfo};
+use crate::error::family::{Kind, OTHER, SystemInfo};
 use crate::error::{Fallible, TooLarge, too_large};
 use crate::file_system::dir::DirHandle;
+use crate::file_system::execute::collected;
 use crate::file_system::options::{DirConfig, OpenDirOptions};
 use crate::file_system::passed_over::PassedOver;
 use crate::file_system::walk::{Step, Walk, WalkPlan};
 use crate::file_system::whole;
+use crate::handle::{OpenDirectory, OpenObject};
 use crate::limits::{array_limit, string_limit};
 use crate::pattern;
 use crate::session::Session;
 use crate::stray::{Decoding, Stray};
-use crate::text::{Redaction, split};
+use crate::text::{self, Redaction, split};
 use crate::value;
 
 /// What scripts call the functions for parameters on; it holds nothing.
@@ -84,6 +86,34 @@ pub fn write(context: &NativeCallContext, key: &str, value: &str) -> Fallible<()
             _ => as_ours(failed.into()),
         }
     })
+}
+
+/// Has sysctl(8) set what the files of the host name.
+///
+/// # Errors
+/// `PermissionDenied`; `IoError` when the program fails; `Other` when it cannot be opened or started.
+pub fn load(context: &NativeCallContext) -> Fallible<()> {
+    let (session, line) = (Session::of(context), value::line(context));
+    let as_ours = |error| Kind::<SystemInfo>::of_file(error, session.is_rex_compat());
+    let (dir, file) = (session.new_dir(), session.new_file());
+    let open_dir = text::open_parent(dir, value::path("/usr/sbin").map_err(as_ours)?);
+    let name = value::spelled("sysctl").map_err(as_ours)?;
+    let open_file = OpenFile { follow: true, ..text::open_for_reading(file, dir, name) };
+    let ask = LoadParameters { program: None };
+    session.ask(line, ask).map_err(|failed| Kind::<SystemInfo>::of(failed, OTHER))?;
+    session.perform(line, &(open_dir, open_file)).map_err(|failed| as_ours(failed.into()))?;
+    let _open = (OpenDirectory::adopt(&session, dir), OpenObject::adopt(&session, file));
+    let result = session
+        .ask(line, LoadParameters { program: Some(file) })
+        .and_then(|()| collected(&session, line))
+        .map_err(|failed| Kind::<SystemInfo>::of(failed, OTHER))??;
+    match result.exit_code {
+        0 => Ok(()),
+        code => {
+            let message = format!("sysctl --system failed with exit code {code}: {}", result.stderr);
+            Err(Kind::<SystemInfo>::error("IoError", message))
+        }
+    }
 }
 
 /// The parameters whose paths match a regular expression, by name. What may not be listed or read is passed over.

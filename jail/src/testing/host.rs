@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rex_ipc::batch::ReplyWriter;
 use rex_ipc::bounded::{Bytes, List, Text};
-use rex_ipc::failure::Failure;
+use rex_ipc::failure::{ErrorKind, Failure};
 use rex_ipc::file_system::Chunk;
 use rex_ipc::interface::Request;
 use rex_ipc::process_system::{Holder, Holders, ListOpenFiles, OpenFilesPage};
@@ -15,7 +15,7 @@ use rex_ipc::sysinfo::{
 
 use crate::sysinfo::tables;
 
-use super::world::{Node, World, missing, normal, parent, system};
+use super::world::{Node, World, invalid, missing, normal, parent, system};
 
 /// The host of the fake broker.
 #[derive(Default)]
@@ -83,6 +83,18 @@ impl World {
             }
             Request::ReadKernelLog(read) => writer.push(&self.page_of_log(read.after)?).unwrap(),
             Request::WriteParameter(write) => writer.push(&self.write_parameter(write)?).unwrap(),
+            Request::Unmount(unmount) => {
+                let place = unmount.path.as_str();
+                if !place.starts_with('/') {
+                    return Err(invalid(ErrorKind::Other, &format!("Path is not absolute {place}")));
+                }
+                let place = normal(place);
+                self.check("unmount", "Dir", &place)?;
+                if self.nodes.remove(&place).is_none() {
+                    return Err(system(22, "Invalid argument (os error 22)"));
+                }
+                writer.push(&()).unwrap();
+            }
             Request::StatFileSystem(stat) => writer.push(&self.stat_file_system(stat)?).unwrap(),
             Request::ListOpenFiles(list) => writer.push(&self.holders_of_sockets(list)?).unwrap(),
             _ => return Err(missing()),

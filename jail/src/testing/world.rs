@@ -235,7 +235,7 @@ impl World {
                 self.answer_about_units(request, writer)?;
             }
             // Programs are executed by the real broker's tests alone.
-            Request::BeginProgram(_) | Request::ReadProgram(_) => {
+            Request::BeginProgram(_) | Request::ReadProgram(_) | Request::LoadParameters(_) => {
                 return Err(invalid(ErrorKind::IoError, "no program is running"));
             }
             Request::BeginGet(_)
@@ -244,6 +244,7 @@ impl World {
             | Request::KnownAddresses(_)
             | Request::QueryName(_) => self.answer_about_network(request, writer)?,
             Request::StatFileSystem(_)
+            | Request::Unmount(_)
             | Request::Uname(_)
             | Request::HostName(_)
             | Request::CountProcessors(_)

@@ -1,3 +1,4 @@
 //! Rows about disks.
 
 mod stat_file_system;
+mod unmount;

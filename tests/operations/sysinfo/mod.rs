@@ -3,6 +3,7 @@
 mod count_processors;
 mod host_name;
 mod list_interfaces;
+mod load_parameters;
 mod read_kernel_log;
 mod read_source;
 mod uname;

@@ -50,6 +50,40 @@ impl Interpreter {
     }
 }
 
+/// A program of the host that does what a function of the SDK is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// sysctl(8), which sets parameters.
+    Parameters,
+}
+
+impl Tool {
+    /// Where it is.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Parameters => "/usr/sbin/sysctl",
+        }
+    }
+
+    /// How far it is kept where other programs are kept that far.
+    pub const fn confinement(self, of_others: Confinement) -> Confinement {
+        match (self, of_others) {
+            (_, Confinement::Unconfined) => Confinement::Unconfined,
+            // In namespaces of its own it would set what is theirs.
+            (Self::Parameters, _) => Confinement::Host,
+        }
+    }
+}
+
+/// What was asked for a program, and how.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The program, and what it was given.
+    pub executed: Executed,
+    /// Whether it is a question that Rex does not ask.
+    pub is_beyond_rex: bool,
+}
+
 /// How programs are started, and the one that runs.
 #[derive(Debug)]
 pub struct Programs {
@@ -78,7 +112,7 @@ impl Default for Programs {
 
 impl Programs {
     /// What was asked for the program that runs.
-    pub fn question(&self) -> Option<Executed> {
+    pub fn question(&self) -> Option<Question> {
         self.running.as_ref().map(|running| running.question.clone())
     }
 }
@@ -87,7 +121,7 @@ impl Programs {
 #[derive(Debug)]
 pub(super) struct Running {
     /// What was asked for it last.
-    pub(super) question: Executed,
+    pub(super) question: Question,
     /// What it writes to its standard output and its standard error; nothing once that has ended.
     pub(super) streams: [Option<fs::File>; 2],
     /// What its keeper says.

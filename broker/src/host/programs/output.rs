@@ -31,7 +31,7 @@ pub fn read(
 ) -> Result<([usize; 2], Option<ProgramEnd>), Error> {
     let asked = Rc::clone(&permit.resource().file);
     let Some(running) =
-        programs.running.as_mut().filter(|running| Rc::ptr_eq(&running.question.file, &asked))
+        programs.running.as_mut().filter(|running| Rc::ptr_eq(&running.question.executed.file, &asked))
     else {
         return Err(Error::invalid(ErrorKind::IoError, "no program is running"));
     };
@@ -145,7 +145,7 @@ fn hear(running: &mut Running) -> Result<(), Error> {
 
 /// How it has ended, or why it never was.
 fn ended(running: &Running, event: Event) -> Result<ProgramEnd, Error> {
-    let path = &running.question.file.name;
+    let path = &running.question.executed.file.name;
     let number = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match event {
         Event::Exited(status) => Ok(ProgramEnd::Exited { status: number(status) }),

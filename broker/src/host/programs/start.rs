@@ -15,9 +15,9 @@ use nix::unistd::pipe2;
 use rex_ipc::action::file_system::Execute;
 use rex_ipc::limits::MAX_PROGRAM_PROCESSES;
 use rex_ipc::name;
-use rex_spawner::{Confinement, Order, Text};
+use rex_spawner::{Confinement, Handed, Order, Text};
 
-use super::object::{Executed, Interpreter, Programs, Running};
+use super::object::{Executed, Interpreter, Programs, Question, Running, Tool};
 use super::unguarded;
 use crate::gate::Permit;
 use crate::host::file_system::tools::Tools;
@@ -95,8 +95,30 @@ pub fn program(
 ) -> io::Result<()> {
     let Executed { file, program } = permit.resource();
     let executed = reopen(file.fd.as_fd(), tools)?;
-    let question = permit.resource().clone();
-    begin(programs, question, program, executed.as_fd(), None, who)
+    let question = Question { executed: permit.resource().clone(), is_beyond_rex: false };
+    begin(programs, question, program, &Started { who, ..Started::of(executed.as_fd()) })
+}
+
+/// Executes a program of the host for a function that is no `execute`.
+///
+/// # Errors
+/// `ESTALE` where the file is not the program that stands at its place; those of what goes to the spawner.
+pub fn tool(
+    permit: &Permit<'_, Execute, Executed>,
+    programs: &mut Programs,
+    tools: &Tools,
+    tool: Tool,
+    who: As,
+) -> io::Result<()> {
+    let Executed { file, program } = permit.resource();
+    // It may do more than others, and a script of Rex is not asked for it: so nothing else can be started this way.
+    let (_, inode, _) = unguarded::find(Path::new(tool.path()))?;
+    if file.inode != inode {
+        return Err(Errno::ESTALE.into());
+    }
+    let executed = reopen(file.fd.as_fd(), tools)?;
+    let question = Question { executed: permit.resource().clone(), is_beyond_rex: true };
+    begin(programs, question, program, &Started { who, tool: Some(tool), ..Started::of(executed.as_fd()) })
 }
 
 /// Executes an interpreter on its file.
@@ -115,8 +137,25 @@ pub fn script(
         return Err(Errno::EINVAL.into());
     }
     let interpreted = reopen(script.fd.as_fd(), tools)?;
-    let question = asked.resource().clone();
-    begin(programs, question, program, file.as_fd(), Some(interpreted.as_fd()), who)
+    let question = Question { executed: asked.resource().clone(), is_beyond_rex: false };
+    let handed = [interpreted.as_fd(), file.as_fd()];
+    let started = Started { who, handed: (Handed::Script, handed), ..Started::of(file.as_fd()) };
+    begin(programs, question, program, &started)
+}
+
+/// What is started, and how.
+struct Started<'a> {
+    executed: BorrowedFd<'a>,
+    handed: (Handed, [BorrowedFd<'a>; 2]),
+    who: As,
+    tool: Option<Tool>,
+}
+
+impl<'a> Started<'a> {
+    /// This file alone, as whom the broker is.
+    fn of(executed: BorrowedFd<'a>) -> Self {
+        Self { executed, handed: (Handed::Nothing, [executed; 2]), who: As::default(), tool: None }
+    }
 }
 
 /// The file once more, so that nobody shares how far it was read.
@@ -132,18 +171,19 @@ fn reopen(file: BorrowedFd<'_>, tools: &Tools) -> io::Result<OwnedFd> {
 
 fn begin(
     programs: &mut Programs,
-    question: Executed,
+    question: Question,
     program: &Program,
-    executed: BorrowedFd<'_>,
-    script: Option<BorrowedFd<'_>>,
-    who: As,
+    started: &Started<'_>,
 ) -> io::Result<()> {
+    let Started { executed, handed: (handed, [third, fourth]), who, tool } = *started;
     // What ran before ends before the next one begins.
     drop(programs.running.take());
-    let confinement = programs.confinement;
-    let (places, objects) = match confinement {
-        Confinement::Unconfined => (Vec::new(), Vec::new()),
-        Confinement::Confined | Confinement::Approximate => unguarded::places(&programs.inner)?,
+    let of_others = programs.confinement;
+    let confinement = tool.map_or(of_others, |tool| tool.confinement(of_others));
+    let (places, objects) = match (confinement, tool) {
+        (Confinement::Unconfined | Confinement::Tracing, _) => (Vec::new(), Vec::new()),
+        (_, Some(tool)) => unguarded::places_of_tool(tool)?,
+        (_, None) => unguarded::places(&programs.inner)?,
     };
     let (_, most_files) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let order = Order {
@@ -153,8 +193,8 @@ fn begin(
         capabilities: who.capabilities,
         open_files: OPEN_FILES.min(most_files),
         processes: MAX_PROGRAM_PROCESSES,
-        may_rename: programs.inner.may_rename(),
-        has_script: script.is_some(),
+        may_rename: tool.is_none() && programs.inner.may_rename(),
+        handed,
     };
     let words = program.with(|context| context.words().map(name::to_bytes).collect::<Vec<_>>());
     let variables = program.environment.iter().map(|(name, value)| format!("{name}={value}").into_bytes());
@@ -163,7 +203,7 @@ fn begin(
     let input = match confinement {
         // Rex's programs have the standard input of Rex.
         Confinement::Unconfined => io::stdin().as_fd().try_clone_to_owned().or_else(|_| null())?,
-        Confinement::Confined | Confinement::Approximate => null()?,
+        _ => null()?,
     };
     let (output, output_end) = pipe2(OFlag::O_CLOEXEC)?;
     let (error, error_end) = pipe2(OFlag::O_CLOEXEC)?;
@@ -172,7 +212,8 @@ fn begin(
     let mut given = vec![
         text.as_fd(),
         executed,
-        script.unwrap_or(executed),
+        third,
+        fourth,
         input.as_fd(),
         output_end.as_fd(),
         error_end.as_fd(),

@@ -17,6 +17,7 @@ use rex_outside::spawner::Spawner;
 use rex_spawner::order::Thing;
 use rex_spawner::{Place, Rights};
 
+use super::object::Tool;
 use crate::gate::{Inode, file_type};
 use crate::policy::name::PathName;
 use crate::policy::{Inner, InnerPlace, InnerRight};
@@ -28,6 +29,13 @@ use crate::policy::{Inner, InnerPlace, InnerRight};
 pub fn start_spawner(image: &[u8]) -> io::Result<Spawner> {
     let image = SealedImage::new(image).map_err(|error| io::Error::other(error.to_string()))?;
     Spawner::start(&image)
+}
+
+/// The capabilities that the broker could use, one bit for each; none where that cannot be told.
+pub fn own_capabilities() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let permitted = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
+    permitted.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Where a path leads without any link, what stands there, and the open object, which cannot be read. For interpreters, which
@@ -61,24 +69,30 @@ fn open_plain(path: &Path) -> io::Result<(OwnedFd, SFlag)> {
 /// # Errors
 /// When it is more than one order can have.
 pub(super) fn places(inner: &Inner) -> io::Result<(Vec<Place>, Vec<OwnedFd>)> {
-    let mut found = Found::default();
-    for path in BASE_DIRECTORIES {
-        found.base(Path::new(path), Rights::READ | Rights::LIST | Rights::MAP);
-    }
-    for path in LOADERS {
-        // The kernel executes it for a program that was not linked statically.
-        found.loader(Path::new(path));
-    }
-    for path in BASE_FILES {
-        found.base(Path::new(path), Rights::READ);
-    }
-    for path in DEVICES {
-        found.base(Path::new(path), Rights::READ | Rights::WRITE | Rights::DEVICE);
-    }
+    let mut found = Found::with_base();
     for place in &inner.places {
         let rights = rights(place);
         if rights != Rights::NONE {
             found.permitted(place, rights)?;
+        }
+    }
+    found.in_order()
+}
+
+/// Everything that a program of the host sees which does the work of a function: the base, and what that work is about.
+///
+/// # Errors
+/// When it is more than one order can have.
+pub(super) fn places_of_tool(tool: Tool) -> io::Result<(Vec<Place>, Vec<OwnedFd>)> {
+    let mut found = Found::with_base();
+    match tool {
+        Tool::Parameters => {
+            for path in PARAMETERS {
+                found.base(Path::new(path), Rights::READ | Rights::LIST | Rights::WRITE);
+            }
+            for path in PARAMETER_FILES {
+                found.base(Path::new(path), Rights::READ | Rights::LIST);
+            }
         }
     }
     found.in_order()
@@ -107,6 +121,25 @@ struct Found {
 }
 
 impl Found {
+    /// What every program sees.
+    fn with_base() -> Self {
+        let mut found = Self::default();
+        for path in BASE_DIRECTORIES {
+            found.base(Path::new(path), Rights::READ | Rights::LIST | Rights::MAP);
+        }
+        for path in LOADERS {
+            // The kernel executes it for a program that was not linked statically.
+            found.loader(Path::new(path));
+        }
+        for path in BASE_FILES {
+            found.base(Path::new(path), Rights::READ);
+        }
+        for path in DEVICES {
+            found.base(Path::new(path), Rights::READ | Rights::WRITE | Rights::DEVICE);
+        }
+        found
+    }
+
     /// A part of the base; what is not there is left out.
     fn base(&mut self, path: &Path, rights: Rights) {
         if let Ok(target) = fs::read_link(path)
@@ -287,3 +320,14 @@ const BASE_FILES: [&str; 9] = [
 ];
 /// What everybody may have.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
+/// Where the parameters of the kernel are.
+const PARAMETERS: [&str; 1] = ["/proc/sys"];
+/// What says how they are to be set; sysctl(8), "--system".
+const PARAMETER_FILES: [&str; 6] = [
+    "/etc/sysctl.conf",
+    "/etc/sysctl.d",
+    "/run/sysctl.d",
+    "/usr/lib/sysctl.d",
+    "/usr/local/lib/sysctl.d",
+    "/lib/sysctl.d",
+];

@@ -55,6 +55,10 @@ pub struct Parameter {
     pub path: PathName,
 }
 
+/// All kernel parameters that the files of the host name.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters;
+
 /// The directory of a mount point, by its path.
 #[derive(Clone, Debug)]
 pub struct MountPoint {

@@ -2,7 +2,7 @@
 
 use rex_ipc::action::kind;
 
-use super::object::{KernelLog, MountPoint, Parameter, Table, ThisHost};
+use super::object::{KernelLog, MountPoint, Parameter, Parameters, Table, ThisHost};
 use crate::gate::Resource;
 use crate::gate::sealed::Sealed;
 
@@ -10,6 +10,15 @@ impl Sealed for ThisHost {}
 
 impl Resource for ThisHost {
     type Kind = kind::Sysinfo;
+    type Context = ();
+
+    fn id(&self) {}
+}
+
+impl Sealed for Parameters {}
+
+impl Resource for Parameters {
+    type Kind = kind::Sysctl;
     type Context = ();
 
     fn id(&self) {}

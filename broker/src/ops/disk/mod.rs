@@ -1,3 +1,4 @@
 //! The operations on disks: a file for each.
 
 mod stat_file_system;
+mod unmount;

@@ -190,7 +190,7 @@ fn ask_beyond_rex<'req>(
 }
 
 /// The name of a capability, as capabilities(7) has it; newer ones have their number.
-fn capability_name(number: u8) -> String {
+pub(in crate::ops) fn capability_name(number: u8) -> String {
     rex_ipc::program::CAPABILITY_NAMES
         .get(usize::from(number))
         .map_or_else(|| format!("CAP_{number}"), |name| (*name).to_owned())

@@ -3,7 +3,7 @@
 mod abandon_write;
 mod allocate;
 mod begin_file;
-mod begin_program;
+pub(super) mod begin_program;
 mod begin_write;
 mod copy;
 mod create_link;

@@ -23,7 +23,10 @@ impl Perform for ReadProgram {
     fn perform(self, call: &mut Call<'_, Self>) -> Result<ProgramOutput, Error> {
         let none = || Error::invalid(ErrorKind::IoError, "no program is running");
         let question = call.host.programs.question().ok_or_else(none)?;
-        let permit = call.authorize::<Execute, _>(question)?;
+        let permit = match question.is_beyond_rex {
+            true => call.authorize_beyond_rex::<Execute, _>(question.executed)?,
+            false => call.authorize::<Execute, _>(question.executed)?,
+        };
         let room = MAX_CHUNK_BYTES.min(call.room_bytes.saturating_sub(OVERHEAD_BYTES)) / 2;
         let mut spaces = [vec![0; room], vec![0; room]];
         let [output, error] = &mut spaces;
