@@ -66,6 +66,7 @@ macro_rules! interface {
                 0x0120 read_end: ReadEnd -> EndChunk, needs [file_system::Read];
                 0x0121 begin_program: BeginProgram -> (), needs [file_system::Execute];
                 0x0122 read_program: ReadProgram -> ProgramOutput, needs [file_system::Execute];
+                0x0123 begin_analysis: BeginAnalysis -> (), needs [file_system::Read, file_system::Execute];
             }
             process_system {
                 0x0201 list_processes: ListProcesses -> ProcessPage,

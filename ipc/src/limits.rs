@@ -134,3 +134,9 @@ pub const MAX_PROGRAM_QUESTIONS: usize = 64;
 
 /// Most places that a program can be given.
 pub const MAX_PROGRAM_PLACES: usize = 244;
+
+/// Most variables of a core dump that can be asked for at a time.
+pub const MAX_VARIABLES: usize = 64;
+
+/// Longest name of a variable in bytes.
+pub const MAX_VARIABLE_BYTES: usize = 256;

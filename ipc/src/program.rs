@@ -7,6 +7,7 @@ use crate::file_system::IdentityText;
 use crate::handle::FileId;
 use crate::limits::{
     MAX_CAPABILITY, MAX_CHUNK_BYTES, MAX_PROGRAM_ARGUMENTS, MAX_PROGRAM_TEXT_BYTES, MAX_PROGRAM_VARIABLES,
+    MAX_VARIABLE_BYTES, MAX_VARIABLES,
 };
 
 /// A word that a program is given.
@@ -70,6 +71,39 @@ pub struct ProgramOutput {
     /// How it has ended; nothing as long as there is more to come.
     pub end: Option<ProgramEnd>,
 }
+
+/// Has gdb look into what a program has left behind, and waits for nothing: what it writes, and its end, are read as those of an
+/// executed program. `read` on the program and on what it has left, `execute` on the debugger.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct BeginAnalysis {
+    /// The debugger, open.
+    pub debugger: FileId,
+    /// The program, open for reading.
+    pub program: FileId,
+    /// What it has left, open for reading.
+    pub core: FileId,
+    /// What is wanted.
+    pub wanted: Wanted,
+}
+
+/// What is wanted of a core dump.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// Threads and frames, behind the mark 0.
+    Backtrace,
+    /// Values, each behind the mark of its number.
+    Variables {
+        /// The thread, as the debugger counts; without one that which has ended the program.
+        thread: Option<u32>,
+        /// The frame, 0 for the innermost.
+        frame: u32,
+        /// Their names: `name`, `scope::name`, with members and indices as in `list[3].next->size`.
+        names: List<Text<MAX_VARIABLE_BYTES>, MAX_VARIABLES>,
+    },
+}
+
+/// What stands at the beginning of a line, before a number, where the debugger begins with something else.
+pub const MARK: &str = "rex-broker: ";
 
 /// How a program has ended.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]

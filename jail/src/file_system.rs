@@ -1,7 +1,9 @@
 //! The objects of the file system as scripts hold them, composed from requests to the broker.
 
+pub mod backtrace;
 pub mod change;
 pub mod change_options;
+pub mod core_dump;
 pub mod dir;
 pub mod disk_usage;
 pub mod ending;

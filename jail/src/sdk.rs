@@ -4,6 +4,7 @@ pub mod client;
 pub mod command;
 pub mod command_change;
 pub mod content;
+pub mod core_dump;
 pub mod disk;
 pub mod error_kind;
 pub mod execute;
@@ -37,6 +38,7 @@ pub fn register(registrar: &mut Registrar<'_>) {
     content::register(registrar);
     datetime::register(registrar);
     disk::register(registrar);
+    core_dump::register(registrar);
     execute::register(registrar);
     file_system::register(registrar);
     file_system_change::register(registrar);

@@ -118,6 +118,8 @@ pub(crate) const LIMITS: &[(&str, u64)] = &[
     ("MAX_PROGRAM_PROCESSES", MAX_PROGRAM_PROCESSES),
     ("MAX_PROGRAM_QUESTIONS", MAX_PROGRAM_QUESTIONS as u64),
     ("MAX_PROGRAM_PLACES", MAX_PROGRAM_PLACES as u64),
+    ("MAX_VARIABLES", MAX_VARIABLES as u64),
+    ("MAX_VARIABLE_BYTES", MAX_VARIABLE_BYTES as u64),
 ];
 
 /// What a frame of this kind carries. A kind that is not listed does not compile.

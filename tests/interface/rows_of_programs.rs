@@ -35,6 +35,26 @@ impl Sampled for BeginProgram {
     }
 }
 
+impl Sampled for BeginAnalysis {
+    fn requests() -> Vec<Self> {
+        let of =
+            |wanted| BeginAnalysis { debugger: FileId(7), program: FileId(8), core: FileId(300), wanted };
+        vec![
+            of(Wanted::Backtrace),
+            of(Wanted::Variables { thread: None, frame: 0, names: list(vec![]) }),
+            of(Wanted::Variables {
+                thread: Some(2),
+                frame: 300,
+                names: list(vec![text("a"), text("b->c[7]")]),
+            }),
+        ]
+    }
+
+    fn replies() -> Vec<()> {
+        vec![()]
+    }
+}
+
 impl Sampled for ReadProgram {
     fn requests() -> Vec<Self> {
         vec![ReadProgram {}]

@@ -1,6 +1,7 @@
 //! What does a program do that a script starts, what can it not do, and what is left of it?
 
 mod confined;
+mod core_dumps;
 mod ends;
 mod given;
 mod loading;

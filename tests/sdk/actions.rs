@@ -118,6 +118,7 @@ pub(crate) fn of_host(entry: &Entry) -> (BTreeSet<String>, bool) {
     let is_of_host = !actions.is_empty()
             || entry.actions.contains("/proc")
             || entry.actions.contains("all file_system")
+            || entry.actions.contains("/usr/bin/gdb")
             // Programs are where the host has them.
             || entry.actions.starts_with("execute ");
     (actions, is_of_host)

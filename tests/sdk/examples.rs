@@ -69,6 +69,11 @@ fn the_policy_of_the_preface_is_enough_for_its_script() {
 fn check(reference: &Reference, section: &Section) -> Result<(), String> {
     let about = section.entries.first().map(|entry| entry.call()).unwrap_or_default();
     let called = called(reference, &section.entries, &section.example);
+    if called.iter().any(|entry| entry.actions.contains(DEBUGGER)) && !std::path::Path::new(DEBUGGER).exists()
+    {
+        rex_tests::skip::skipped(format!("{about}: {DEBUGGER} is needed: package gdb"));
+        return Ok(());
+    }
     let possible: BTreeSet<Asked> =
         called.iter().flat_map(|entry| actions::possible(reference, entry)).collect();
     let of_host: Vec<_> = called.iter().map(|entry| actions::of_host(entry)).collect();
@@ -176,5 +181,8 @@ fn asked(ended: &Ended) -> BTreeSet<Asked> {
 
 /// proc_slabinfo(5): only root may read it.
 const ROOT_ONLY: &str = "/proc/slabinfo";
+
+/// Looks into core dumps.
+const DEBUGGER: &str = "/usr/bin/gdb";
 
 const WORKERS: usize = 4;

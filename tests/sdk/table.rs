@@ -14,10 +14,6 @@ const COMMON: &str = include_str!("rex-common.tsv");
 
 /// What Rex has and is not here, by module or by module and name, and why.
 const NOT_HERE: &[(&str, &str, &str)] = &[
-    ("CoreDump", "", "core dumps are read by a debugger, which is a program to start"),
-    ("TracedProcess", "", "part of a core dump"),
-    ("TracedThread", "", "part of a core dump"),
-    ("Frame", "", "part of a core dump"),
     ("ProcessManager", "trace", "a debugger is a program to start"),
     ("TraceOptions", "", "options of trace"),
     ("global", "debug", "the language's own function; it is sent to the log, and is not registered"),
@@ -93,6 +89,8 @@ const ASKS_OTHERWISE: &[(&str, &str, &str)] = &[
     ("DirHandle", "disk_usage", "Rex asks for the targets of links, too; its table does not say so"),
     ("ProcessManager", "processes_using_inode", "the path is followed, so that something is learned of it"),
     ("ProcessManager", "list_open_files", "the path is followed, so that something is learned of it"),
+    ("CoreDump", "backtrace", "the debugger is asked for"),
+    ("CoreDump", "get_variables", "the debugger is asked for"),
     ("FileHandle", "verify_cert", "certificates are read, so they must be readable"),
     ("FileHandle", "verify_cert_chain", "certificates are read, so they must be readable"),
 ];

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use rex_ipc::action::file_system::Execute;
+use rex_ipc::action::file_system::{Execute, Read};
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::interface::Needs;
 
 use super::call::Call;
 use super::file_system::begin_program::capability_name;
-use crate::gate::Act;
 use crate::gate::error::Error;
+use crate::gate::{Act, Permit};
 use crate::host::file_system::object::File;
 use crate::host::programs::object::{Executed, Tool};
 use crate::host::programs::start::{self, As};
@@ -24,7 +24,7 @@ pub(super) struct Given {
     pub(super) capabilities: u64,
 }
 
-/// Asks for `execute` of the program, of which a script of Rex is asked for the forbids only, and starts it.
+/// Asks for `execute` of the program, which is handed these files as descriptors 3 and 4, of which a script of Rex is asked for the forbids only, and starts it.
 ///
 /// # Errors
 /// `Denied`; `InvalidFileMode` for a file that was opened for writing; `Other` where nothing starts programs; `IoError` where
@@ -34,6 +34,7 @@ pub(super) fn begin<O: Needs<Execute>>(
     tool: Tool,
     file: Rc<File>,
     given: Given,
+    handed: Option<&[Permit<'_, Read, Rc<File>>; 2]>,
 ) -> Result<(), Error> {
     let who = As { capabilities: given.capabilities & unguarded::own_capabilities(), ..As::default() };
     let executed = Executed { program: described(call, &file, &given, who)?, file: Rc::clone(&file) };
@@ -55,7 +56,7 @@ pub(super) fn begin<O: Needs<Execute>>(
         return Err(Error::invalid(ErrorKind::Other, message));
     }
     let tools = call.host.tools.clone();
-    start::tool(&permit, &mut call.host.programs, &tools, tool, who).map_err(|error| Error::Failed {
+    start::tool(&permit, handed, &mut call.host.programs, &tools, tool, who).map_err(|error| Error::Failed {
         kind: ErrorKind::IoError,
         message: format!("cannot execute {}: {error}", file.name),
         errno: error.raw_os_error(),

@@ -35,10 +35,10 @@ use crate::gate::explaining::Explaining;
 use crate::gate::forbidden::{self, Forbidden};
 use crate::gate::limits::engine_limits;
 use crate::host::network::object::Staff;
-use crate::host::programs::object::Programs;
+use crate::host::programs::object::{Programs, Tool};
 use crate::host::{HardLinks, Host, principal, programs};
 use crate::policy::name::PathName;
-use crate::policy::{Engine, Inner, Policies};
+use crate::policy::{Engine, Inner, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
@@ -163,7 +163,7 @@ struct Prepared {
     plan: Plan,
     jail: Jail,
     spawner: Option<Spawner>,
-    policies: Policies,
+    engine: Engine,
     journal: Journal,
     forbidden: Forbidden,
     principal: String,
@@ -196,15 +196,16 @@ impl Run<'_> {
         let jail = self.start_jail(&plan, &mut waiter)?;
         let policies = policies::load(options, inputs, recorder)?;
         // Before the broker protects itself, and has more descriptors than programs are used to: those would inherit it.
-        let spawner = self.start_spawner(&policies)?;
+        let euid = nix::unistd::geteuid().as_raw();
+        let principal = if options.compat { principal::of_rex(euid) } else { principal::of(euid) };
+        let mut engine = Engine::new(policies, &principal);
+        let spawner = self.start_spawner(&mut engine)?;
         resources::prepare(options.limits.max_open_handles)
             .map_err(|error| internal("make room for open files", &error))?;
         // After the jail was made: a process that nobody may look into cannot write the id maps of its children.
         rex_outside::kernel::broker_self_protection()
             .map_err(|error| NotStarted::Jail(format!("cannot protect the broker itself: {error}")))?;
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
-        let euid = nix::unistd::geteuid().as_raw();
-        let principal = if options.compat { principal::of_rex(euid) } else { principal::of(euid) };
         let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;
         let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
         recorder.jail.run.clone_from(&run_id);
@@ -221,20 +222,21 @@ impl Run<'_> {
                     .map_err(|error| internal("protect the audit log", &error))?;
             }
         }
-        let journal = self.journal(log, &run_id, &principal, policies.digest());
+        let journal = self.journal(log, &run_id, &principal, engine.policies().digest());
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
-        Ok(Prepared { waiter, plan, jail, spawner, policies, journal, forbidden, principal })
+        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal })
     }
 
     /// Starts what starts programs, where the policy could ever permit one.
-    fn start_spawner(&self, policies: &Policies) -> Result<Option<Spawner>, NotStarted> {
+    fn start_spawner(&self, engine: &mut Engine) -> Result<Option<Spawner>, NotStarted> {
         // Rex does not ask for the programs that do the work of its functions.
-        let actions: &[ActionId] = match self.options.compat {
-            true => &[ActionId::FileSystemExecute, ActionId::SysctlLoad],
-            false => &[ActionId::FileSystemExecute],
-        };
-        if self.options.dry_run || !actions.iter().any(|action| policies.could_permit(*action)) {
+        let debugger = Question::new(ActionId::FileSystemOpen, ResourceRef::File(Tool::Debugger.path()));
+        let policies = engine.policies();
+        let could = policies.could_permit(ActionId::FileSystemExecute)
+            || self.options.compat
+                && (policies.could_permit(ActionId::SysctlLoad) || engine.decide(&debugger).permitted);
+        if self.options.dry_run || !could {
             return Ok(None);
         }
         let started = programs::unguarded::start_spawner(image::SPAWNER.bytes);
@@ -291,13 +293,12 @@ impl Run<'_> {
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
-        let Prepared { waiter, plan, mut jail, spawner, policies, journal, forbidden, principal } = prepared;
-        let policy_sha256 = policies.digest().to_owned();
+        let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal } = prepared;
+        let policy_sha256 = engine.policies().digest().to_owned();
         let inner = match spawner {
-            Some(_) => policies.inner(&principal, &closed_to_programs(&forbidden)),
+            Some(_) => engine.policies().inner(&principal, &closed_to_programs(&forbidden)),
             None => Inner::default(),
         };
-        let engine = Engine::new(policies, &principal);
         let host = match Host::open(self.options.limits.max_open_handles) {
             Ok(host) => host,
             Err(error) => {

@@ -89,12 +89,8 @@ fn confined(program: &Program, steps: &mut Steps) {
         steps.take(Step::User, || set_user(user));
     }
     steps.take(Step::Capabilities, || keep_capabilities(order.capabilities));
-    let is_tracing = order.confinement == Confinement::Tracing;
-    // Whoever is in a domain can look into nobody outside of it.
-    if !is_tracing {
-        steps.take(Step::Landlock, || enter_domain(program));
-    }
-    steps.take(Step::Filter, || calls::install_filter(&filter::program(order.may_rename, is_tracing)));
+    steps.take(Step::Landlock, || enter_domain(program));
+    steps.take(Step::Filter, || calls::install_filter(&filter::program(order.may_rename)));
     if let Some(file) = handed {
         steps.take(Step::Execute, || execute(order, text, file));
     }

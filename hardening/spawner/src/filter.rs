@@ -5,8 +5,8 @@
 
 use libc::{c_long, sock_filter};
 
-/// The filter of a program; with `may_rename` names may be changed, with `may_trace` it may look into others.
-pub(crate) fn program(may_rename: bool, may_trace: bool) -> Vec<sock_filter> {
+/// The filter of a program; with `may_rename` names may be changed.
+pub(crate) fn program(may_rename: bool) -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCHITECTURE),
         unless_equal(THIS_ARCHITECTURE),
@@ -22,9 +22,6 @@ pub(crate) fn program(may_rename: bool, may_trace: bool) -> Vec<sock_filter> {
         }
     };
     deny(REFUSED, libc::EPERM);
-    if !may_trace {
-        deny(TRACING, libc::EPERM);
-    }
     deny(REFUSED_OF_OLD, libc::EPERM);
     if !may_rename {
         deny(&[libc::SYS_renameat2], libc::EPERM);
@@ -50,6 +47,8 @@ pub(crate) fn program(may_rename: bool, may_trace: bool) -> Vec<sock_filter> {
 /// What looks into others, changes the host, makes places, changes what a file is beside its content, or is a part of the
 /// kernel in which mistakes have been found more often than uses here.
 const REFUSED: &[c_long] = &[
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_process_madvise,
     libc::SYS_pidfd_getfd,
@@ -131,9 +130,6 @@ const REFUSED: &[c_long] = &[
     FILE_SETATTR,
     libc::SYS_utimensat,
 ];
-
-/// What a debugger does; its other ways into a process stay closed to it.
-const TRACING: &[c_long] = &[libc::SYS_ptrace, libc::SYS_process_vm_readv];
 
 /// Of these some architectures have none.
 #[cfg(target_arch = "x86_64")]
@@ -292,19 +288,14 @@ mod tests {
     }
 
     fn is_let_through(may_rename: bool, call: c_long, arguments: [u32; 2]) -> bool {
-        answered(&program(may_rename, false), call as u32, arguments) == libc::SECCOMP_RET_ALLOW
+        answered(&program(may_rename), call as u32, arguments) == libc::SECCOMP_RET_ALLOW
     }
 
     #[test]
     fn what_is_listed_is_refused_and_what_programs_live_by_is_not() {
-        for call in REFUSED.iter().chain(TRACING).chain(REFUSED_OF_OLD) {
+        for call in REFUSED.iter().chain(REFUSED_OF_OLD) {
             assert!(!is_let_through(true, *call, [0, 0]), "{call}");
         }
-        // A debugger may do what it lives by, and nothing else beyond.
-        let lets_debugger =
-            |call: c_long| answered(&program(false, true), call as u32, [0, 0]) == libc::SECCOMP_RET_ALLOW;
-        assert!(TRACING.iter().all(|call| lets_debugger(*call)));
-        assert!(!REFUSED.iter().chain(REFUSED_OF_OLD).any(|call| lets_debugger(*call)));
         for call in [
             libc::SYS_read,
             libc::SYS_write,
@@ -342,9 +333,9 @@ mod tests {
     fn what_was_not_known_does_not_exist() {
         let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-        assert_eq!(answered(&program(true, false), NEWEST + 1, [0, 0]), unknown);
+        assert_eq!(answered(&program(true), NEWEST + 1, [0, 0]), unknown);
         // The x32 interface numbers the calls anew above this bit.
-        assert_eq!(answered(&program(true, false), 0x4000_0000, [0, 0]), unknown);
-        assert_eq!(answered(&program(true, false), libc::SYS_clone3 as u32, [0, 0]), unknown);
+        assert_eq!(answered(&program(true), 0x4000_0000, [0, 0]), unknown);
+        assert_eq!(answered(&program(true), libc::SYS_clone3 as u32, [0, 0]), unknown);
     }
 }

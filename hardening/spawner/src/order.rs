@@ -47,8 +47,6 @@ pub enum Confinement {
     Unconfined,
     /// As approximately, among the processes of the host: for one of its own programs that sets what belongs to all of them.
     Host,
-    /// By a filter that lets it look into others, among the processes of the host: for its debugger.
-    Tracing,
 }
 
 impl Confinement {
@@ -59,7 +57,6 @@ impl Confinement {
             Self::Approximate => "approximate",
             Self::Unconfined => "unconfined",
             Self::Host => "host",
-            Self::Tracing => "tracing",
         }
     }
 
@@ -118,7 +115,6 @@ impl Order {
                 1 => Confinement::Approximate,
                 2 => Confinement::Unconfined,
                 3 => Confinement::Host,
-                4 => Confinement::Tracing,
                 _ => return None,
             },
             user: id(user)?,
@@ -178,6 +174,11 @@ impl Rights {
             | Rights::REMOVE_FILES.0
             | Rights::REMOVE_DIRECTORIES.0;
         self.0 & CHANGES != 0
+    }
+
+    /// Those of these that are among them.
+    pub const fn only(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// These without those.
@@ -371,7 +372,7 @@ mod tests {
 
         assert_eq!(Order::from_bytes(&bytes), Some(order()));
         assert_eq!(Order::from_bytes(&bytes[1..]), None);
-        for (at, wrong) in [(0, 5), (13, 1), (48, 2), (56, 3)] {
+        for (at, wrong) in [(0, 4), (13, 1), (48, 2), (56, 3)] {
             let mut damaged = bytes;
             damaged[at] = wrong;
             assert_eq!(Order::from_bytes(&damaged), None, "byte {at}");

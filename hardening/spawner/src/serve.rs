@@ -213,7 +213,7 @@ fn namespaces(confinement: Confinement) -> u64 {
                 | own_users()
         }
         Confinement::Approximate => libc::CLONE_NEWPID | own_users(),
-        Confinement::Unconfined | Confinement::Host | Confinement::Tracing => 0,
+        Confinement::Unconfined | Confinement::Host => 0,
     };
     flags as u64
 }

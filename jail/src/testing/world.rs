@@ -235,7 +235,10 @@ impl World {
                 self.answer_about_units(request, writer)?;
             }
             // Programs are executed by the real broker's tests alone.
-            Request::BeginProgram(_) | Request::ReadProgram(_) | Request::LoadParameters(_) => {
+            Request::BeginProgram(_)
+            | Request::ReadProgram(_)
+            | Request::BeginAnalysis(_)
+            | Request::LoadParameters(_) => {
                 return Err(invalid(ErrorKind::IoError, "no program is running"));
             }
             Request::BeginGet(_)

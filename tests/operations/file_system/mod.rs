@@ -2,6 +2,7 @@
 
 mod abandon_write;
 mod allocate;
+mod begin_analysis;
 mod begin_file;
 mod begin_program;
 mod begin_write;

@@ -55,6 +55,8 @@ impl Interpreter {
 pub enum Tool {
     /// sysctl(8), which sets parameters.
     Parameters,
+    /// gdb(1), which looks into core dumps.
+    Debugger,
 }
 
 impl Tool {
@@ -62,12 +64,16 @@ impl Tool {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Parameters => "/usr/sbin/sysctl",
+            Self::Debugger => "/usr/bin/gdb",
         }
     }
 
     /// How far it is kept where other programs are kept that far.
     pub const fn confinement(self, of_others: Confinement) -> Confinement {
         match (self, of_others) {
+            // What it reads is hostile, and can have it read, load and start whatever it may.
+            (Self::Debugger, Confinement::Unconfined) => Confinement::Host,
+            (Self::Debugger, of_others) => of_others,
             (_, Confinement::Unconfined) => Confinement::Unconfined,
             // In namespaces of its own it would set what is theirs.
             (Self::Parameters, _) => Confinement::Host,

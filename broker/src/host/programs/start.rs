@@ -12,7 +12,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::pipe2;
-use rex_ipc::action::file_system::Execute;
+use rex_ipc::action::file_system::{self, Execute};
 use rex_ipc::limits::MAX_PROGRAM_PROCESSES;
 use rex_ipc::name;
 use rex_spawner::{Confinement, Handed, Order, Text};
@@ -20,6 +20,7 @@ use rex_spawner::{Confinement, Handed, Order, Text};
 use super::object::{Executed, Interpreter, Programs, Question, Running, Tool};
 use super::unguarded;
 use crate::gate::Permit;
+use crate::host::file_system::object::File;
 use crate::host::file_system::tools::Tools;
 use crate::policy::Program;
 
@@ -99,12 +100,13 @@ pub fn program(
     begin(programs, question, program, &Started { who, ..Started::of(executed.as_fd()) })
 }
 
-/// Executes a program of the host for a function that is no `execute`.
+/// Executes a program of the host for a function that is no `execute`. What may be read is handed over as descriptors 3 and 4.
 ///
 /// # Errors
 /// `ESTALE` where the file is not the program that stands at its place; those of what goes to the spawner.
 pub fn tool(
     permit: &Permit<'_, Execute, Executed>,
+    handed: Option<&[Permit<'_, file_system::Read, Rc<File>>; 2]>,
     programs: &mut Programs,
     tools: &Tools,
     tool: Tool,
@@ -118,7 +120,12 @@ pub fn tool(
     }
     let executed = reopen(file.fd.as_fd(), tools)?;
     let question = Question { executed: permit.resource().clone(), is_beyond_rex: true };
-    begin(programs, question, program, &Started { who, tool: Some(tool), ..Started::of(executed.as_fd()) })
+    let started = Started { who, tool: Some(tool), ..Started::of(executed.as_fd()) };
+    let Some(handed) = handed else { return begin(programs, question, program, &started) };
+    let [third, fourth] = handed.each_ref().map(|read| reopen(read.resource().fd.as_fd(), tools));
+    let (third, fourth) = (third?, fourth?);
+    let handed = (Handed::Files, [third.as_fd(), fourth.as_fd()]);
+    begin(programs, question, program, &Started { handed, ..started })
 }
 
 /// Executes an interpreter on its file.
@@ -181,8 +188,8 @@ fn begin(
     let of_others = programs.confinement;
     let confinement = tool.map_or(of_others, |tool| tool.confinement(of_others));
     let (places, objects) = match (confinement, tool) {
-        (Confinement::Unconfined | Confinement::Tracing, _) => (Vec::new(), Vec::new()),
-        (_, Some(tool)) => unguarded::places_of_tool(tool)?,
+        (Confinement::Unconfined, _) => (Vec::new(), Vec::new()),
+        (_, Some(tool)) => unguarded::places_of_tool(tool, &programs.inner)?,
         (_, None) => unguarded::places(&programs.inner)?,
     };
     let (_, most_files) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -83,7 +83,7 @@ pub(super) fn places(inner: &Inner) -> io::Result<(Vec<Place>, Vec<OwnedFd>)> {
 ///
 /// # Errors
 /// When it is more than one order can have.
-pub(super) fn places_of_tool(tool: Tool) -> io::Result<(Vec<Place>, Vec<OwnedFd>)> {
+pub(super) fn places_of_tool(tool: Tool, inner: &Inner) -> io::Result<(Vec<Place>, Vec<OwnedFd>)> {
     let mut found = Found::with_base();
     match tool {
         Tool::Parameters => {
@@ -92,6 +92,16 @@ pub(super) fn places_of_tool(tool: Tool) -> io::Result<(Vec<Place>, Vec<OwnedFd>
             }
             for path in PARAMETER_FILES {
                 found.base(Path::new(path), Rights::READ | Rights::LIST);
+            }
+        }
+        Tool::Debugger => {
+            found.base(Path::new(DEBUGGER_FILES), Rights::READ | Rights::LIST);
+            // Libraries of the program can lie anywhere. There is nothing that a debugger has to change or to start.
+            for place in &inner.places {
+                let rights = rights(place).only(Rights::READ | Rights::LIST);
+                if rights != Rights::NONE {
+                    found.permitted(place, rights)?;
+                }
             }
         }
     }
@@ -320,6 +330,8 @@ const BASE_FILES: [&str; 9] = [
 ];
 /// What everybody may have.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
+/// What gdb is partly written in.
+const DEBUGGER_FILES: &str = "/usr/share/gdb";
 /// Where the parameters of the kernel are.
 const PARAMETERS: [&str; 1] = ["/proc/sys"];
 /// What says how they are to be set; sysctl(8), "--system".

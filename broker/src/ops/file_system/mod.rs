@@ -2,6 +2,7 @@
 
 mod abandon_write;
 mod allocate;
+mod begin_analysis;
 mod begin_file;
 pub(super) mod begin_program;
 mod begin_write;

@@ -25,7 +25,7 @@ impl Perform for LoadParameters {
         let Some(program) = self.program else { return Ok(()) };
         let file = call.host.handles.file(program)?;
         let given = Given { arguments: vec!["--system".to_owned()], capabilities: NEEDED };
-        tool::begin(call, Tool::Parameters, file, given)
+        tool::begin(call, Tool::Parameters, file, given, None)
     }
 }
 
