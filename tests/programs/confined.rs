@@ -68,8 +68,8 @@ fn none_of_the_acts_succeeds_in_a_confined_program_and_each_does_in_an_unconfine
 }
 
 /// What a kernel can have been built without.
-const MAY_BE_MISSING: [&str; 7] =
-    ["mptcp", "tcp_of_6", "io_uring", "bpf", "perf", "userfaultfd", "set_attribute"];
+const MAY_BE_MISSING: [&str; 8] =
+    ["mptcp", "tcp_of_6", "io_uring", "bpf", "perf", "userfaultfd", "set_attribute", "set_flags"];
 
 #[test]
 fn what_the_policy_permits_a_program_can_do_and_what_it_forbids_inside_it_cannot() {

@@ -1,5 +1,5 @@
 """Tries what a program that a script has started must not be able to do; says of each whether it could."""
-import ctypes, errno, mmap, os, socket, struct, sys
+import ctypes, errno, fcntl, mmap, os, socket, struct, sys
 
 outside, inside, broker = sys.argv[1], sys.argv[2], int(sys.argv[3])
 libc = ctypes.CDLL(None, use_errno=True)
@@ -78,6 +78,12 @@ def owner_inside():
     os.chown(inside + "/note", stat.st_uid, stat.st_gid)
 
 
+def flags_inside():
+    with open(inside + "/note") as file:
+        flags = fcntl.ioctl(file, 0x80086601, bytes(8))
+        fcntl.ioctl(file, 0x40086602, flags)
+
+
 ACTS = {
     "read": lambda: open(outside + "/secret").read(),
     "read_through_dots": lambda: open(inside + "/../out/secret").read(),
@@ -110,6 +116,7 @@ ACTS = {
     "chown_inside": owner_inside,
     "utime": times,
     "set_attribute": lambda: os.setxattr(inside + "/note", "user.x", b"1"),
+    "set_flags": flags_inside,
     "execute_another": lambda: os.posix_spawn("/usr/bin/true", ["true"], {}),
     "memory_of_broker": lambda: open(f"/proc/{broker}/mem", "rb").close(),
     "descriptors_of_broker": lambda: os.listdir(f"/proc/{broker}/fd"),

@@ -5,7 +5,7 @@
 
 use libc::{c_long, sock_filter};
 
-/// The filter of a program; with `may_rename` names may be changed.
+/// The filter of a program; with `may_rename` names may be changed, and files be given further ones.
 pub(crate) fn program(may_rename: bool) -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCHITECTURE),
@@ -26,23 +26,97 @@ pub(crate) fn program(may_rename: bool) -> Vec<sock_filter> {
     if !may_rename {
         deny(&[libc::SYS_renameat2], libc::EPERM);
         deny(RENAMES, libc::EPERM);
+        // What stands under a second name is what it was, and is no longer what the policy says of the first.
+        deny(&[libc::SYS_linkat], libc::EPERM);
+        deny(LINKS, libc::EPERM);
     }
     // A filter cannot see its flags, and every C library falls back to clone(2), whose flags it sees.
     deny(&[libc::SYS_clone3], libc::ENOSYS);
+    // Nor can it see the mode that is asked for here; there is openat(2), where it can.
+    deny(&[libc::SYS_openat2], libc::ENOSYS);
     deny(&[libc::SYS_socket], libc::EACCES);
     program
         .extend(argument(libc::SYS_clone, 0, |word| vec![with_bits(NAMESPACES), word, refuse(libc::EPERM)]));
     program.extend(only(libc::SYS_socketpair, 0, &[libc::AF_UNIX as u32]));
     // PER_LINUX, and the question which it is.
     program.extend(only(libc::SYS_personality, 0, &[0, u32::MAX]));
-    for request in [libc::TIOCSTI, libc::TIOCLINUX] {
-        program.extend(argument(libc::SYS_ioctl, 1, |_| {
-            vec![skip_unless_equal(request as u32), refuse(libc::EPERM)]
-        }));
+    program.extend(argument(libc::SYS_ioctl, 1, |_| requests()));
+    for (call, flags, mode) in MAKING {
+        program.extend(argument(*call, *mode, |_| set_id_refused(*flags)));
     }
     program.push(answer(libc::SECCOMP_RET_ALLOW));
     program
 }
+
+/// What is asked of a device or a file system beside reading and writing: what types on a terminal is refused, and of file
+/// systems everything but what copies content or tells something. They change attributes, labels, and whole file systems.
+fn requests() -> Vec<sock_filter> {
+    let mut checks = Vec::new();
+    for request in [libc::TIOCSTI, libc::TIOCLINUX] {
+        checks.extend([skip_unless_equal(request as u32), refuse(libc::EPERM)]);
+    }
+    for request in HARMLESS_REQUESTS {
+        checks.extend([skip_unless_equal(*request), answer(libc::SECCOMP_RET_ALLOW)]);
+    }
+    // `_IOC_TYPE`.
+    checks.push(instruction(AND, 0, 0, 0xff00));
+    for kind in REQUESTS_OF_FILE_SYSTEMS {
+        checks.extend([skip_unless_equal(u32::from(*kind) << 8), refuse(libc::EPERM)]);
+    }
+    checks
+}
+
+/// The type bytes of the requests of file systems: `f` and `v` (ext4, and what all have taken over from it), `X` (XFS, and
+/// requests of all), 0x94 (btrfs, and requests of all), 0xf5 (f2fs).
+const REQUESTS_OF_FILE_SYSTEMS: &[u8] = &[b'f', b'v', b'X', 0x94, 0xf5];
+
+/// `linux/fs.h`, `linux/fiemap.h`: of these types, what tells something, and what copies content between files that are
+/// open for reading and for writing.
+const HARMLESS_REQUESTS: &[u32] = &[
+    0x8008_6601, // FS_IOC_GETFLAGS
+    0x8004_6601, // FS_IOC32_GETFLAGS
+    0x8008_7601, // FS_IOC_GETVERSION
+    0xc020_660b, // FS_IOC_FIEMAP
+    0x801c_581f, // FS_IOC_FSGETXATTR
+    0x8100_9431, // FS_IOC_GETFSLABEL
+    0x4004_9409, // FICLONE
+    0x4020_940d, // FICLONERANGE
+    0xc018_9436, // FIDEDUPERANGE
+];
+
+/// With the mode in what is loaded: set-user-ID and set-group-ID are refused; where it counts only with some flags, which
+/// stand in this argument, then.
+fn set_id_refused(flags: Option<u32>) -> Vec<sock_filter> {
+    match flags {
+        None => vec![instruction(JUMP_WITH_BITS, 0, 1, SET_ID), refuse(libc::EPERM)],
+        Some(flags) => vec![
+            instruction(JUMP_WITH_BITS, 0, 3, SET_ID),
+            load(ARGUMENTS + 8 * flags),
+            instruction(JUMP_WITH_BITS, 0, 1, MAKES),
+            refuse(libc::EPERM),
+        ],
+    }
+}
+
+/// `S_ISUID` and `S_ISGID`.
+const SET_ID: u32 = 0o6000;
+/// `O_CREAT` and the bit of `O_TMPFILE` that is its own: only with these open(2) has a mode.
+const MAKES: u32 = (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+
+/// What makes something with a mode, the argument with the flags that say whether it does, and that with the mode.
+#[cfg(target_arch = "x86_64")]
+const MAKING: &[(c_long, Option<u32>, u32)] = &[
+    (libc::SYS_openat, Some(2), 3),
+    (libc::SYS_open, Some(1), 2),
+    (libc::SYS_creat, None, 1),
+    (libc::SYS_mknodat, None, 2),
+    (libc::SYS_mknod, None, 1),
+    (libc::SYS_mkdirat, None, 2),
+    (libc::SYS_mkdir, None, 1),
+];
+#[cfg(not(target_arch = "x86_64"))]
+const MAKING: &[(c_long, Option<u32>, u32)] =
+    &[(libc::SYS_openat, Some(2), 3), (libc::SYS_mknodat, None, 2), (libc::SYS_mkdirat, None, 2)];
 
 /// What looks into others, changes the host, makes places, changes what a file is beside its content, or is a part of the
 /// kernel in which mistakes have been found more often than uses here.
@@ -153,6 +227,11 @@ const RENAMES: &[c_long] = &[libc::SYS_renameat, libc::SYS_rename];
 #[cfg(not(target_arch = "x86_64"))]
 const RENAMES: &[c_long] = &[libc::SYS_renameat];
 
+#[cfg(target_arch = "x86_64")]
+const LINKS: &[c_long] = &[libc::SYS_link];
+#[cfg(not(target_arch = "x86_64"))]
+const LINKS: &[c_long] = &[];
+
 /// Since 424 every architecture has the same numbers; libc does not have all of them.
 const FCHMODAT2: c_long = 452;
 const SETXATTRAT: c_long = 463;
@@ -186,6 +265,7 @@ const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const JUMP_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const JUMP_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const JUMP_WITH_BITS: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
@@ -262,7 +342,7 @@ mod tests {
     use super::*;
 
     /// What the filter answers to a call, by the rules of bpf(4).
-    fn answered(program: &[sock_filter], number: u32, arguments: [u32; 2]) -> u32 {
+    fn answered(program: &[sock_filter], number: u32, arguments: &[u32]) -> u32 {
         let mut at = 0;
         let mut loaded = 0;
         loop {
@@ -273,8 +353,12 @@ mod tests {
                     loaded = match k {
                         NUMBER => number,
                         ARCHITECTURE => THIS_ARCHITECTURE,
-                        k => arguments[((k - ARGUMENTS) / 8) as usize],
+                        k => arguments.get(((k - ARGUMENTS) / 8) as usize).copied().unwrap_or(0),
                     };
+                    continue;
+                }
+                AND => {
+                    loaded &= k;
                     continue;
                 }
                 RETURN => return k,
@@ -287,8 +371,8 @@ mod tests {
         }
     }
 
-    fn is_let_through(may_rename: bool, call: c_long, arguments: [u32; 2]) -> bool {
-        answered(&program(may_rename), call as u32, arguments) == libc::SECCOMP_RET_ALLOW
+    fn is_let_through(may_rename: bool, call: c_long, arguments: impl AsRef<[u32]>) -> bool {
+        answered(&program(may_rename), call as u32, arguments.as_ref()) == libc::SECCOMP_RET_ALLOW
     }
 
     #[test]
@@ -305,7 +389,7 @@ mod tests {
             libc::SYS_mmap,
             libc::SYS_wait4,
             libc::SYS_unlinkat,
-            libc::SYS_linkat,
+            libc::SYS_symlinkat,
             libc::SYS_prlimit64,
         ] {
             assert!(is_let_through(false, call, [0, 0]), "{call}");
@@ -327,15 +411,70 @@ mod tests {
         assert!(!is_let_through(false, libc::SYS_ioctl, [0, libc::TIOCLINUX as u32]));
         assert!(is_let_through(true, libc::SYS_renameat2, [0, 0]));
         assert!(!is_let_through(false, libc::SYS_renameat2, [0, 0]));
+        for call in LINKS.iter().chain(&[libc::SYS_linkat]) {
+            assert!(is_let_through(true, *call, [0, 0]), "{call}");
+            assert!(!is_let_through(false, *call, [0, 0]), "{call}");
+        }
+    }
+
+    #[test]
+    fn what_changes_more_than_content_is_no_request_and_what_tells_something_is() {
+        for request in [
+            0x4008_6602_u32, // FS_IOC_SETFLAGS
+            0x4004_6602,     // FS_IOC32_SETFLAGS
+            0x4008_7602,     // FS_IOC_SETVERSION
+            0x401c_5820,     // FS_IOC_FSSETXATTR
+            0x4100_9432,     // FS_IOC_SETFSLABEL
+            0xc018_5879,     // FITRIM
+            0xc004_5877,     // FIFREEZE
+            0x8004_587d,     // FS_IOC_SHUTDOWN
+            0x800c_6613,     // FS_IOC_SET_ENCRYPTION_POLICY
+            0xc050_6617,     // FS_IOC_ADD_ENCRYPTION_KEY
+            0x4080_6685,     // FS_IOC_ENABLE_VERITY
+            0x4008_6604,     // EXT4_IOC_SETVERSION
+            0x5000_9401,     // BTRFS_IOC_SNAP_CREATE
+        ] {
+            assert!(!is_let_through(true, libc::SYS_ioctl, [3, request]), "{request:#x}");
+        }
+        for request in
+            HARMLESS_REQUESTS.iter().copied().chain([libc::FIONREAD as u32, libc::TIOCGWINSZ as u32])
+        {
+            assert!(is_let_through(false, libc::SYS_ioctl, [3, request]), "{request:#x}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_made_that_gives_its_owner_or_group_to_whoever_executes_it() {
+        let (makes, reads) = (libc::O_CREAT as u32, libc::O_RDONLY as u32);
+        let nameless = libc::O_TMPFILE as u32;
+        for (call, flags, mode) in MAKING {
+            let with = |bits: u32, flag: u32| {
+                let mut arguments = [0; 4];
+                arguments[*mode as usize] = bits;
+                if let Some(flags) = flags {
+                    arguments[*flags as usize] = flag;
+                }
+                is_let_through(true, *call, arguments)
+            };
+            assert!(with(0o1777, makes), "{call}");
+            for bits in [0o4755, 0o2755, 0o6000] {
+                assert!(!with(bits, makes), "{call} {bits:o}");
+                assert!(!with(bits, nameless), "{call} {bits:o}");
+                // Without it the mode is whatever the register had.
+                assert_eq!(with(bits, reads), flags.is_some(), "{call} {bits:o}");
+                assert_eq!(with(bits, libc::O_DIRECTORY as u32), flags.is_some(), "{call} {bits:o}");
+            }
+        }
+        assert!(!is_let_through(true, libc::SYS_openat2, [0, 0]));
     }
 
     #[test]
     fn what_was_not_known_does_not_exist() {
         let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-        assert_eq!(answered(&program(true), NEWEST + 1, [0, 0]), unknown);
+        assert_eq!(answered(&program(true), NEWEST + 1, &[]), unknown);
         // The x32 interface numbers the calls anew above this bit.
-        assert_eq!(answered(&program(true), 0x4000_0000, [0, 0]), unknown);
-        assert_eq!(answered(&program(true), libc::SYS_clone3 as u32, [0, 0]), unknown);
+        assert_eq!(answered(&program(true), 0x4000_0000, &[]), unknown);
+        assert_eq!(answered(&program(true), libc::SYS_clone3 as u32, &[]), unknown);
     }
 }
