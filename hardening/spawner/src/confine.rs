@@ -117,6 +117,8 @@ fn unconfined(program: &Program, steps: &mut Steps) {
     if let Some(user) = order.user {
         set_user(user).unwrap_or_else(|errno| refuse(&format!("Failed to set UID {user}"), errno));
     }
+    // Behind a keeper that somebody has ended it would be nobody's. The change of user takes the signal away again.
+    steps.take(Step::Descriptors, || prctl(Prctl::SetDeathSignal, [SIGKILL, 0, 0, 0]));
     if let Err(errno) = execute(order, text, file) {
         refuse("fexecve failed", errno);
     }
@@ -263,6 +265,7 @@ fn number(errno: Number) -> Errno {
     errno as Errno
 }
 
+const SIGKILL: u64 = libc::SIGKILL as u64;
 /// What the shell says of a program that could not be executed.
 const FAILED: i32 = 126;
 const REX_FAILED: i32 = 1;
