@@ -4,7 +4,9 @@
 //! object below a place would be permitted what the right is worth, whoever asks when. A permit with a condition gives it
 //! nothing; a forbid takes away wherever it could match, and so does whatever could fail to be evaluated there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::rc::Rc;
 
 use cedar_policy_core::ast::{Effect, EntityReference, PrincipalOrResourceConstraint};
 use rex_ipc::action::ActionId;
@@ -133,6 +135,21 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Whether all of these may be done to something of this name, and to everything below it.
+    pub fn grants(&self, path: &PathName, rights: &[InnerRight]) -> bool {
+        let has = |place: &InnerPlace, right| {
+            let is_apart = |except: &PathName| !path.is_within(except) && !except.is_within(path);
+            place.rights.contains(right)
+                && match place.is_tree {
+                    true => path.is_within(&place.path) && place.except.iter().all(is_apart),
+                    false => *path == place.path,
+                }
+        };
+        rights.iter().all(|right| self.places.iter().any(|place| has(place, right)))
+    }
+}
+
 impl Policies {
     /// Whether some policy could ever permit this action, whatever it is asked about.
     pub fn could_permit(&self, action: ActionId) -> bool {
@@ -144,7 +161,7 @@ impl Policies {
 
     /// What a program may do at most that this principal has a script start; `closed` is what no policy opens.
     pub fn inner(&self, principal: &str, closed: &[PathName]) -> Inner {
-        let mut reader = Reader { policies: self, principal, closed, places: BTreeMap::new() };
+        let mut reader = Reader::new(self, principal, closed);
         for right in InnerRight::ALL {
             reader.read(right);
         }
@@ -160,8 +177,45 @@ type Key = (PathName, bool, Vec<PathName>);
 struct Reader<'a> {
     policies: &'a Policies,
     principal: &'a str,
-    closed: &'a [PathName],
+    closed: BTreeSet<PathName>,
     places: BTreeMap<Key, Vec<InnerRight>>,
+    /// What is said of each action about each type, which is asked about for every place again.
+    said: HashMap<(ActionId, ResourceKind), Rc<Said>>,
+    /// How many rules were looked at; this is what takes the time.
+    looks: u64,
+}
+
+/// What the rules say of an action about one type of resource.
+#[derive(Debug, Default)]
+struct Said {
+    /// Everything of the type at or below these is permitted.
+    trees: BTreeSet<PathName>,
+    /// And these.
+    single: BTreeSet<PathName>,
+    /// Where something could say no, or fail to say anything; nothing when that is everywhere.
+    doubtful: Option<BTreeSet<PathName>>,
+}
+
+/// Whether a path is one of these or lies in one of them.
+fn is_in_one(path: &PathName, of: &BTreeSet<PathName>) -> bool {
+    let mut above = path.clone();
+    loop {
+        if of.contains(&above) {
+            return true;
+        }
+        if above.as_str() == "/" {
+            return false;
+        }
+        above = above.parent();
+    }
+}
+
+/// Those of them that lie in a directory.
+fn those_below<'s>(top: &PathName, of: &'s BTreeSet<PathName>) -> impl Iterator<Item = &'s PathName> {
+    let first = if top.as_str() == "/" { "/".to_owned() } else { format!("{top}/") };
+    let bounds = (Bound::Excluded(first.as_str()), Bound::Unbounded);
+    // What begins alike stands together.
+    of.range::<str, _>(bounds).take_while(move |path| path.as_str().starts_with(&first))
 }
 
 /// Where a permit without a condition holds.
@@ -175,98 +229,100 @@ enum Cover {
 
 const BOTH: &[ResourceKind] = &[Dir, File];
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(policies: &'a Policies, principal: &'a str, closed: &[PathName]) -> Self {
+        let closed = closed.iter().cloned().collect();
+        Self { policies, principal, closed, places: BTreeMap::new(), said: HashMap::new(), looks: 0 }
+    }
+
     fn read(&mut self, right: InnerRight) {
         let needs = right.needs();
         // Any place that has the right is permitted the last of its needs by some rule; those are all candidates.
         let Some((action, kind)) = needs.last() else { return };
-        for cover in self.covers(*action) {
-            let key = match cover {
-                Cover::Tree(path, kinds) if kinds.contains(kind) => self.tree(path, needs),
-                // A right on one directory would be one on everything below it.
-                Cover::One(path, File) if *kind == File => self.file(path, right),
-                _ => None,
-            };
-            if let Some(key) = key {
-                let rights = self.places.entry(key).or_default();
-                if !rights.contains(&right) {
-                    rights.push(right);
-                }
+        let said: Vec<Rc<Said>> = needs.iter().map(|(action, kind)| self.said(*action, *kind)).collect();
+        let last = self.said(*action, *kind);
+        let trees = last.trees.iter().filter_map(|path| self.tree(path, &said));
+        // A right on one directory would be one on everything below it.
+        let files = last.single.iter().filter(|_| *kind == File);
+        let files = files.filter_map(|path| self.file(path, right, &said));
+        let found: Vec<Key> = trees.chain(files).collect();
+        for key in found {
+            let rights = self.places.entry(key).or_default();
+            if !rights.contains(&right) {
+                rights.push(right);
             }
         }
     }
 
-    /// Where permits without a condition hold for an action.
-    fn covers(&self, action: ActionId) -> Vec<Cover> {
+    /// What is said of an action about one type, by permits without a condition and by whatever is against it.
+    fn said(&mut self, action: ActionId, kind: ResourceKind) -> Rc<Said> {
+        if let Some(said) = self.said.get(&(action, kind)) {
+            return Rc::clone(said);
+        }
         let words = &self.policies.words;
-        let permits = self.policies.rules.iter().filter(|rule| {
-            rule.effect == Effect::Permit
+        let mut said = Said { doubtful: self.doubtful(action, kind), ..Said::default() };
+        for rule in &self.policies.rules {
+            self.looks += 1;
+            let is_permit = rule.effect == Effect::Permit
                 && rule.scope.names_action(action)
                 && is_unconditional(rule)
-                && is_for(rule, self.principal, words)
-        });
-        permits.filter_map(|rule| cover(rule, words)).collect()
+                && is_for(rule, self.principal, words);
+            match cover(rule, words).filter(|_| is_permit) {
+                Some(Cover::Tree(path, kinds)) if kinds.contains(&kind) => said.trees.insert(path),
+                Some(Cover::One(path, of)) if of == kind => said.single.insert(path),
+                _ => false,
+            };
+        }
+        let said = Rc::new(said);
+        self.said.insert((action, kind), Rc::clone(&said));
+        said
     }
 
     /// A whole tree, if everything in it is permitted all of this, but for what is left out.
-    fn tree(&self, path: PathName, needs: &[(ActionId, ResourceKind)]) -> Option<Key> {
-        let mut except = Vec::new();
-        for (action, kind) in needs {
-            let is_covered = self.covers(*action).iter().any(|cover| {
-                matches!(cover, Cover::Tree(top, kinds) if kinds.contains(kind) && path.is_within(top))
-            });
-            if !is_covered {
+    fn tree(&self, path: &PathName, needs: &[Rc<Said>]) -> Option<Key> {
+        let mut except = BTreeSet::new();
+        for said in needs {
+            let doubtful = said.doubtful.as_ref()?;
+            if !is_in_one(path, &said.trees) || is_in_one(path, doubtful) {
                 return None;
             }
-            for area in self.doubtful(*action, *kind)? {
-                if path.is_within(&area) {
-                    return None;
-                }
-                if area.is_within(&path) {
-                    except.push(area);
-                }
-            }
+            except.extend(those_below(path, doubtful));
         }
-        if self.closed.iter().any(|closed| path.is_within(closed)) {
+        if is_in_one(path, &self.closed) {
             return None;
         }
-        except.extend(self.closed.iter().filter(|closed| closed.is_within(&path)).cloned());
-        except.sort();
-        except.dedup();
+        except.extend(those_below(path, &self.closed));
         // What lies in something that is left out is left out with it.
-        let all = except.clone();
-        except.retain(|one| !all.iter().any(|other| other != one && one.is_within(other)));
-        Some((path, true, except))
+        let all: BTreeSet<PathName> = except.into_iter().cloned().collect();
+        let except = all.iter().filter(|one| !is_in_one(&one.parent(), &all)).cloned().collect();
+        Some((path.clone(), true, except))
     }
 
     /// One file, if it and its directory are permitted all of this.
-    fn file(&self, path: PathName, right: InnerRight) -> Option<Key> {
+    fn file(&self, path: &PathName, right: InnerRight, needs: &[Rc<Said>]) -> Option<Key> {
         // What is made or removed is a name in a directory, and the directory is not meant.
         if !matches!(right, InnerRight::Read | InnerRight::Write | InnerRight::Execute) {
             return None;
         }
-        if self.closed.iter().any(|closed| path.is_within(closed)) {
+        if is_in_one(path, &self.closed) {
             return None;
         }
-        for (action, kind) in right.needs() {
+        for ((_, kind), said) in right.needs().iter().zip(needs) {
             let what = if *kind == Dir { path.parent() } else { path.clone() };
-            let is_covered = self.covers(*action).iter().any(|cover| match cover {
-                Cover::Tree(top, kinds) => kinds.contains(kind) && what.is_within(top),
-                Cover::One(one, of) => of == kind && *one == what,
-            });
-            let is_doubtful = self.doubtful(*action, *kind)?.iter().any(|area| what.is_within(area));
-            if !is_covered || is_doubtful {
+            let is_covered = is_in_one(&what, &said.trees) || said.single.contains(&what);
+            if !is_covered || is_in_one(&what, said.doubtful.as_ref()?) {
                 return None;
             }
         }
-        Some((path, false, Vec::new()))
+        Some((path.clone(), false, Vec::new()))
     }
 
     /// Where something could say no to an action, or could fail to say anything; nothing when that is everywhere.
-    fn doubtful(&self, action: ActionId, kind: ResourceKind) -> Option<Vec<PathName>> {
+    fn doubtful(&mut self, action: ActionId, kind: ResourceKind) -> Option<BTreeSet<PathName>> {
         let words = &self.policies.words;
-        let mut areas = Vec::new();
+        let mut areas = BTreeSet::new();
         for rule in &self.policies.rules {
+            self.looks += 1;
             let says_no = match rule.effect {
                 Effect::Forbid => true,
                 Effect::Permit => {
@@ -283,7 +339,7 @@ impl Reader<'_> {
                         let (Area::Exactly(text) | Area::Beneath(text)) = area;
                         // What is no name of ours is nothing that is ever asked about.
                         match PathName::parse(&text) {
-                            Ok(path) => areas.push(path),
+                            Ok(path) => drop(areas.insert(path)),
                             Err(_) if text.is_empty() => return None,
                             Err(_) => {}
                         }

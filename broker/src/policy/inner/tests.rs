@@ -117,6 +117,40 @@ fn an_action_could_be_permitted_only_where_a_permit_names_it() {
     assert!(could(r#"permit(principal, action in file_system::Action::"SafeIO", resource);"#));
 }
 
+// Each start of a run pays for it.
+#[test]
+fn each_rule_is_looked_at_as_often_for_a_thousand_permits_as_for_ten() {
+    let looks_for_each = |count: u64| {
+        let text: String = (0..count).map(|at| READER.replace("/srv/app", &format!("/srv/{at}"))).collect();
+        let policies = policies(&text).unwrap();
+        let mut reader = Reader::new(&policies, "root", &[]);
+        for right in InnerRight::ALL {
+            reader.read(right);
+        }
+        assert_eq!(reader.places.len() as u64, count);
+        reader.looks / count
+    };
+
+    let (few, many) = (looks_for_each(10), looks_for_each(300));
+
+    assert_eq!(few, many);
+    assert!((1..=60).contains(&many), "{many}");
+}
+
+#[test]
+fn what_begins_alike_is_not_taken_for_what_lies_within() {
+    let text = format!(
+        "{READER} forbid(principal, action, resource in file_system::Dir::\"/srv/app-x\");\
+         forbid(principal, action, resource == file_system::File::\"/srv/app!\");\
+         forbid(principal, action, resource == file_system::File::\"/srv/app/a\");"
+    );
+
+    let places = inner(&text).places;
+
+    let except: Vec<_> = places.into_iter().flat_map(|place| place.except).collect();
+    assert_eq!(except, [path("/srv/app/a")]);
+}
+
 /// Numbers that come around in everything that is tried.
 struct Numbers(u64);
 
