@@ -5,6 +5,7 @@ mod core_dumps;
 mod ends;
 mod given;
 mod loading;
+mod places;
 
 use std::fs;
 use std::path::PathBuf;

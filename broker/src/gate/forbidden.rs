@@ -145,6 +145,11 @@ impl Forbidden {
         self.trees.iter().map(|(path, _)| path).chain(self.policy_directories.iter().map(|(path, _)| path))
     }
 
+    /// Every name on the ways to what is closed, whatever has it.
+    pub fn on_ways(&self) -> Vec<PathName> {
+        self.ways().paths.keys().cloned().collect()
+    }
+
     /// Whether this is the redaction dictionary, under its own name or another.
     pub fn is_dictionary(&self, path: &str, inode: Option<Inode>) -> bool {
         path == DICTIONARY_PATH || (inode.is_some() && inode == self.dictionary)

@@ -309,7 +309,7 @@ fn number(text: &[u8]) -> Option<u64> {
 }
 
 /// proc_pid_mountinfo(5), as in fstab(5): space, tab, line end and backslash are three octal digits behind a backslash.
-fn unescaped(text: &[u8]) -> Vec<u8> {
+pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {

@@ -16,7 +16,7 @@ pub mod starting;
 mod telling;
 mod unbegun;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,9 +36,10 @@ use crate::gate::forbidden::{self, Forbidden};
 use crate::gate::limits::engine_limits;
 use crate::host::network::object::Staff;
 use crate::host::programs::object::{Programs, Tool};
+use crate::host::programs::places::Closed;
 use crate::host::{HardLinks, Host, principal, programs};
 use crate::policy::name::PathName;
-use crate::policy::{Engine, Inner, Question, ResourceRef};
+use crate::policy::{Engine, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
@@ -221,6 +222,13 @@ impl Run<'_> {
                     .add_path(path, forbidden::AUDIT_LOG)
                     .map_err(|error| internal("protect the audit log", &error))?;
             }
+            // A log that was handed over open has a name, too, where it is a file.
+            let held = std::fs::read_link(format!("/proc/self/fd/{}", log.file().as_fd().as_raw_fd()));
+            if let Some(path) = held.ok().filter(|path| path.exists()) {
+                forbidden
+                    .add_path(&path, forbidden::AUDIT_LOG)
+                    .map_err(|error| internal("protect the audit log", &error))?;
+            }
         }
         let journal = self.journal(log, &run_id, &principal, engine.policies().digest());
         recorder.stream = telling::stream(options, self.beginning.deadline())
@@ -295,9 +303,12 @@ impl Run<'_> {
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
         let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal } = prepared;
         let policy_sha256 = engine.policies().digest().to_owned();
-        let inner = match spawner {
-            Some(_) => engine.policies().inner(&principal, &closed_to_programs(&forbidden)),
-            None => Inner::default(),
+        let (inner, closed) = match spawner {
+            Some(_) => {
+                let closed = closed_to_programs(&forbidden);
+                (engine.policies().inner(&principal, &closed), Closed::hold(&closed))
+            }
+            None => Default::default(),
         };
         let host = match Host::open(self.options.limits.max_open_handles) {
             Ok(host) => host,
@@ -332,6 +343,8 @@ impl Run<'_> {
         }
         services.host.programs.spawner = spawner;
         services.host.programs.inner = inner;
+        services.host.programs.closed = closed;
+        services.host.programs.hard_links = self.options.hard_links == HardLinks::Allow;
         services.host.programs.confinement = self.options.children.confinement();
         services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.
@@ -490,7 +503,17 @@ impl Run<'_> {
 /// What no program gets, whatever the policy says: what is closed to the script, and what is no place on a disk.
 fn closed_to_programs(forbidden: &Forbidden) -> Vec<PathName> {
     let views = ["/proc", "/sys", "/dev"].map(|path| PathName::from_os(Path::new(path)));
-    forbidden.paths().cloned().chain(views).collect()
+    // A directory on a way stays where it is because what it leads to is left out of it; a link does not, nor what is missing.
+    let is_directory =
+        |path: &PathName| std::fs::symlink_metadata(path.to_os()).is_ok_and(|found| found.is_dir());
+    let on_ways = forbidden.on_ways().into_iter().filter(|path| !is_directory(path));
+    // The dictionary, which scripts may open, has its ways there as well, and where it leads.
+    let dictionary = std::fs::canonicalize(forbidden::DICTIONARY_PATH).map(|path| PathName::from_os(&path));
+    let mut closed: Vec<PathName> =
+        forbidden.paths().cloned().chain(views).chain(on_ways).chain(dictionary).collect();
+    closed.sort();
+    closed.dedup();
+    closed
 }
 
 fn address_space_bytes() -> u64 {

@@ -205,13 +205,10 @@ pub(crate) fn landlock_enter(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
     errno(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) }).map(drop)
 }
 
-/// A copy of the mount tree below an open object, attached to nothing.
+/// A copy of the mount below an open object, attached to nothing and without what is mounted in it.
 pub(crate) fn copy_tree(object: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const OPEN_TREE_CLONE: c_uint = 1;
-    let flags = OPEN_TREE_CLONE
-        | libc::O_CLOEXEC as c_uint
-        | libc::AT_EMPTY_PATH as c_uint
-        | libc::AT_RECURSIVE as c_uint;
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as c_uint | libc::AT_EMPTY_PATH as c_uint;
     // JUSTIFICATION: no crate wraps the new mount interface.
     // SAFETY: the path is a constant empty string.
     let tree = unsafe { libc::syscall(libc::SYS_open_tree, object.as_raw_fd(), c"".as_ptr(), flags) };
@@ -221,11 +218,10 @@ pub(crate) fn copy_tree(object: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(tree as RawFd) })
 }
 
-/// Gives every mount of a tree these attributes (`MOUNT_ATTR_*`), and keeps it apart from all others.
-pub(crate) fn set_mount(tree: BorrowedFd<'_>, attributes: u64, recursive: bool) -> Result<(), Errno> {
+/// Gives a mount these attributes (`MOUNT_ATTR_*`), and keeps it apart from all others.
+pub(crate) fn set_mount(tree: BorrowedFd<'_>, attributes: u64) -> Result<(), Errno> {
     // `struct mount_attr`: set, clear, propagation, user namespace.
     let wanted: [u64; 4] = [attributes, 0, libc::MS_PRIVATE, 0];
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // JUSTIFICATION: no crate wraps the new mount interface.
     // SAFETY: the path is a constant empty string, and the kernel reads the four words that are there.
     errno(unsafe {
@@ -233,7 +229,7 @@ pub(crate) fn set_mount(tree: BorrowedFd<'_>, attributes: u64, recursive: bool) 
             libc::SYS_mount_setattr,
             tree.as_raw_fd(),
             c"".as_ptr(),
-            flags,
+            libc::AT_EMPTY_PATH,
             wanted.as_ptr(),
             size_of_val(&wanted),
         )

@@ -30,7 +30,7 @@ pub(crate) fn copies(places: &[Place], objects: &[OwnedFd]) -> Result<Vec<OwnedF
         .zip(objects)
         .map(|(rights, object)| {
             let copy = calls::copy_tree(object.as_fd())?;
-            calls::set_mount(copy.as_fd(), attributes(rights), true)?;
+            calls::set_mount(copy.as_fd(), attributes(rights))?;
             Ok(copy)
         })
         .collect()
@@ -79,7 +79,7 @@ pub(crate) fn enter(places: &[Place], copies: &[OwnedFd]) -> Result<(), Errno> {
     fill(places, copies)?;
     let root = fs::File::open("/").map_err(number_of)?;
     let attributes = READ_ONLY | NO_SET_USER_ID | NO_DEVICES | NO_PROGRAMS;
-    calls::set_mount(root.as_fd(), attributes, false)
+    calls::set_mount(root.as_fd(), attributes)
 }
 
 fn fill(places: &[Place], copies: &[OwnedFd]) -> Result<(), Errno> {

@@ -18,7 +18,7 @@ use crate::policy::name::PathName;
 /// Everything that leads to closed files.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    paths: HashMap<PathName, Step>,
+    pub(super) paths: HashMap<PathName, Step>,
     objects: HashMap<Inode, &'static str>,
     entries: HashMap<Inode, HashMap<Vec<u8>, Step>>,
     /// What is missing first on each way.

@@ -2,6 +2,7 @@
 
 pub mod object;
 pub mod output;
+pub mod places;
 mod resources;
 pub mod start;
 pub mod unguarded;

@@ -10,6 +10,7 @@ use rex_outside::spawner::Spawner;
 use rex_spawner::report::EVENT_BYTES;
 use rex_spawner::{Confinement, Event};
 
+use super::places::{Closed, Relocated};
 use crate::gate::Inode;
 use crate::gate::error::Error;
 use crate::host::file_system::object::File;
@@ -99,6 +100,12 @@ pub struct Programs {
     pub confinement: Confinement,
     /// What they may do at most.
     pub inner: Inner,
+    /// What no policy opens.
+    pub closed: Closed,
+    /// What this run has moved.
+    pub relocated: Relocated,
+    /// Whether they get a file with several hard links wherever it lies.
+    pub hard_links: bool,
     /// The group of the broker, which they have unless they are given another.
     pub gid: u32,
     pub(super) running: Option<Running>,
@@ -110,6 +117,9 @@ impl Default for Programs {
             spawner: None,
             confinement: Confinement::Confined,
             inner: Inner::default(),
+            closed: Closed::default(),
+            relocated: Relocated::default(),
+            hard_links: false,
             gid: nix::unistd::getegid().as_raw(),
             running: None,
         }

@@ -18,7 +18,7 @@ use rex_ipc::name;
 use rex_spawner::{Confinement, Handed, Order, Text};
 
 use super::object::{Executed, Interpreter, Programs, Question, Running, Tool};
-use super::unguarded;
+use super::{places, unguarded};
 use crate::gate::Permit;
 use crate::host::file_system::object::File;
 use crate::host::file_system::tools::Tools;
@@ -187,10 +187,9 @@ fn begin(
     drop(programs.running.take());
     let of_others = programs.confinement;
     let confinement = tool.map_or(of_others, |tool| tool.confinement(of_others));
-    let (places, objects) = match (confinement, tool) {
-        (Confinement::Unconfined, _) => (Vec::new(), Vec::new()),
-        (_, Some(tool)) => unguarded::places_of_tool(tool, &programs.inner)?,
-        (_, None) => unguarded::places(&programs.inner)?,
+    let (places, objects) = match confinement {
+        Confinement::Unconfined => (Vec::new(), Vec::new()),
+        _ => places::places(programs, confinement, tool)?,
     };
     let (_, most_files) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let order = Order {

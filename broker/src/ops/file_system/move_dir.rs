@@ -115,6 +115,7 @@ impl Source {
             };
             let what = unguarded::identity_of_moved_directory(&moved)?;
             call.moved().directory_arrived(departure, &moved.name, what);
+            call.host.programs.relocated.note(&self.0.place.path, &moved.name);
             return Ok(moved);
         }
         Err(not_empty(way.place()))

@@ -98,6 +98,7 @@ impl Perform for MoveFile {
         };
         let arrived = unguarded::identity_of_moved(&moved)?;
         call.moved().file_arrived(departure, arrived);
+        call.host.programs.relocated.note(&file.origin.named.path, &moved.name);
         let opened = opened(&moved.name, path.as_str())?;
         call.host.handles.keep_file(self.id, moved);
         Ok(opened)
