@@ -145,14 +145,14 @@ fn the_record_is_closed_when_it_is_handed_over_open_and_when_it_is_called_differ
         let run = run.audit_log(&now);
         // The script waits until the log was renamed.
         let script = format!(
-            "while !exists(\"{}\") {{ sleep(1); }}\n{}[\"old/note\", \"old/log\"].map(|name| program.execute(ExecuteOptions().args([`{}/${{name}}`]).build()).stdout.len())",
+            "while !is_there(\"{}\") {{ sleep(1); }}\n{}[\"old/note\", \"old/log\"].map(|name| program.execute(ExecuteOptions().args([`{}/${{name}}`]).build()).stdout.len())",
             inside.join("go").display(),
             opened(&real("/usr/bin/cat")),
             inside.display(),
         );
         run.scratch.file(
             "script.rhai",
-            format!("fn exists(path) {{ try {{ cat(path); true }} catch {{ false }} }}\n{script}"),
+            format!("fn is_there(path) {{ try {{ cat(path); return true; }} catch {{ return false; }} }}\n{script}"),
         );
         let policy = format!("{}{}", execute(&real("/usr/bin/cat")), permit(&READS, &inside));
         let started = run.policy(&policy).start();
