@@ -260,14 +260,59 @@ fn a_second_name_that_others_could_have_made_is_left_out() {
     assert_eq!(outcome(&["--hard-links", "allow"]), "[\"0 in\\n\", \"0 out\\n\"]");
 }
 
+/// For this thread and what it starts.
+fn own_mounts() {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+}
+
+#[test]
+fn the_redaction_dictionary_is_closed_although_a_script_may_open_it() {
+    if !is_root() {
+        return;
+    }
+    own_mounts();
+    let top = Path::new("/etc/opt");
+    mount(Some("tmpfs"), top, Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("there is an /etc/opt");
+    let directory = top.join("rex");
+    fs::create_dir(&directory).unwrap();
+    let (dictionary, note) = (directory.join("rex_redaction.config"), directory.join("note"));
+    fs::write(&dictionary, "public\n").unwrap();
+    fs::write(&note, "note\n").unwrap();
+
+    for how in ["confined", "approximate"] {
+        let run = Run::of("").options(["--children", how]);
+        let ended = read(run, "", &[&note, &dictionary], &permit(&READS, &directory));
+        assert_eq!(output(&ended), "[\"0 note\\n\", \"1 \"]", "{how}");
+    }
+}
+
+#[test]
+fn the_record_is_closed_where_its_directory_is_mounted_once_more() {
+    if !is_root() {
+        return;
+    }
+    own_mounts();
+    for how in ["confined", "approximate"] {
+        let run = Run::of("").options(["--children", how]);
+        let (inside, again) = (directory(&run, "in"), directory(&run, "again"));
+        mount(Some(&inside), &again, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        let run = run.audit_log(inside.join("log"));
+
+        let ended = read(run, "", &[&again.join("note"), &again.join("log")], &permit(&READS, &again));
+
+        assert!(again.join("log").exists());
+        assert_eq!(output(&ended), "[\"0 in\\n\", \"1 \"]", "{how}");
+        nix::mount::umount(&again).unwrap();
+    }
+}
+
 #[test]
 fn a_view_of_processes_that_is_mounted_in_a_place_is_left_out_and_a_disk_is_not() {
     if !is_root() {
         return;
     }
-    // For this thread and what it starts.
-    unshare(CloneFlags::CLONE_NEWNS).unwrap();
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+    own_mounts();
     for how in ["confined", "approximate"] {
         let run = Run::of("").options(["--children", how]);
         let inside = directory(&run, "in");
