@@ -50,6 +50,23 @@ fn the_end_of_the_broker_is_that_of_the_program_however_it_is_confined() {
 }
 
 #[test]
+fn an_unconfined_program_ends_with_its_keeper() {
+    if !is_root() {
+        return;
+    }
+    let word = unusual(7050);
+    let started = sleeping(&word, &["--children", "unconfined"]).start();
+    let program = eventually("the program runs", || processes_with(&word).first().copied());
+    let keeper = rex_tests::runs::status_field(program, "PPid:").expect("it has a parent");
+    let keeper = Pid::from_raw(keeper.trim().parse().expect("it is a number"));
+
+    kill(keeper, Signal::SIGKILL).expect("it is ours");
+
+    eventually("the program is gone", || processes_with(&word).is_empty().then_some(()));
+    drop(started.wait());
+}
+
+#[test]
 fn the_end_of_what_starts_programs_is_that_of_the_program_and_is_told() {
     if !is_root() {
         return;
