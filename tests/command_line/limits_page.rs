@@ -171,6 +171,8 @@ Limits, timers and signals that the program inherits never end it without a word
 
 ## Time, signals, and calls that do not come back
 
+`--max-cpu` and `--max-write-bytes` do not count what executed programs use ([children.md](children.md)); `--timeout` ends them as well.
+
 `--timeout` counts from the start of the program. SIGTERM, SIGINT and SIGHUP end a run at once; with `--rex-compat`, SIGTERM leaves the script ten seconds, but never
 more than the time of the run. Either way the document is written within a second:
 

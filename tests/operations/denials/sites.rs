@@ -82,6 +82,8 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("read_link.rs", "refuse::<Read, _>(read.resource(), OWN_PROC)", PROC),
     ("removal.rs", "authorize::<Delete, _>(file_at(&item))", PLANNED),
     ("removal.rs", "authorize::<Delete, _>(dir_at(item))", PLANNED),
+    ("begin_analysis.rs", "authorize::<Read, _>(program)", DEBUGGER),
+    ("begin_analysis.rs", "authorize::<Read, _>(core)", DEBUGGER),
     (
         "read_program.rs",
         "authorize::<Execute, _>(question)",
@@ -115,4 +117,6 @@ const NEVER: &[(&str, &str, &str)] = &[
 const WAYS: &str = "no policy closes what a run needs itself; operations/ways tries each of these acts";
 const PROC: &str = "no policy closes what shows the run itself; operations/proc tries it";
 const PLANNED: &str = "asked for the record; the plan has asked the same before the first effect";
+const DEBUGGER: &str =
+    "a debugger is not everywhere; file_system/begin_analysis has each of its questions denied";
 const WOULD: &str = "the line before has asked the same without recording it";
