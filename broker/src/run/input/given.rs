@@ -44,7 +44,6 @@ const RESERVED: &[&str] = &[
     "as",
     "async",
     "await",
-    "begin",
     "break",
     "call",
     "case",
