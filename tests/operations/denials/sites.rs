@@ -86,7 +86,7 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("begin_analysis.rs", "authorize::<Read, _>(core)", DEBUGGER),
     (
         "read_program.rs",
-        "authorize::<Execute, _>(question)",
+        "authorize::<Execute, _>(question.executed)",
         "the program began by an answer to the same question",
     ),
     ("make_path.rs", "authorize::<Open, _>(DirPath(level.clone()))", WOULD),
