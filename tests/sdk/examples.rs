@@ -66,6 +66,13 @@ fn the_policy_of_the_preface_is_enough_for_its_script() {
     assert_eq!(ended.document()["output"], "alpha\nbeta\ngamma\ndelta\n", "{}", ended.stderr);
 }
 
+/// What an ordinary user cannot have.
+const AS_ROOT: [&str; 3] = [
+    "ExecuteOptionsBuilder.user(String)",
+    "ExecuteOptionsBuilder.group(String)",
+    "ExecuteOptionsBuilder.capabilities(Array)",
+];
+
 fn check(reference: &Reference, section: &Section) -> Result<(), String> {
     let about = section.entries.first().map(|entry| entry.call()).unwrap_or_default();
     let called = called(reference, &section.entries, &section.example);
@@ -77,7 +84,18 @@ fn check(reference: &Reference, section: &Section) -> Result<(), String> {
     let possible: BTreeSet<Asked> =
         called.iter().flat_map(|entry| actions::possible(reference, entry)).collect();
     let of_host: Vec<_> = called.iter().map(|entry| actions::of_host(entry)).collect();
-    let run = Run::of("").variable("LOG_LEVEL", "TRACE");
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root && AS_ROOT.contains(&about.as_str()) {
+        rex_tests::skip::skipped(format!(
+            "{about}: only root starts programs for others, or with capabilities"
+        ));
+        return Ok(());
+    }
+    let mut run = Run::of("").variable("LOG_LEVEL", "TRACE");
+    if !is_root {
+        // A root of its own for a program needs root.
+        run = run.options(["--children", "approximate"]);
+    }
     let place = run.scratch.path().join("example");
     fs::create_dir(&place).expect("a directory can be made");
     tree::make(&reference.preface, &place);
