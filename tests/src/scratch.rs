@@ -19,10 +19,17 @@ impl Scratch {
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let base = fs::canonicalize(std::env::temp_dir()).expect("there is a directory for temporary files");
-        let path = base.join(format!("rex-tests-{}-{number}", std::process::id()));
-        fs::create_dir(&path).expect("a directory can be made");
+        let path = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = base.join(format!("rex-tests-{}-{number}", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                // A test of another process with this number was killed before it could tidy up.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("a directory cannot be made: {error}"),
+            }
+        };
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
         Self { path }
     }
