@@ -40,7 +40,7 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 16] = [
+static PAGES: [(&str, &str); 17] = [
     page!("rex-broker"),
     page!("rex-broker-completions"),
     page!("rex-broker-config"),
@@ -51,6 +51,7 @@ static PAGES: [(&str, &str); 16] = [
     page!("rex-broker-policy-check"),
     page!("rex-broker-policy-explain"),
     page!("rex-broker-policy-schema"),
+    page!("rex-broker-policy-test"),
     page!("rex-broker-protocol"),
     page!("rex-broker-run"),
     page!("rex-broker-sdk"),

@@ -1,7 +1,7 @@
 //! One connection of TLS, of which the worker holds the keys and the broker the socket.
 
 use std::fmt::Debug;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,11 +139,15 @@ impl Connection {
         while self.tls.wants_write() {
             self.tls.write_tls(&mut self.to_server).map_err(|_| Cause::Setup)?;
         }
-        let mut part = [0; 4096];
         loop {
-            match self.tls.reader().read(&mut part) {
-                Ok(0) => return Ok(()),
-                Ok(count) => self.said.extend_from_slice(part.get(..count).unwrap_or_default()),
+            let mut reader = self.tls.reader();
+            match reader.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(part) => {
+                    let count = part.len();
+                    self.said.extend_from_slice(part);
+                    reader.consume(count);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Cause::CutOff),
             }

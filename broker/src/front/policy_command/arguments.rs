@@ -23,6 +23,9 @@ pub enum PolicyTask {
     /// Tell why one act is permitted or denied, and what would permit it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
+    /// Compare what policies decide with what is expected of them
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(TestArguments),
     /// Print what policies can be about: actions, resource types, attributes
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema {
@@ -81,6 +84,29 @@ pub struct ExplainArguments {
     pub json: bool,
 }
 
+/// What `policy test` asks, and of which policies.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct TestArguments {
+    /// Files of requests with expected decisions, and directories of files *.toml
+    #[arg(value_name = "FILE_OR_DIR", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Policy files and directories, instead of those that the files name or that lie beside them
+    #[arg(short, long, value_name = "FILE_OR_DIR", num_args = 1)]
+    pub policy: Vec<PathBuf>,
+    /// How to treat policies that look like mistakes
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Standard)]
+    pub policy_mode: Mode,
+    /// Show what came out as expected, too
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Print what came of each request as a JSON array
+    #[arg(long, conflicts_with = "verbose")]
+    pub json: bool,
+    /// Write what came of each request to this file as well, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
 const CHECK_EXAMPLES: &str = "\
 Examples:
   rex-broker policy check site.cedar
@@ -114,3 +140,33 @@ Exit status:
   65 the policy is refused
   66 a policy cannot be read
   73 standard output cannot be written";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy test site.test.toml
+  rex-broker policy test /etc/rex-broker/policies.d -v
+  rex-broker policy test tests/ -p site.cedar --junit policies.xml
+
+A file of requests:
+  principal = \"monitor\"
+
+  [[request]]
+  action = \"read\"
+  resource = \"/var/log/app.log\"
+  expect = \"permitted\"
+
+  [[request]]
+  name = \"nobody reads the passwords\"
+  action = \"read\"
+  resource = \"/etc/shadow\"
+  expect = \"denied\"
+
+Only policies are asked, as with `policy explain`.
+
+Exit status:
+   0 everything came out as expected
+   1 something did not
+  64 the command line makes no sense
+  65 a policy is refused, or a file says nothing that can be asked
+  66 a file is missing or cannot be read
+  73 standard output or the file of --junit cannot be written";

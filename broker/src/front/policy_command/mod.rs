@@ -1,14 +1,17 @@
-//! The command `policy`: what is wrong with policies, why they say what they say, and what they can be about.
+//! The command `policy`: what is wrong with policies, why they say what they say, whether they say what is expected, and what they
+//! can be about.
 
 mod arguments;
 mod check;
+mod expected;
 mod explain;
 mod question;
+mod test;
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-pub use arguments::{CheckArguments, ExplainArguments, PolicyArguments, PolicyTask};
+pub use arguments::{CheckArguments, ExplainArguments, PolicyArguments, PolicyTask, TestArguments};
 pub use question::{Asked, NotAQuestion};
 
 use crate::policy::{Finding, PolicyText, Severity, render, schema};
@@ -21,6 +24,7 @@ pub fn run(arguments: &PolicyArguments) -> u8 {
     let exit = match &arguments.task {
         PolicyTask::Check(arguments) => check::run(arguments),
         PolicyTask::Explain(arguments) => explain::run(arguments),
+        PolicyTask::Test(arguments) => test::run(arguments),
         PolicyTask::Schema { json: true } => print(schema::JSON),
         PolicyTask::Schema { json: false } => print(schema::READABLE),
     };

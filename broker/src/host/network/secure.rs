@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::ops::Range;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nix::poll::PollFlags;
@@ -17,9 +18,12 @@ use crate::policy::url::{Host, Url};
 pub(super) struct Secure {
     socket: TcpStream,
     worker: Worker,
-    /// What the server said and nobody has taken yet, from `taken` on.
-    said: Vec<u8>,
-    taken: usize,
+    /// Where in the worker's last answer stands what the server said and nobody has taken yet.
+    said: Range<usize>,
+    /// Whether the worker has more of it.
+    has_more: bool,
+    /// How much the worker has made of what was last carried to it, in bytes.
+    made: usize,
     is_established: bool,
     is_end: bool,
 }
@@ -35,8 +39,8 @@ impl Secure {
         deadline: Instant,
         go_on: GoOn<'_>,
     ) -> Result<Self, Failed> {
-        let mut secure =
-            Self { socket, worker, said: Vec::new(), taken: 0, is_established: false, is_end: false };
+        let (said, has_more, made, is_established, is_end) = (0..0, false, 0, false, false);
+        let mut secure = Self { socket, worker, said, has_more, made, is_established, is_end };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = match &url.host {
             Host::Name(name) => name.clone(),
@@ -47,9 +51,11 @@ impl Secure {
         for part in anchors.chunks(MAX_BODY_BYTES) {
             secure.worker.tell(Kind::Anchors, part, deadline, go_on)?;
         }
-        secure.order(Kind::Say, request, deadline, go_on)?;
+        let room = secure.worker.room().get_mut(..request.len());
+        room.ok_or(Failed::Refused("the request is too long"))?.copy_from_slice(request);
+        secure.order(Kind::Say, request.len(), deadline, go_on)?;
         while !secure.is_established {
-            secure.carry(deadline, go_on)?;
+            secure.go_on(deadline, go_on)?;
         }
         Ok(secure)
     }
@@ -61,34 +67,36 @@ impl Secure {
         deadline: Instant,
         go_on: GoOn<'_>,
     ) -> Result<usize, Failed> {
-        loop {
-            let left = self.said.get(self.taken..).unwrap_or_default();
-            if !left.is_empty() {
-                let count = left.len().min(space.len());
-                if let (Some(space), Some(left)) = (space.get_mut(..count), left.get(..count)) {
-                    space.copy_from_slice(left);
-                }
-                self.taken = self.taken.saturating_add(count);
-                return Ok(count);
-            }
+        while self.said.is_empty() {
             if self.is_end {
                 return Ok(0);
             }
-            self.carry(deadline, go_on)?;
+            self.go_on(deadline, go_on)?;
         }
+        let count = self.said.len().min(space.len());
+        let end = self.said.start.saturating_add(count);
+        if let Some(space) = space.get_mut(..count) {
+            space.copy_from_slice(self.worker.answered(self.said.start..end));
+        }
+        self.said.start = end;
+        Ok(count)
     }
 
-    /// Carries once what has come from the server to the worker.
-    fn carry(&mut self, deadline: Instant, go_on: GoOn<'_>) -> Result<(), Failed> {
+    /// Has the worker tell what it has left, or carries to it once what has come from the server. Nothing of its last answer may
+    /// be left.
+    fn go_on(&mut self, deadline: Instant, go_on: GoOn<'_>) -> Result<(), Failed> {
         if deadline <= Instant::now() {
             return Err(Failed::TimedOut);
         }
-        let mut came = vec![0; CARRIED_BYTES];
-        let count =
-            patiently(&self.socket, PollFlags::POLLIN, deadline, go_on, |mut socket| socket.read(&mut came))?;
-        match came.get(..count) {
-            None | Some([]) => {
-                self.order(Kind::Closed, &[], deadline, go_on)?;
+        if self.has_more {
+            return self.order(Kind::More, 0, deadline, go_on);
+        }
+        self.made = 0;
+        let Self { socket, worker, .. } = self;
+        let space = worker.room().get_mut(..CARRIED_BYTES).unwrap_or_default();
+        match patiently(socket, PollFlags::POLLIN, deadline, go_on, |mut socket| socket.read(space))? {
+            0 => {
+                self.order(Kind::Closed, 0, deadline, go_on)?;
                 // Whoever says that more is to come from a connection that is closed would be waited for without an end.
                 if self.is_end && self.is_established {
                     Ok(())
@@ -96,43 +104,39 @@ impl Secure {
                     Err(Failed::Refused("the server has closed the connection in the middle"))
                 }
             }
-            Some(came) => self.order(Kind::Arrived, came, deadline, go_on),
+            count => self.order(Kind::Arrived, count, deadline, go_on),
         }
     }
 
-    /// Gives the worker an order, and passes on what it has for the server.
-    fn order(&mut self, kind: Kind, body: &[u8], deadline: Instant, go_on: GoOn<'_>) -> Result<(), Failed> {
-        self.said.drain(..self.taken);
-        self.taken = 0;
-        let (mut kind, mut body) = (kind, body);
-        loop {
-            let (is_established, has_more) = {
-                let step = match self.worker.order(kind, body, deadline, go_on)? {
-                    (Kind::Step, body) => Step::from_bytes(body),
-                    _ => None,
-                };
-                let step = step.ok_or(Failed::Refused(MISUNDERSTOOD))?;
-                // Nobody is heard before it is known who it is, and nothing is read out of less than it takes.
-                let is_heard = step.is_established || (step.said.is_empty() && !step.is_end);
-                let held = self.said.len().saturating_add(step.said.len());
-                if !is_heard || held > MOST_HELD_BYTES {
-                    return Err(Failed::Refused(MISUNDERSTOOD));
-                }
-                self.said.extend_from_slice(step.said);
-                self.is_end = step.is_end;
-                send(&self.socket, step.to_server, deadline, go_on)?;
-                (step.is_established, step.has_more)
-            };
-            self.is_established |= is_established;
-            if !has_more {
-                return Ok(());
-            }
-            (kind, body) = (Kind::More, &[]);
+    /// Gives the worker an order whose body stands in its room, and passes on what it has for the server.
+    fn order(
+        &mut self,
+        kind: Kind,
+        body_bytes: usize,
+        deadline: Instant,
+        go_on: GoOn<'_>,
+    ) -> Result<(), Failed> {
+        let (body, step) = match self.worker.order_of(kind, body_bytes, deadline, go_on)? {
+            (Kind::Step, body) => (body, Step::from_bytes(body)),
+            (_, body) => (body, None),
+        };
+        let step = step.ok_or(Failed::Refused(MISUNDERSTOOD))?;
+        // Nobody is heard before it is known who it is, nothing is read out of less than it takes, and who has more says some.
+        let is_heard = step.is_established || (step.said.is_empty() && !step.is_end);
+        let is_nothing = step.has_more && step.said.is_empty() && step.to_server.is_empty();
+        self.made = self.made.saturating_add(step.said.len());
+        if !is_heard || is_nothing || self.made > MOST_MADE_BYTES {
+            return Err(Failed::Refused(MISUNDERSTOOD));
         }
+        self.said = body.len().saturating_sub(step.said.len())..body.len();
+        self.is_established |= step.is_established;
+        self.has_more = step.has_more;
+        self.is_end = step.is_end;
+        send(&self.socket, step.to_server, deadline, go_on)
     }
 }
 
 /// How much is carried at once; with what a record before it has left, little more comes of it.
 const CARRIED_BYTES: usize = 48 * 1024;
 /// What the worker may make of it: some records more. Whoever makes more of less is not the one that was started.
-const MOST_HELD_BYTES: usize = 4 * CARRIED_BYTES;
+const MOST_MADE_BYTES: usize = 4 * CARRIED_BYTES;

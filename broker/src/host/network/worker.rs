@@ -5,12 +5,13 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::PoisonError;
 use std::time::Instant;
 
 use nix::poll::PollFlags;
-use rex_outside::errand::{self, Cause, Kind, Prepare};
+use rex_outside::errand::{self, Cause, HEADER_BYTES, Kind, MAX_BODY_BYTES, Prepare};
 use rex_outside::socket::{LinkError, RECEIVE_BYTES, Received, Wait};
 use rex_outside::{Jail, JailExit, Posture, SealedImage, SelfReport, spawn, verify};
 
@@ -25,6 +26,9 @@ pub(super) struct Worker {
     orders: u32,
     /// How many answers it has given.
     answers: u32,
+    /// The order that is being written, whose body stands where it is to be sent from.
+    order: Box<[u8; HEADER_BYTES + MAX_BODY_BYTES]>,
+    /// Its last answer.
     space: Box<[u8; RECEIVE_BYTES]>,
     pid: u32,
     /// Where the numbers of workers stand, for those who hide them.
@@ -68,6 +72,7 @@ impl Worker {
             jail,
             orders: 0,
             answers: 0,
+            order: Box::new([0; HEADER_BYTES + MAX_BODY_BYTES]),
             space: Box::new([0; RECEIVE_BYTES]),
             pid,
             shown: Rc::clone(&network.workers),
@@ -90,8 +95,27 @@ impl Worker {
         deadline: Instant,
         go_on: GoOn<'_>,
     ) -> Result<(Kind, &[u8]), Failed> {
-        let frame = errand::frame(kind, self.orders, body).ok_or(Failed::Refused("an order is too long"))?;
-        if let Err(error) = self.jail.socket.send(&frame) {
+        let room = self.room().get_mut(..body.len()).ok_or(Failed::Refused(TOO_LONG))?;
+        room.copy_from_slice(body);
+        self.order_of(kind, body.len(), deadline, go_on)
+    }
+
+    /// Where the body of the next order is written.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.order.get_mut(HEADER_BYTES..).unwrap_or_default()
+    }
+
+    /// Gives an order whose body are the first bytes of the room, and waits for its answer.
+    pub(super) fn order_of(
+        &mut self,
+        kind: Kind,
+        body_bytes: usize,
+        deadline: Instant,
+        go_on: GoOn<'_>,
+    ) -> Result<(Kind, &[u8]), Failed> {
+        let length = errand::finish(kind, self.orders, body_bytes, self.order.as_mut_slice());
+        let frame = length.and_then(|length| self.order.get(..length)).ok_or(Failed::Refused(TOO_LONG))?;
+        if let Err(error) = self.jail.socket.send(frame) {
             return Err(self.lost(error));
         }
         self.orders = self.orders.wrapping_add(1);
@@ -130,6 +154,11 @@ impl Worker {
         }
     }
 
+    /// A part of the body of its last answer.
+    pub(super) fn answered(&self, part: Range<usize>) -> &[u8] {
+        self.space.get(HEADER_BYTES..).and_then(|body| body.get(part)).unwrap_or_default()
+    }
+
     fn lost(&mut self, error: LinkError) -> Failed {
         match error {
             LinkError::TooLong(_) | LinkError::Ancillary => Failed::Refused(MISUNDERSTOOD),
@@ -156,4 +185,5 @@ impl Drop for Worker {
 
 /// Said of whoever does not keep to the forms.
 pub(super) const MISUNDERSTOOD: &str = "the worker for the network said what it cannot say";
+const TOO_LONG: &str = "an order is too long";
 const GONE: &str = "the worker for the network has ended";
