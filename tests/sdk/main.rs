@@ -2,6 +2,7 @@
 
 mod actions;
 mod calls;
+mod digest;
 mod examples;
 mod pages;
 mod program;

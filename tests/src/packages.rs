@@ -9,6 +9,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("rex-spawner", &["libc", "nix", "rex-agreed"]),
     ("rex-image", &[]),
     ("rex-evidence", &["nix", "ring"]),
+    ("rex-mcp", &["clap", "nix", "serde", "serde_json"]),
     ("rex-dns", &["rex-ipc"]),
     ("rex-worker", &["rex-agreed", "rex-dns", "rex-inside", "rex-ipc", "rustls", "rustls-pki-types"]),
     (
@@ -70,6 +71,7 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "rex-inside",
             "rex-acts",
             "rex-evidence",
+            "rex-mcp",
             "ring",
             "rustls",
             "tokio",
@@ -90,6 +92,25 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "serde",
             "clap",
             "tokio",
+        ],
+    ),
+    // What speaks with models decides nothing and runs nothing: it starts a broker. It has one thread for each call.
+    (
+        "rex-mcp",
+        &[
+            "rex-broker",
+            "rex-ipc",
+            "rex-outside",
+            "rex-inside",
+            "rex-spawner",
+            "rex-evidence",
+            "cedar-policy-core",
+            "rhai",
+            "ring",
+            "rustls",
+            "tokio",
+            "mio",
+            "socket2",
         ],
     ),
     // The worker has no script, no policy, and none of what it would need to reach anything but its broker.

@@ -15,6 +15,7 @@ pub const HOUSES: &[&str] = &[
     "jail/worker/src",
     "broker/src",
     "broker/evidence/src",
+    "broker/mcp/src",
 ];
 
 /// The code that stands between a datagram of the jail and a system call, by what it does.

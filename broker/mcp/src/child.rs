@@ -1,0 +1,229 @@
+//! How a broker is started for one call, how it is ended, and why none is left when this server is gone.
+//!
+//! The child is at first this program again: it asks the kernel for a signal at the death of its parent, takes the script
+//! and its arguments from its standard input into memory files, and then becomes the broker. What a caller has sent is
+//! never a word of a command line, which every user of the host can read.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{Pid, getppid};
+
+/// A broker that was started for one call.
+pub(crate) struct Child {
+    state: Mutex<State>,
+    changed: Condvar,
+    pid: Pid,
+}
+
+struct State {
+    process: std::process::Child,
+    is_stopping: bool,
+    /// Once it is reaped, its number may be somebody else's.
+    is_gone: bool,
+}
+
+/// What a run is given: nothing, or a script with its arguments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'a> {
+    /// The arguments, as the file that `--args` takes.
+    pub(crate) arguments: &'a [u8],
+    /// The script, for standard input.
+    pub(crate) script: &'a [u8],
+}
+
+/// What a child says.
+pub(crate) struct Said {
+    /// Its standard output.
+    pub(crate) stdout: ChildStdout,
+    /// Its standard error.
+    pub(crate) stderr: ChildStderr,
+}
+
+impl Child {
+    /// Starts the broker with these words, of which [`ARGUMENTS`] becomes the option for the file of arguments.
+    ///
+    /// The thread that calls has to live until [`Child::wait`] has come back: the kernel counts its death as the parent's.
+    ///
+    /// # Errors
+    /// When no process can be made. That there is no broker shows in what the child says, and in its status of 71.
+    pub(crate) fn start(
+        broker: &Path,
+        words: &[OsString],
+        input: Option<Input<'_>>,
+    ) -> io::Result<(Arc<Self>, Said)> {
+        let mut process = Command::new("/proc/self/exe")
+            .arg0("rex-mcp")
+            .arg(BECOME)
+            .arg(std::process::id().to_string())
+            .arg(broker)
+            .args(words)
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let pid = Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?);
+        let state = State { process, is_stopping: false, is_gone: false };
+        let child = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), pid });
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+            child.stop();
+            child.wait();
+            return Err(io::Error::other("a child without its pipes"));
+        };
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            // It is read to its end before anything is said. A child that is gone already says so by its status.
+            let length = (input.arguments.len() as u64).to_be_bytes();
+            drop(
+                [&length[..], input.arguments, input.script]
+                    .iter()
+                    .try_for_each(|part| stdin.write_all(part)),
+            );
+        }
+        Ok((child, Said { stdout, stderr }))
+    }
+
+    /// Ends the run: by SIGTERM, upon which the broker ends it with record and document, and by SIGKILL if that takes longer
+    /// than [`GRACE`]. Does not wait.
+    pub(crate) fn stop(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.is_gone || state.is_stopping {
+            return;
+        }
+        state.is_stopping = true;
+        // It is not reaped, so the number is its own. A process that has ended already takes no signal.
+        let _ = kill(self.pid, Signal::SIGTERM);
+        drop(state);
+        let child = Arc::clone(self);
+        let is_watched =
+            thread::Builder::new().name("stopping".to_owned()).spawn(move || child.insist(GRACE));
+        if is_watched.is_err() {
+            self.insist(Duration::ZERO);
+        }
+    }
+
+    fn insist(&self, grace: Duration) {
+        let still_there = |state: &mut State| !state.is_gone;
+        let Ok((mut state, _)) = self.changed.wait_timeout_while(self.state(), grace, still_there) else {
+            return;
+        };
+        if !state.is_gone {
+            // That it has ended by itself in between is as good.
+            let _ = state.process.kill();
+        }
+    }
+
+    /// Waits for the end, and gives the status, if the kernel has kept it.
+    pub(crate) fn wait(&self) -> Option<ExitStatus> {
+        // Without reaping it, so that nobody who stops it in the meantime reaches another process of its number.
+        while let Err(nix::errno::Errno::EINTR) =
+            waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+        {}
+        let mut state = self.state();
+        // It has none where the kernel was told to throw it away, by a parent that ignores SIGCHLD.
+        let status = state.process.wait().ok();
+        state.is_gone = true;
+        self.changed.notify_all();
+        status
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Has the broker look at the policies, and gives its status and what it found.
+///
+/// # Errors
+/// When there is no broker.
+pub(crate) fn check(broker: &Path, policies: &[PathBuf]) -> io::Result<(u8, String)> {
+    let checked = Command::new(broker)
+        .args(["policy", "check"])
+        .args(policies)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let status = checked.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(NO_BROKER);
+    Ok((status, String::from_utf8_lossy(&checked.stdout).into_owned()))
+}
+
+/// What the child does until it is the broker, if these are the words of a child. It comes back when that failed.
+pub(crate) fn become_broker(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    if words.next()? != BECOME {
+        return None;
+    }
+    let failed = |error: &dyn std::fmt::Display| {
+        eprintln!("rex-mcp: cannot start the broker: {error}");
+        ExitCode::from(NO_BROKER)
+    };
+    let (Some(parent), Some(broker)) = (words.next(), words.next()) else {
+        return Some(failed(&"what is it to be?"));
+    };
+    Some(match turn(&parent, &broker, words) {
+        Ok(never) => match never {},
+        Err(error) => failed(&error),
+    })
+}
+
+fn turn(
+    parent: &OsStr,
+    broker: &OsStr,
+    words: impl Iterator<Item = OsString>,
+) -> io::Result<std::convert::Infallible> {
+    set_pdeathsig(Signal::SIGTERM)?;
+    // Asked for first: a parent that died before would send nothing any more.
+    if parent.to_str() != Some(&getppid().to_string()) {
+        return Err(io::Error::other("whoever asked for it is gone"));
+    }
+    let mut command = Command::new(broker);
+    let mut kept = None;
+    for word in words {
+        if word != ARGUMENTS {
+            command.arg(word);
+            continue;
+        }
+        let (arguments, script) = take(&mut io::stdin().lock())?;
+        command.arg(format!("{ARGUMENTS}/proc/self/fd/{}", arguments.as_raw_fd())).stdin(script);
+        kept = Some(arguments);
+    }
+    let error = command.exec();
+    drop(kept);
+    Err(error)
+}
+
+/// The two files that standard input has: the arguments, which stay open when the broker takes over, and the script.
+fn take(from: &mut impl Read) -> io::Result<(File, File)> {
+    let mut length = [0; 8];
+    from.read_exact(&mut length)?;
+    let mut arguments = File::from(memfd_create("arguments", MFdFlags::empty())?);
+    let mut script = File::from(memfd_create("script", MFdFlags::MFD_CLOEXEC)?);
+    io::copy(&mut from.take(u64::from_be_bytes(length)), &mut arguments)?;
+    io::copy(from, &mut script)?;
+    arguments.rewind()?;
+    script.rewind()?;
+    Ok((arguments, script))
+}
+
+/// The word of a run's command line behind which the file of arguments belongs.
+pub(crate) const ARGUMENTS: &str = "--args=";
+
+/// The first word of a child's command line.
+const BECOME: &str = "--become-the-broker";
+
+/// `EX_OSERR` of sysexits.h: the broker's own status where it cannot make a jail.
+pub(crate) const NO_BROKER: u8 = 71;
+
+/// A broker that is told to end does so within half a second, or its watchdog ends it.
+const GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,209 @@
+//! What is asked of the broker without running anything: its SDK, and what the policy says of one act.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::process::ExitStatus;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Call};
+use crate::arguments::text;
+use crate::child::Child;
+use crate::json;
+
+/// Finds functions by words.
+pub(super) fn search(call: &Call<'_>) -> Answer {
+    let words = text(call.arguments, "words").unwrap_or_default().split_whitespace().map(OsString::from);
+    let words: Vec<OsString> =
+        ["sdk", "search", "--json", "--"].map(OsString::from).into_iter().chain(words).collect();
+    let Asked { status, document, told } = match ask(call, &words) {
+        Ok(asked) => asked,
+        Err(told) => return Answer::failed(told),
+    };
+    match (status, document) {
+        (Some(0), Some(Value::Array(entries))) => {
+            let left_out = entries.len().saturating_sub(MOST_FOUND);
+            let entries: Vec<Value> = entries.into_iter().take(MOST_FOUND).collect();
+            Answer::of(json!({ "entries": entries, "left_out": left_out }))
+        }
+        (Some(1), _) => Answer::of(json!({ "entries": [], "left_out": 0 })),
+        _ => Answer::failed(told),
+    }
+}
+
+/// Shows one name.
+pub(super) fn show(call: &Call<'_>) -> Answer {
+    let name = text(call.arguments, "name").unwrap_or_default();
+    let words: Vec<OsString> = ["sdk", "show", "--json", "--", name].map(OsString::from).to_vec();
+    match ask(call, &words) {
+        Ok(Asked { status: Some(0), document: Some(entries), .. }) => {
+            Answer::of(json!({ "entries": entries }))
+        }
+        Ok(Asked { told, .. }) | Err(told) => Answer::failed(told),
+    }
+}
+
+/// Asks the policy about one act.
+pub(super) fn explain(call: &Call<'_>) -> Answer {
+    let mut words: Vec<OsString> = ["policy", "explain", "--json"].map(OsString::from).to_vec();
+    for policy in &call.served.policies {
+        words.extend(["--policy".into(), policy.into()]);
+    }
+    for name in ["action", "resource"] {
+        if let Some(value) = text(call.arguments, name) {
+            // In one word, so that a value which begins with a hyphen is no option.
+            words.push(format!("--{name}={value}").into());
+        }
+    }
+    match ask(call, &words) {
+        Ok(Asked { status: Some(0 | 77), document: Some(explained @ Value::Object(_)), .. }) => {
+            Answer::of(explained)
+        }
+        Ok(Asked { told, document, .. }) => {
+            let why = document.as_ref().and_then(|document| document["error"].as_str()).unwrap_or(&told);
+            Answer::failed(why)
+        }
+        Err(told) => Answer::failed(told),
+    }
+}
+
+/// The digest of the SDK.
+pub(super) fn digest(_: &Call<'_>) -> Answer {
+    Answer::of(json!({ "markdown": DIGEST }))
+}
+
+/// What the broker has said to a question.
+struct Asked {
+    status: Option<i32>,
+    document: Option<Value>,
+    /// What went wrong, in its own words.
+    told: String,
+}
+
+fn ask(call: &Call<'_>, words: &[OsString]) -> Result<Asked, String> {
+    let (child, said) = Child::start(&call.served.broker, words, None)
+        .map_err(|error| format!("the broker cannot be started: {error}"))?;
+    call.served.in_flight.attach(call.id, &child);
+    let told = thread::scope(|scope| {
+        let told = scope.spawn(|| start_of(said.stderr));
+        let mut answer = Vec::new();
+        let read = said.stdout.take(MOST_ANSWER_BYTES).read_to_end(&mut answer);
+        (read.map(|_| answer), told.join().unwrap_or_default())
+    });
+    let status = child.wait().as_ref().and_then(ExitStatus::code);
+    let answer = told.0.map_err(|error| format!("the broker's answer cannot be read: {error}"))?;
+    let told = if told.1.trim().is_empty() { "the broker gave no answer".to_owned() } else { told.1 };
+    Ok(Asked { status, document: json::parse(&answer).ok(), told })
+}
+
+/// The first of what a stream says, which is read to its end.
+pub(super) fn start_of(mut stream: impl Read) -> String {
+    let mut kept = Vec::new();
+    let read = stream.by_ref().take(MOST_TOLD_BYTES).read_to_end(&mut kept);
+    if read.is_ok() {
+        // The rest has to go somewhere, or its writer would wait for ever.
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    }
+    String::from_utf8_lossy(&kept).trim_end().to_owned()
+}
+
+pub(super) fn search_schema() -> Value {
+    let row = json!({
+        "type": "object",
+        "properties": {
+            "module": { "type": "string" },
+            "name": { "type": "string" },
+            "signature": { "type": "string" },
+            "returns": { "type": "string" },
+            "actions": { "type": "string", "description": "the permissions that it asks for" },
+            "doc": { "type": "string" },
+        },
+        "required": ["module", "name", "signature", "returns", "actions", "doc"],
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "entries": { "type": "array", "items": row },
+            "left_out": { "type": "integer", "description": "how many more there are" },
+        },
+        "required": ["entries", "left_out"],
+        "additionalProperties": false,
+    })
+}
+
+pub(super) fn show_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "entries": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "module": { "type": "string" },
+                        "name": { "type": "string" },
+                        "call": { "type": "string" },
+                        "returns": { "type": "string" },
+                        "actions": { "type": "string", "description": "the permissions that it asks for" },
+                        "text": { "type": "string" },
+                        "example": { "type": "string" },
+                        "output": { "type": "string", "description": "what the example gives" },
+                    },
+                    "required": ["module", "name", "call", "returns", "actions", "text", "example", "output"],
+                },
+            },
+        },
+        "required": ["entries"],
+        "additionalProperties": false,
+    })
+}
+
+pub(super) fn digest_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "markdown": { "type": "string" } },
+        "required": ["markdown"],
+        "additionalProperties": false,
+    })
+}
+
+pub(super) fn explain_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "decision": { "type": "string", "enum": ["permitted", "denied"] },
+            "principal": { "type": "string" },
+            "action": { "type": "string" },
+            "resource_type": { "type": "string" },
+            "resource": { "type": "string" },
+            "grounds": { "type": "array", "description": "the rules that decided it" },
+            "nearest": { "type": ["object", "null"], "description": "the permit that came nearest, and what of it was not true" },
+            "grant": { "type": ["string", "null"], "description": "the policy that would permit exactly that, for its owner" },
+        },
+        "required": ["decision", "principal", "action", "resource"],
+    })
+}
+
+/// The digest of the SDK for language models; made by `.ci/regenerate`.
+pub(crate) const DIGEST: &str = include_str!("../../digest.md");
+
+const MOST_FOUND: usize = 40;
+/// All of the SDK as JSON is less than half of that.
+const MOST_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+const MOST_TOLD_BYTES: u64 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_told_the_beginning_is_kept() {
+        let much = "é".repeat(1024 * 1024);
+
+        let kept = start_of(much.as_bytes());
+
+        assert_eq!(kept.len() as u64, MOST_TOLD_BYTES);
+        assert!(much.starts_with(&kept));
+    }
+}

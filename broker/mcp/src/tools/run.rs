@@ -1,0 +1,275 @@
+//! A script is run by a broker of its own; what the broker tells becomes progress and the answer.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::thread;
+
+use serde_json::{Map, Value, json};
+
+use super::asking::start_of;
+use super::{Answer, Call, MOST_SCRIPT_BYTES};
+use crate::arguments::{of_script, text};
+use crate::child::{ARGUMENTS, Child, Input};
+use crate::json;
+use crate::lines::{self, Line};
+
+/// Runs a script.
+pub(super) fn run(call: &Call<'_>) -> Answer {
+    let asked = call.arguments.get("timeout_seconds").and_then(Value::as_u64);
+    let timeout = asked.unwrap_or(call.served.timeout).min(call.served.timeout);
+    perform(call, timeout, &[])
+}
+
+/// Compiles a script.
+pub(super) fn check(call: &Call<'_>) -> Answer {
+    perform(call, call.served.timeout, &["--dry-run"])
+}
+
+fn perform(call: &Call<'_>, timeout: u64, options: &[&str]) -> Answer {
+    let arguments = match call.arguments.get("arguments").and_then(Value::as_object) {
+        None => Ok(json!({})),
+        Some(given) => of_script(given),
+    };
+    let arguments = match arguments {
+        Ok(arguments) => arguments.to_string(),
+        Err(told) => return Answer::failed(told),
+    };
+    if arguments.len() > MOST_SCRIPT_BYTES {
+        return Answer::failed("the arguments are too large");
+    }
+    let script = text(call.arguments, "script").unwrap_or_default();
+    let input = Input { arguments: arguments.as_bytes(), script: script.as_bytes() };
+    let (child, said) = match Child::start(&call.served.broker, &words(call, timeout, options), Some(input)) {
+        Ok(started) => started,
+        Err(error) => return Answer::failed(format!("the broker cannot be started: {error}")),
+    };
+    call.served.in_flight.attach(call.id, &child);
+    let (document, told) = thread::scope(|scope| {
+        let told = scope.spawn(|| start_of(said.stderr));
+        let document = follow(call, BufReader::new(said.stdout));
+        (document, told.join().unwrap_or_default())
+    });
+    let status = child.wait();
+    match document {
+        Some(document) => answer(&document),
+        None => without_document(status, &told),
+    }
+}
+
+/// The command line of a run. Nothing on it is the client's but a number.
+fn words(call: &Call<'_>, timeout: u64, options: &[&str]) -> Vec<OsString> {
+    let mut words: Vec<OsString> = ["run", "-", ARGUMENTS, "--ndjson"].map(OsString::from).to_vec();
+    for policy in &call.served.policies {
+        words.extend(["--policy".into(), policy.into()]);
+    }
+    words.extend(["--timeout".into(), timeout.to_string().into()]);
+    words.extend(options.iter().map(OsString::from));
+    words.extend(call.served.further.iter().cloned());
+    words
+}
+
+/// Reads the events to their end, tells of them, and gives the document, which is the last.
+fn follow(call: &Call<'_>, mut events: impl BufRead) -> Option<Value> {
+    let mut document = None;
+    // The end of the stream and a stream that breaks are one: there is no more to come.
+    while let Ok(Some(line)) = lines::next(&mut events, MOST_EVENT_BYTES) {
+        let Line::Whole(line) = line else { continue };
+        let Ok(event) = json::parse(&line) else { continue };
+        match event["event"].as_str() {
+            Some("start") => {
+                if let Some(run) = event["run"].as_str() {
+                    call.served.in_flight.name(call.id, run);
+                    (call.progress)(&format!("run {run} has begun"));
+                }
+            }
+            Some("log") => {
+                if let Some(message) = event["message"].as_str() {
+                    (call.progress)(message);
+                }
+            }
+            Some("denial") => {
+                let of = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+                (call.progress)(&format!("denied: {} on {}", of("action"), of("resource")));
+            }
+            Some("result") => document = Some(event),
+            _ => {}
+        }
+    }
+    document
+}
+
+/// What of the document is of use to whoever wrote the script. How the jail was confined is the operator's to know.
+fn answer(document: &Value) -> Answer {
+    let mut structured = json!({
+        "status": document["status"],
+        "exit": document["exit"],
+        "output": document["output"],
+        "logs": logs(document),
+    });
+    if let Some(run) = document["jail"]["run"].as_str() {
+        structured["run"] = json!(run);
+    }
+    if document["error"].is_object() {
+        structured["error"] =
+            json!({ "type": document["error"]["error_type"], "message": document["error"]["message"] });
+    }
+    let denials: Vec<Value> = list(document, "denials").map(denial).collect();
+    if !denials.is_empty() {
+        structured["denials"] = json!(denials);
+    }
+    for key in ["denials_dropped", "limit", "dry_run"] {
+        if !document[key].is_null() {
+            structured[key] = document[key].clone();
+        }
+    }
+    for key in ["alarms", "diagnostics"] {
+        if list(document, key).next().is_some() {
+            structured[key] = document[key].clone();
+        }
+    }
+    let own = |metric: &&Value| !metric["metric_name"].as_str().unwrap_or_default().starts_with("RexRunner");
+    let metrics: Vec<&Value> = list(document, "metrics").filter(own).collect();
+    if !metrics.is_empty() {
+        structured["metrics"] = json!(metrics);
+    }
+    let is_error = document["status"] != "SUCCESS";
+    let texts = if is_error && !denials.is_empty() { vec![explained(&denials)] } else { Vec::new() };
+    Answer { structured: Some(structured), texts, is_error }
+}
+
+fn logs(document: &Value) -> Vec<Value> {
+    let line = |log: &Value| {
+        let of = |key: &str| log["attributes"][key].as_str().unwrap_or_default().to_owned();
+        let number = of("line_number").parse::<u64>().unwrap_or_default();
+        json!({ "level": of("level"), "line": number, "message": of("message") })
+    };
+    list(document, "logs").map(line).collect()
+}
+
+fn list<'a>(document: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    document[key].as_array().into_iter().flatten()
+}
+
+/// One denial, with what to make of it.
+fn denial(denial: &Value) -> Value {
+    let is_forbidden = denial["policies"].as_array().is_some_and(|ids| !ids.is_empty());
+    let hint = if is_forbidden {
+        "a policy forbids it; no further permit would change that"
+    } else {
+        "no policy permits it; the owner of the policy may want to add what grant says"
+    };
+    let mut shown = Map::new();
+    for (key, from) in [
+        ("action", "action"),
+        ("resource", "resource"),
+        ("line", "line"),
+        ("count", "count"),
+        ("policy_ids", "policies"),
+        ("needs", "needs"),
+        ("grant", "grant"),
+        ("nearest", "nearest"),
+    ] {
+        if !denial[from].is_null() {
+            shown.insert(key.to_owned(), denial[from].clone());
+        }
+    }
+    shown.insert("hint".to_owned(), json!(hint));
+    Value::Object(shown)
+}
+
+/// The denials in words, for clients that show text alone.
+fn explained(denials: &[Value]) -> String {
+    let of = |denial: &Value, key: &str| denial[key].as_str().unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for denial in denials.iter().take(MOST_EXPLAINED) {
+        text.push_str(&format!("denied: {} on {}", of(denial, "action"), of(denial, "resource")));
+        if let Some(line) = denial["line"].as_u64().filter(|line| *line > 0) {
+            text.push_str(&format!(" (line {line})"));
+        }
+        text.push_str(&format!(": {}\n", of(denial, "hint")));
+        for rule in of(denial, "grant").lines() {
+            text.push_str(&format!("  {rule}\n"));
+        }
+    }
+    if denials.len() > MOST_EXPLAINED {
+        text.push_str(&format!("and {} more\n", denials.len().saturating_sub(MOST_EXPLAINED)));
+    }
+    text
+}
+
+/// The broker was ended before it could write its document, or never began.
+fn without_document(status: Option<ExitStatus>, told: &str) -> Answer {
+    let how = match (status.and_then(|status| status.code()), status.and_then(|status| status.signal())) {
+        (Some(code), _) => format!("the broker ended with status {code}"),
+        (_, Some(signal)) => format!("the broker was ended by signal {signal}"),
+        _ => "the broker ended".to_owned(),
+    };
+    Answer::failed(if told.is_empty() { how } else { format!("{how}: {told}") })
+}
+
+pub(super) fn schema() -> Value {
+    let objects = json!({ "type": "array", "items": { "type": "object" } });
+    json!({
+        "type": "object",
+        "properties": {
+            "status": { "type": "string", "enum": ["SUCCESS", "ERROR"] },
+            "exit": { "type": "integer", "description": "0 done, 1 the script failed, 65 it is not valid, 75 a limit, 77 denied, 124 too slow" },
+            "output": { "type": "string", "description": "the last value of the script as text" },
+            "run": { "type": "string", "description": "how the record of decisions calls the run" },
+            "error": {
+                "type": "object",
+                "properties": { "type": { "type": "string" }, "message": { "type": "string" } },
+                "required": ["type", "message"],
+                "additionalProperties": false,
+            },
+            "logs": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "level": { "type": "string" },
+                        "line": { "type": "integer" },
+                        "message": { "type": "string" },
+                    },
+                    "required": ["level", "line", "message"],
+                    "additionalProperties": false,
+                },
+            },
+            "denials": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "action": { "type": "string" },
+                        "resource": { "type": "string" },
+                        "line": { "type": "integer" },
+                        "count": { "type": "integer" },
+                        "policy_ids": { "type": "array", "items": { "type": "string" }, "description": "the rules that forbade it" },
+                        "needs": objects,
+                        "grant": { "type": "string", "description": "the policy that would permit exactly that, for its owner" },
+                        "nearest": { "type": "object", "description": "the permit that came nearest, and what of it was not true" },
+                        "hint": { "type": "string" },
+                    },
+                    "required": ["action", "resource", "policy_ids", "hint"],
+                    "additionalProperties": false,
+                },
+            },
+            "denials_dropped": { "type": "integer" },
+            "limit": { "type": "object" },
+            "alarms": objects,
+            "metrics": objects,
+            "diagnostics": objects,
+            "dry_run": { "type": "boolean" },
+        },
+        "required": ["status", "exit", "output", "logs"],
+        "additionalProperties": false,
+    })
+}
+
+/// Longer than any document: output, logs, denials and signals have limits of their own. An operator who raises
+/// `--max-output` beyond it gets no document.
+const MOST_EVENT_BYTES: usize = 128 * 1024 * 1024;
+
+const MOST_EXPLAINED: usize = 20;

@@ -1,0 +1,184 @@
+//! However a call, a client or a server ends, the processes of its runs end with it.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rex_tests::runs::{PERMIT_ALL, eventually, is_running, records};
+use rex_tests::scratch::Scratch;
+use serde_json::json;
+
+use crate::server::{Server, children, command, meta};
+
+fn assert_gone(processes: &[Pid]) {
+    assert!(processes.len() >= 2, "{processes:?}");
+    eventually("the end of every process of the run", || {
+        processes.iter().all(|process| !is_running(*process)).then_some(())
+    });
+}
+
+#[test]
+fn a_run_that_is_cancelled_is_gone_with_its_jail_and_has_no_answer() {
+    let mut server = Server::under(PERMIT_ALL);
+    let id = server.begin("run_script", json!({ "script": "sleep(60)" }));
+    let processes = server.processes_of_a_run();
+
+    server.tell("notifications/cancelled", json!({ "requestId": id, "reason": "enough" }));
+
+    assert_gone(&processes);
+    assert!(server.is_silent_for(Duration::from_millis(300)));
+    // The broker had the time to say so in its record.
+    let last = records(&server.record()).pop().unwrap();
+    assert_eq!(last["event"], "end", "{last}");
+    server.assert_alive();
+    assert_eq!(server.call("run_status", json!({}))["structuredContent"]["runs"], json!([]));
+}
+
+#[test]
+fn cancelling_before_during_and_after_never_leaves_a_run() {
+    let mut server = Server::with(PERMIT_ALL, &["--max-runs", "64"], &[]);
+    // Before: the name is not in use yet, so this cancels nothing.
+    server.tell("notifications/cancelled", json!({ "requestId": 1 }));
+    assert_eq!(server.call("run_script", json!({ "script": "1" }))["structuredContent"]["output"], "1");
+    // After: the answer is there already.
+    server.tell("notifications/cancelled", json!({ "requestId": 1 }));
+
+    // At once, and at every moment of a start.
+    for pause in (0..40).map(Duration::from_millis) {
+        let id = server.begin("run_script", json!({ "script": "sleep(60)" }));
+        std::thread::sleep(pause);
+        server.tell("notifications/cancelled", json!({ "requestId": id }));
+    }
+
+    eventually("an end of all", || children(server.pid()).is_empty().then_some(()));
+    assert!(server.is_silent_for(Duration::from_millis(100)));
+    server.assert_alive();
+    assert_eq!(server.call("run_script", json!({ "script": "2" }))["structuredContent"]["output"], "2");
+}
+
+#[test]
+fn a_client_that_closes_its_end_takes_its_runs_with_it() {
+    let mut server = Server::under(PERMIT_ALL);
+    server.begin("run_script", json!({ "script": "sleep(60)" }));
+    let processes = server.processes_of_a_run();
+
+    server.close();
+
+    assert_eq!(server.wait().code(), Some(0));
+    assert_gone(&processes);
+}
+
+#[test]
+fn a_server_that_is_killed_takes_its_runs_with_it() {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let mut server = Server::under(PERMIT_ALL);
+        server.begin("run_script", json!({ "script": "sleep(60)" }));
+        let processes = server.processes_of_a_run();
+
+        kill(server.pid(), signal).unwrap();
+
+        server.wait();
+        assert_gone(&processes);
+        let last = records(&server.record()).pop().unwrap();
+        assert_eq!(last["event"], "end", "{signal}: {last}");
+    }
+}
+
+#[test]
+fn a_client_that_dies_in_the_middle_of_a_message_leaves_nothing() {
+    let mut server = Server::under(PERMIT_ALL);
+    server.begin("run_script", json!({ "script": "sleep(60)" }));
+    let processes = server.processes_of_a_run();
+
+    server.send_bytes(
+        br#"{"jsonrpc":"2.0","id":99,"method":"tools/call","params":{"name":"run_script","argum"#,
+    );
+    server.close();
+
+    assert_eq!(server.wait().code(), Some(0));
+    assert_gone(&processes);
+}
+
+// Somebody else still holds the writing end, as a shell may that has started the client.
+#[test]
+fn a_client_that_reads_no_more_ends_the_server_with_the_next_answer() {
+    let scratch = Scratch::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = command(&scratch, PERMIT_ALL, &[], &[]);
+    let mut server = command.stdin(Stdio::piped()).stdout(writer).spawn().unwrap();
+    drop(command);
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    let mut stdin = server.stdin.take().unwrap();
+    let mut send = |id: u32, script: &str| {
+        let params = json!({ "name": "run_script", "arguments": { "script": script }, "_meta": meta() });
+        let line = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    };
+    send(1, "sleep(60)");
+    let brokers = eventually("a broker", || Some(children(pid)).filter(|brokers| !brokers.is_empty()));
+
+    drop(reader);
+    send(2, "1");
+
+    let status = eventually("the end of the server", || server.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    eventually("the end of the run", || {
+        brokers.iter().all(|broker| !is_running(Pid::from_raw(*broker))).then_some(())
+    });
+}
+
+#[test]
+fn a_broker_that_is_killed_is_an_error_and_the_server_serves_on() {
+    let mut server = Server::under(PERMIT_ALL);
+    let id = server.begin("run_script", json!({ "script": "sleep(60)" }));
+    let processes = server.processes_of_a_run();
+
+    kill(processes[0], Signal::SIGKILL).unwrap();
+
+    let answer = server.answer(id);
+    assert_eq!(answer["result"]["isError"], true);
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("signal 9"), "{answer}");
+    assert_gone(&processes);
+    server.assert_alive();
+}
+
+// A broker that does not heed SIGTERM, such as one that somebody else has put in its place.
+#[test]
+fn a_broker_that_does_not_end_is_killed() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = Scratch::new();
+    let deaf = scratch.file(
+        "deaf",
+        "#!/bin/sh\n[ \"$1\" = policy ] && exit 0\ntrap '' TERM\nwhile :; do sleep 0.1; done\n",
+    );
+    fs::set_permissions(&deaf, fs::Permissions::from_mode(0o755)).unwrap();
+    let policy = scratch.file("policy.cedar", PERMIT_ALL);
+    let mut server = std::process::Command::new(crate::server::program())
+        .arg("--broker")
+        .arg(&deaf)
+        .arg("--policy")
+        .arg(policy)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    let mut stdin = server.stdin.take().unwrap();
+    let params = json!({ "name": "run_script", "arguments": { "script": "1" }, "_meta": meta() });
+    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let brokers = eventually("a broker that is deaf", || {
+        Some(children(pid))
+            .filter(|brokers| brokers.iter().any(|broker| !children(Pid::from_raw(*broker)).is_empty()))
+    });
+
+    drop(stdin);
+
+    let status = eventually("the end of the server", || server.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    assert!(brokers.iter().all(|broker| !is_running(Pid::from_raw(*broker))));
+}
