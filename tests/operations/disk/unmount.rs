@@ -19,15 +19,22 @@ fn mounts_at(path: &Path) -> usize {
     table.lines().filter(|line| line.split(' ').nth(1) == path.to_str()).count()
 }
 
-#[test]
-fn permitted() {
+/// Runs a test with a session and a directory of its tree at which something is mounted.
+fn with_mounted(policy: &str, name: &str, test: impl FnOnce(Session, std::path::PathBuf) + Send) {
     if !is_root() {
         return;
     }
     with_mounts(|| {
-        let mut session = Session::with_policy(ALLOW_ALL);
-        let at = session.tree.dir("m");
+        let session = Session::with_policy(policy);
+        let at = session.tree.dir(name);
         mount_new("tmpfs", &at);
+        test(session, at);
+    });
+}
+
+#[test]
+fn permitted() {
+    with_mounted(ALLOW_ALL, "m", |mut session, at| {
         mount_new("tmpfs", &at);
         fs::write(at.join("last"), "").unwrap();
 
@@ -49,14 +56,7 @@ fn denied() {
     let mut session = Session::with_policy(policy);
     assert!(session.send(unmount("/nowhere/at/all")).unwrap_err().is_denial());
     assert_eq!(session.questions(), ["deny unmount Dir /nowhere/at/all"]);
-    if !is_root() {
-        return;
-    }
-    with_mounts(|| {
-        let mut session = Session::with_policy(policy);
-        let at = session.tree.dir("m");
-        mount_new("tmpfs", &at);
-
+    with_mounted(policy, "m", |mut session, at| {
         assert!(session.send(unmount(&at)).unwrap_err().is_denial());
 
         assert_eq!(mounts_at(&at), 1);
@@ -65,13 +65,7 @@ fn denied() {
 
 #[test]
 fn no_link_leads_to_another_mount_and_what_is_none_is_told() {
-    if !is_root() {
-        return;
-    }
-    with_mounts(|| {
-        let mut session = Session::with_policy(ALLOW_ALL);
-        let at = session.tree.dir("d/m");
-        mount_new("tmpfs", &at);
+    with_mounted(ALLOW_ALL, "d/m", |mut session, at| {
         session.tree.link(at.to_str().unwrap(), "last");
         session.tree.link(at.parent().unwrap().to_str().unwrap(), "way");
         session.tree.dir("plain");
@@ -90,13 +84,7 @@ fn no_link_leads_to_another_mount_and_what_is_none_is_told() {
 
 #[test]
 fn what_is_in_use_stays() {
-    if !is_root() {
-        return;
-    }
-    with_mounts(|| {
-        let mut session = Session::with_policy(ALLOW_ALL);
-        let at = session.tree.dir("m");
-        mount_new("tmpfs", &at);
+    with_mounted(ALLOW_ALL, "m", |mut session, at| {
         let held = fs::File::create(at.join("f")).unwrap();
 
         assert_eq!(session.send(unmount(&at)).unwrap_err().errno(), Some(EBUSY as u16));
@@ -108,13 +96,7 @@ fn what_is_in_use_stays() {
 
 #[test]
 fn what_the_run_needs_stays_mounted_whatever_the_policy_says() {
-    if !is_root() {
-        return;
-    }
-    with_mounts(|| {
-        let mut session = Session::with_policy(ALLOW_ALL);
-        let at = session.tree.dir("m");
-        mount_new("tmpfs", &at);
+    with_mounted(ALLOW_ALL, "m", |mut session, at| {
         fs::create_dir(at.join("log")).unwrap();
         let log = at.join("log/audit");
         fs::write(&log, "").unwrap();
