@@ -76,6 +76,8 @@ macro_rules! interface {
                 0x0203 list_open_files: ListOpenFiles -> OpenFilesPage,
                     needs [process_system::ListFds, file_system::Open, file_system::Read];
                 0x0204 find_real_path: FindRealPath -> RealPath, needs [file_system::Stat];
+                0x0205 begin_trace: BeginTrace -> TraceBegun,
+                    needs [process_system::Trace, process_system::MountNamespace, file_system::Execute];
             }
             systemd {
                 0x0301 act_on_unit: ActOnUnit -> UnitJob, needs [systemd::Start, systemd::Stop, systemd::Restart];

@@ -140,3 +140,9 @@ pub const MAX_VARIABLES: usize = 64;
 
 /// Longest name of a variable in bytes.
 pub const MAX_VARIABLE_BYTES: usize = 256;
+
+/// Most threads of a process that can be traced.
+pub const MAX_TRACED_THREADS: usize = 1024;
+
+/// Most bytes of the memory of a process that a trace looks at.
+pub const MAX_TRACED_BYTES: usize = 32 * 1024 * 1024;

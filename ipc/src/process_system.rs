@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::{List, Text};
 use crate::file_system::{EntryType, PathText};
+use crate::handle::FileId;
 use crate::limits::{
     MAX_COMMAND_BYTES, MAX_IDENTITY_BYTES, MAX_OPEN_ENTRIES, MAX_PAGE_PROCESSES, MAX_PROCESS_NAME_BYTES,
 };
@@ -134,6 +135,40 @@ pub struct Signalled {
     pub name: Text<MAX_PROCESS_NAME_BYTES>,
     /// Its command line, as in [`ProcessRecord::command`].
     pub command: Text<MAX_COMMAND_BYTES>,
+}
+
+/// Has a debugger tell where the threads of a process are; `trace` is asked for it. Then `mount_namespace` for the process whose
+/// namespaces the caller means, and `execute` for the debugger, of which a script of Rex is asked for the forbids only.
+///
+/// What it says is read as that of any program.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct BeginTrace {
+    /// The process.
+    pub pid: u32,
+    /// When it was started, in ticks since the host was, if it has to be a process that was described before.
+    pub started_ticks: Option<u64>,
+    /// A process whose pid namespace the caller has named it by.
+    pub within: Option<u32>,
+    /// The open [`Tracer`]; without one nothing is begun, and it is told which is to be opened.
+    pub tracer: Option<FileId>,
+}
+
+/// A trace was begun, or could be.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceBegun {
+    /// When the process was started, in ticks since the host was.
+    pub started_ticks: u64,
+    /// What has to be open.
+    pub tracer: Tracer,
+}
+
+/// What tells where threads are.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracer {
+    /// `/usr/bin/gdb`.
+    Debugger,
+    /// `/usr/bin/gstack`, which a script of Rex needs; gdb does its work.
+    Script,
 }
 
 /// Lists what processes hold open; `list_fds` is asked for each, and those that it denies are left out.

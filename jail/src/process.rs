@@ -12,6 +12,7 @@ pub mod properties;
 pub mod service;
 pub mod signals;
 pub mod sockets;
+pub mod trace;
 pub mod units;
 
 use rex_ipc::failure::FailureClass;

@@ -120,6 +120,8 @@ pub(crate) const LIMITS: &[(&str, u64)] = &[
     ("MAX_PROGRAM_PLACES", MAX_PROGRAM_PLACES as u64),
     ("MAX_VARIABLES", MAX_VARIABLES as u64),
     ("MAX_VARIABLE_BYTES", MAX_VARIABLE_BYTES as u64),
+    ("MAX_TRACED_THREADS", MAX_TRACED_THREADS as u64),
+    ("MAX_TRACED_BYTES", MAX_TRACED_BYTES as u64),
 ];
 
 /// What a frame of this kind carries. A kind that is not listed does not compile.

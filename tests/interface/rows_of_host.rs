@@ -104,6 +104,19 @@ impl Sampled for ListOpenFiles {
     }
 }
 
+impl Sampled for BeginTrace {
+    fn requests() -> Vec<Self> {
+        vec![
+            BeginTrace { pid: 300, started_ticks: None, within: None, tracer: None },
+            BeginTrace { pid: 1, started_ticks: Some(70_000), within: Some(300), tracer: Some(FileId(7)) },
+        ]
+    }
+
+    fn replies() -> Vec<TraceBegun> {
+        [Tracer::Debugger, Tracer::Script].map(|tracer| TraceBegun { started_ticks: 70_000, tracer }).into()
+    }
+}
+
 impl Sampled for FindRealPath {
     fn requests() -> Vec<Self> {
         vec![FindRealPath { path: text("/bin/sh") }]

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use rex_ipc::action::file_system::{Execute, Read};
+use rex_ipc::action::file_system::Execute;
+use rex_ipc::action::process_system::Trace;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::interface::Needs;
 
@@ -11,8 +12,9 @@ use super::file_system::begin_program::capability_name;
 use crate::gate::error::Error;
 use crate::gate::{Act, Permit};
 use crate::host::file_system::object::File;
+use crate::host::process_system::object::Process;
 use crate::host::programs::object::{Executed, Tool};
-use crate::host::programs::start::{self, As};
+use crate::host::programs::start::{self, As, Over};
 use crate::host::programs::unguarded;
 use crate::policy::Program;
 
@@ -24,7 +26,7 @@ pub(super) struct Given {
     pub(super) capabilities: u64,
 }
 
-/// Asks for `execute` of the program, which is handed these files as descriptors 3 and 4, of which a script of Rex is asked for the forbids only, and starts it.
+/// Asks for `execute` of the program, of which a script of Rex is asked for the forbids only, and starts it.
 ///
 /// # Errors
 /// `Denied`; `InvalidFileMode` for a file that was opened for writing; `Other` where nothing starts programs; `IoError` where
@@ -34,7 +36,7 @@ pub(super) fn begin<O: Needs<Execute>>(
     tool: Tool,
     file: Rc<File>,
     given: Given,
-    handed: Option<&[Permit<'_, Read, Rc<File>>; 2]>,
+    over: Over<'_, '_>,
 ) -> Result<(), Error> {
     let who = As { capabilities: given.capabilities & unguarded::own_capabilities(), ..As::default() };
     let executed = Executed { program: described(call, &file, &given, who)?, file: Rc::clone(&file) };
@@ -44,6 +46,40 @@ pub(super) fn begin<O: Needs<Execute>>(
         let children = tool.confinement(call.host.programs.confinement).name();
         call.authorize_act::<Execute, _>(executed, Act::Execute { children })?
     };
+    can_be_started(call, &file)?;
+    let tools = call.host.tools.clone();
+    start::tool(&permit, over, &mut call.host.programs, &tools, tool, who)
+        .map_err(|error| not_started(&file, &error))
+}
+
+/// Asks for the forbids of `execute` of a script of the host and of the debugger that does its work, and starts that.
+///
+/// # Errors
+/// As [`begin`].
+pub(super) fn begin_for_script<O: Needs<Execute>>(
+    call: &mut Call<'_, O>,
+    script: Rc<File>,
+    of_script: Given,
+    of_debugger: Given,
+    traced: &Permit<'_, Trace, Rc<Process>>,
+) -> Result<(), Error> {
+    let who = As::default();
+    let executed = Executed { program: described(call, &script, &of_script, who)?, file: Rc::clone(&script) };
+    let mut program = described(call, &script, &of_debugger, who)?;
+    DEBUGGER.clone_into(&mut program.name);
+    let asked = call.authorize_beyond_rex::<Execute, _>(executed)?;
+    can_be_started(call, &script)?;
+    let debugger = start::debugger_of(&asked, program).map_err(|error| not_started(&script, &error))?;
+    let permit = call.authorize_beyond_rex::<Execute, _>(debugger)?;
+    start::tool_of_script(&permit, &asked, traced, &mut call.host.programs, who)
+        .map_err(|error| not_started(&script, &error))
+}
+
+/// Whether an open file, which may be executed, could be started.
+///
+/// # Errors
+/// `InvalidFileMode` for a file that was opened for writing; `Other` where nothing starts programs.
+pub(super) fn can_be_started<O>(call: &Call<'_, O>, file: &File) -> Result<(), Error> {
     if file.writable {
         let message = format!(
             "Attempted to execute a file opened with write permissions. Files must be opened read-only for execution.: {}",
@@ -55,12 +91,16 @@ pub(super) fn begin<O: Needs<Execute>>(
         let message = format!("cannot execute {}: what starts programs is not there", file.name);
         return Err(Error::invalid(ErrorKind::Other, message));
     }
-    let tools = call.host.tools.clone();
-    start::tool(&permit, handed, &mut call.host.programs, &tools, tool, who).map_err(|error| Error::Failed {
+    Ok(())
+}
+
+/// What is said of a program that could not be started.
+pub(super) fn not_started(file: &File, error: &std::io::Error) -> Error {
+    Error::Failed {
         kind: ErrorKind::IoError,
         message: format!("cannot execute {}: {error}", file.name),
         errno: error.raw_os_error(),
-    })
+    }
 }
 
 /// What the policy is told of the program.
@@ -81,3 +121,6 @@ fn described<O>(call: &mut Call<'_, O>, file: &File, given: &Given, who: As) -> 
         capabilities: numbers.map(capability_name).collect(),
     })
 }
+
+/// What gdb is called where it does the work of a script.
+const DEBUGGER: &str = "gdb";

@@ -243,7 +243,9 @@ impl Run<'_> {
         let policies = engine.policies();
         let could = policies.could_permit(ActionId::FileSystemExecute)
             || self.options.compat
-                && (policies.could_permit(ActionId::SysctlLoad) || engine.decide(&debugger).permitted);
+                && (policies.could_permit(ActionId::SysctlLoad)
+                    || policies.could_permit(ActionId::ProcessTrace)
+                    || engine.decide(&debugger).permitted);
         if self.options.dry_run || !could {
             return Ok(None);
         }

@@ -319,6 +319,7 @@ fn changes_host(request: &Request) -> bool {
             | Request::RandomBytes(_)
             | Request::Now(_)
             | Request::FindRealPath(_)
+            | Request::BeginTrace(_)
             | Request::StatFileSystem(_)
     );
     !opens_without_making && !reads

@@ -232,7 +232,11 @@ fn enter_domain(program: &Program) -> Result<(), Errno> {
     domain.allow(file.as_fd(), false, executed)?;
     if order.handed != Handed::Nothing {
         for handed in handed {
-            domain.allow(handed.as_fd(), false, Rights::READ)?;
+            match domain.allow(handed.as_fd(), false, Rights::READ) {
+                // landlock(7): what lies on no file system of anybody, such as a memory file, is under no rule.
+                Err(libc::EBADFD) => {}
+                outcome => outcome?,
+            }
         }
     }
     let mut objects = objects.iter();

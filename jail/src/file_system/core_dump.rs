@@ -169,7 +169,7 @@ fn variable(name: &str) -> Fallible<Text<MAX_VARIABLE_BYTES>> {
 
 /// What was written between the mark of this number and the next one. In values there are no such lines: texts in them are
 /// escaped.
-fn segment(text: &str, index: usize) -> Option<&str> {
+pub(crate) fn segment(text: &str, index: usize) -> Option<&str> {
     let mark = format!("{MARK}{index}");
     let mut begin = None;
     let mut at = 0;

@@ -109,6 +109,7 @@ impl Remembered {
             username: record.user.as_ref().map(|user| user.as_str()).unwrap_or_default().into(),
             command: record.command.as_str().into(),
             started_ticks: record.started_ticks,
+            namespace: record.namespace,
         }
     }
 }

@@ -358,6 +358,7 @@ impl Remembered {
             username: user_of(holder.uid, holder.user.clone()),
             command: holder.command.as_str().into(),
             started_ticks: holder.started_ticks,
+            namespace: None,
         }
     }
 }

@@ -154,6 +154,35 @@ impl Builder<MonitorProcessesCpuOptions> {
     }
 }
 
+/// How a process to be traced is named.
+#[derive(Clone, Debug, Default)]
+pub struct TraceOptions {
+    /// A process in whose pid namespace the number counts, which must be set.
+    pub ns_pid: Option<u32>,
+}
+
+impl Builder<TraceOptions> {
+    /// Sets the process.
+    ///
+    /// # Errors
+    /// A text, for a number that no process can have.
+    pub fn ns_pid(&mut self, pid: INT) -> Fallible<()> {
+        self.0.ns_pid = Some(setter_number("ns_pid", pid)?);
+        Ok(())
+    }
+
+    /// The finished options.
+    ///
+    /// # Errors
+    /// A text, when the process was not set.
+    pub fn build(&mut self) -> Fallible<TraceOptions> {
+        match self.0.ns_pid {
+            Some(_) => Ok(self.0.clone()),
+            None => Err(text_error("Field not initialized: ns_pid")),
+        }
+    }
+}
+
 /// Which namespaces are entered.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceOptions {

@@ -1,7 +1,7 @@
 //! Processes, under the names that scripts know.
 
 use rex_ipc::process_system::Signal;
-use rhai::{Array, Dynamic, FnPtr, ImmutableString, NativeCallContext};
+use rhai::{Array, Dynamic, FnPtr, INT, ImmutableString, NativeCallContext};
 
 use crate::error::Fallible;
 use crate::process::info::{PidNamespace, ProcessInfo};
@@ -9,9 +9,9 @@ use crate::process::ipcs::IpcsInfo;
 use crate::process::manager::ProcessManager;
 use crate::process::open_files::{self, FuserInfo, OpenFileInfo};
 use crate::process::options::{
-    KillOptions, LsofOptions, MonitorProcessesCpuOptions, NamespaceOptions, ProcessOptions,
+    KillOptions, LsofOptions, MonitorProcessesCpuOptions, NamespaceOptions, ProcessOptions, TraceOptions,
 };
-use crate::process::{folded, listing, monitor, namespaces, signals};
+use crate::process::{folded, listing, monitor, namespaces, signals, trace};
 use crate::registry::{Entry, NOTHING, Registrar};
 
 /// Registers the manager of processes, what it gives, and the commands.
@@ -151,6 +151,30 @@ fn register_manager(registrar: &mut Registrar<'_>) {
         ),
         |context: NativeCallContext, _: ProcessManager, options: MonitorProcessesCpuOptions| {
             monitor::monitor(&context, &options)
+        },
+    );
+    registrar.function(
+        entry(
+            "trace",
+            "(ProcessManager, pid: i64)",
+            "TracedProcess",
+            TRACE,
+            "The threads of a process, and the calls in each.",
+        ),
+        |context: NativeCallContext, manager: ProcessManager, pid: INT| {
+            trace::trace(&context, &manager, pid, None)
+        },
+    );
+    registrar.function(
+        entry(
+            "trace",
+            "(ProcessManager, pid: i64, TraceOptions)",
+            "TracedProcess",
+            TRACE_WITH_OPTIONS,
+            "The threads of a process that is named within a pid namespace, and the calls in each.",
+        ),
+        |context: NativeCallContext, manager: ProcessManager, pid: INT, options: TraceOptions| {
+            trace::trace(&context, &manager, pid, Some(&options))
         },
     );
     registrar.function(
@@ -386,3 +410,5 @@ const KILL_WITH_OPTIONS: &str =
     "process_system::Action::\"kill\" Process(pid), or \"interrupt\" when the signal is SIGHUP";
 const MONITOR: &str = "per batch: process_system::Action::\"list\" Process(each; denials skip)";
 const NSENTER: &str = "pid: [mount] process_system::Action::\"mount_namespace\" Process(pid), [net] process_system::Action::\"network_namespace\" Process(pid); net_ns_name: file_system::Action::\"network_namespace\" File(/run/netns/<name>), file_system::Action::\"open\" Dir(/run/netns), file_system::Action::\"open\" File(/run/netns/<name>)";
+const TRACE: &str = "process_system::Action::\"trace\" Process(pid), file_system::Action::\"open\" Dir(/usr/bin) when it is there, file_system::Action::\"open\" File(/usr/bin/gdb) when it is there, [file_system::Action::\"open\" File(resolved gdb)], file_system::Action::\"execute\" File(/usr/bin/gdb) when it is there";
+const TRACE_WITH_OPTIONS: &str = "process_system::Action::\"trace\" Process(pid), file_system::Action::\"open\" Dir(/usr/bin) when it is there, file_system::Action::\"open\" File(/usr/bin/gdb) when it is there, [file_system::Action::\"open\" File(resolved gdb)], process_system::Action::\"mount_namespace\" Process(ns_pid), file_system::Action::\"execute\" File(/usr/bin/gdb) when it is there";

@@ -6,6 +6,7 @@ use rhai::{Array, INT, ImmutableString};
 use super::kind::{Kind, kind};
 use crate::process::options::{
     Builder, KillOptions, LsofOptions, MonitorProcessesCpuOptions, NamespaceOptions, ProcessOptions,
+    TraceOptions,
 };
 use crate::registry::Registrar;
 
@@ -16,6 +17,7 @@ pub fn register(registrar: &mut Registrar<'_>) {
     register_lsof(registrar);
     register_monitor(registrar);
     register_namespaces(registrar);
+    register_trace(registrar);
 }
 
 fn register_listing(registrar: &mut Registrar<'_>) {
@@ -126,6 +128,17 @@ fn register_namespaces(registrar: &mut Registrar<'_>) {
         |builder: &mut Namespaces, name: ImmutableString| builder.0.net_ns_name = Some(name),
     );
     kind.plain_build::<NamespaceOptions>(registrar);
+}
+
+fn register_trace(registrar: &mut Registrar<'_>) {
+    type Trace = Builder<TraceOptions>;
+    let kind = kind!("TraceOptions");
+    kind.start::<TraceOptions>(registrar, kind.name);
+    registrar.fallible_setter(
+        kind.setter("ns_pid", kind.number, "The number counts in the pid namespace of this process."),
+        Trace::ns_pid,
+    );
+    registrar.function(kind.build(), Trace::build);
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::EntryType;
 use rex_ipc::interface::Request;
 use rex_ipc::process_system::{
-    FindRealPath, Holder, Holders, ListOpenFiles, ListProcesses, OpenAccess, OpenEntry, OpenFilesPage,
-    PidNamespace, ProcessPage, ProcessRecord, Processes, RealPath, Signal, SignalProcess, Signalled, Sought,
+    BeginTrace, FindRealPath, Holder, Holders, ListOpenFiles, ListProcesses, OpenAccess, OpenEntry,
+    OpenFilesPage, PidNamespace, ProcessPage, ProcessRecord, Processes, RealPath, Signal, SignalProcess,
+    Signalled, Sought, TraceBegun, Tracer,
 };
 
 use super::Bench;
@@ -92,6 +93,7 @@ impl World {
             Request::ListProcesses(list) => writer.push(&self.list_processes(list)?).unwrap(),
             Request::SignalProcess(signal) => writer.push(&self.signal_process(signal)?).unwrap(),
             Request::ListOpenFiles(list) => writer.push(&self.list_open_files(list)?).unwrap(),
+            Request::BeginTrace(begin) => writer.push(&self.begin_trace(begin)?).unwrap(),
             Request::FindRealPath(find) => writer.push(&self.find_real_path(find)?).unwrap(),
             // No unit is known here, and no manager of units.
             _ => return Err(missing()),
@@ -153,6 +155,17 @@ impl World {
         }
         self.processes.signals.push((record.pid, signal.signal));
         Ok(Signalled { name: record.name, command: record.command })
+    }
+
+    /// Says what has to be open; that the debugger itself is executed by the real broker's tests alone.
+    fn begin_trace(&mut self, begin: &BeginTrace) -> Result<TraceBegun, Failure> {
+        let record = self.processes.listed.iter().find(|record| record.pid == begin.pid && !record.is_task);
+        let record = record.cloned().ok_or_else(no_process)?;
+        self.check_process("trace", record.pid)?;
+        match begin.tracer {
+            None => Ok(TraceBegun { started_ticks: record.started_ticks, tracer: Tracer::Debugger }),
+            Some(_) => Err(invalid(ErrorKind::IoError, "no program is running")),
+        }
     }
 
     fn list_open_files(&mut self, list: &ListOpenFiles) -> Result<OpenFilesPage, Failure> {

@@ -229,6 +229,7 @@ impl World {
             }
             Request::ListProcesses(_)
             | Request::SignalProcess(_)
+            | Request::BeginTrace(_)
             | Request::ListOpenFiles(_)
             | Request::FindRealPath(_) => self.answer_about_processes(request, writer)?,
             Request::ActOnUnit(_) | Request::UnitStatus(_) | Request::ReloadManager(_) => {

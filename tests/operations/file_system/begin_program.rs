@@ -10,7 +10,7 @@ use rex_ipc::program::{BeginProgram, ProgramArgument, ProgramText};
 use rex_tests::session::{ALLOW_ALL, Session, WRITE};
 
 /// A session that can start programs, which may then do whatever its user may.
-pub(super) fn session(policy: &str) -> Session {
+pub(crate) fn session(policy: &str) -> Session {
     let mut session = Session::with_policy(policy);
     session.services.host.programs.spawner = Some(start_spawner(SPAWNER.bytes).unwrap());
     session.services.host.programs.confinement = Children::Unconfined.confinement();

@@ -4,7 +4,7 @@ mod abandon_write;
 mod allocate;
 mod begin_analysis;
 mod begin_file;
-mod begin_program;
+pub(crate) mod begin_program;
 mod begin_write;
 mod copy;
 mod create_link;

@@ -1,5 +1,6 @@
 //! Rows about processes, each with real ones.
 
+mod begin_trace;
 mod find_real_path;
 mod list_open_files;
 mod list_processes;

@@ -5,5 +5,6 @@ pub mod open_files;
 pub mod real_path;
 mod resources;
 pub mod signal;
+pub mod stopped;
 mod text;
 pub mod unguarded;

@@ -171,7 +171,7 @@ pub fn tasks(host: &Host, pid: u32) -> Vec<u32> {
     tasks
 }
 
-fn numbers_in(base: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u32>> {
+pub(super) fn numbers_in(base: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u32>> {
     let directory = open(base, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
     let mut listing = nix::dir::Dir::from_fd(directory)?;
     let mut numbers = Vec::new();

@@ -56,8 +56,10 @@ impl Interpreter {
 pub enum Tool {
     /// sysctl(8), which sets parameters.
     Parameters,
-    /// gdb(1), which looks into core dumps.
+    /// gdb(1), which looks into core dumps, and tells where threads are.
     Debugger,
+    /// gstack(1), a script that has gdb tell where threads are. It is gdb that is executed.
+    Gstack,
 }
 
 impl Tool {
@@ -66,6 +68,7 @@ impl Tool {
         match self {
             Self::Parameters => "/usr/sbin/sysctl",
             Self::Debugger => "/usr/bin/gdb",
+            Self::Gstack => "/usr/bin/gstack",
         }
     }
 
@@ -73,8 +76,8 @@ impl Tool {
     pub const fn confinement(self, of_others: Confinement) -> Confinement {
         match (self, of_others) {
             // What it reads is hostile, and can have it read, load and start whatever it may.
-            (Self::Debugger, Confinement::Unconfined) => Confinement::Host,
-            (Self::Debugger, of_others) => of_others,
+            (Self::Debugger | Self::Gstack, Confinement::Unconfined) => Confinement::Host,
+            (Self::Debugger | Self::Gstack, of_others) => of_others,
             (_, Confinement::Unconfined) => Confinement::Unconfined,
             // In namespaces of its own it would set what is theirs.
             (Self::Parameters, _) => Confinement::Host,

@@ -76,7 +76,7 @@ pub(super) fn places(
             }
         }
         // Libraries of the program can lie anywhere. There is nothing that a debugger has to change or to start.
-        Some(Tool::Debugger) => {
+        Some(Tool::Debugger | Tool::Gstack) => {
             found.base(Path::new(DEBUGGER_FILES), Rights::READ | Rights::LIST);
             found.by_policy(programs, |rights| rights.only(Rights::READ | Rights::LIST))?;
         }

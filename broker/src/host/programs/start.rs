@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::pipe2;
 use rex_ipc::action::file_system::{self, Execute};
+use rex_ipc::action::process_system::Trace;
 use rex_ipc::limits::MAX_PROGRAM_PROCESSES;
 use rex_ipc::name;
 use rex_spawner::{Confinement, Handed, Order, Text};
@@ -22,6 +23,8 @@ use super::{places, unguarded};
 use crate::gate::Permit;
 use crate::host::file_system::object::File;
 use crate::host::file_system::tools::Tools;
+use crate::host::process_system::object::Process;
+use crate::host::process_system::stopped::{self, Taken};
 use crate::policy::Program;
 
 /// Who a program is to be, as numbers; what is missing stays what the broker is.
@@ -100,32 +103,87 @@ pub fn program(
     begin(programs, question, program, &Started { who, ..Started::of(executed.as_fd()) })
 }
 
-/// Executes a program of the host for a function that is no `execute`. What may be read is handed over as descriptors 3 and 4.
+/// What a program of the host is handed as descriptors 3 and 4.
+#[derive(Clone, Copy, Debug)]
+pub enum Over<'a, 'req> {
+    /// Nothing.
+    Nothing,
+    /// Files that may be read.
+    Files(&'a [Permit<'req, file_system::Read, Rc<File>>; 2]),
+    /// The program of a process, and as a core dump where its threads are. It is stopped for that, once all is asked.
+    Process(&'a Permit<'req, Trace, Rc<Process>>),
+}
+
+/// Executes a program of the host for a function that is no `execute`.
 ///
 /// # Errors
-/// `ESTALE` where the file is not the program that stands at its place; those of what goes to the spawner.
+/// `ESTALE` where the file is not the program that stands at its place; those of stopping a process; those of what goes to the
+/// spawner.
 pub fn tool(
     permit: &Permit<'_, Execute, Executed>,
-    handed: Option<&[Permit<'_, file_system::Read, Rc<File>>; 2]>,
+    over: Over<'_, '_>,
     programs: &mut Programs,
     tools: &Tools,
     tool: Tool,
     who: As,
 ) -> io::Result<()> {
     let Executed { file, program } = permit.resource();
-    // It may do more than others, and a script of Rex is not asked for it: so nothing else can be started this way.
-    let (_, inode, _) = unguarded::find(Path::new(tool.path()))?;
-    if file.inode != inode {
-        return Err(Errno::ESTALE.into());
-    }
+    is_at_its_place(tool, file)?;
     let executed = reopen(file.fd.as_fd(), tools)?;
     let question = Question { executed: permit.resource().clone(), is_beyond_rex: true };
     let started = Started { who, tool: Some(tool), ..Started::of(executed.as_fd()) };
-    let Some(handed) = handed else { return begin(programs, question, program, &started) };
-    let [third, fourth] = handed.each_ref().map(|read| reopen(read.resource().fd.as_fd(), tools));
-    let (third, fourth) = (third?, fourth?);
-    let handed = (Handed::Files, [third.as_fd(), fourth.as_fd()]);
-    begin(programs, question, program, &Started { handed, ..started })
+    match over {
+        Over::Nothing => begin(programs, question, program, &started),
+        Over::Files(files) => {
+            let [third, fourth] = files.each_ref().map(|read| reopen(read.resource().fd.as_fd(), tools));
+            let (third, fourth) = (third?, fourth?);
+            let handed = (Handed::Files, [third.as_fd(), fourth.as_fd()]);
+            begin(programs, question, program, &Started { handed, ..started })
+        }
+        Over::Process(traced) => {
+            let Taken { program: third, core } = stopped::take(traced)?;
+            let handed = (Handed::Files, [third.as_fd(), core.as_fd()]);
+            begin(programs, question, program, &Started { handed, ..started })
+        }
+    }
+}
+
+/// The debugger, which does the work of a script of the host, and what the policy is told of it.
+///
+/// # Errors
+/// Those of finding it.
+pub fn debugger_of(asked: &Permit<'_, Execute, Executed>, program: Program) -> io::Result<Interpreter> {
+    let (path, inode, found) = unguarded::find(Path::new(Tool::Debugger.path()))?;
+    Ok(Interpreter { script: Rc::clone(&asked.resource().file), path, inode, file: Rc::new(found), program })
+}
+
+/// Executes the debugger in the place of a script of the host, on a process.
+///
+/// # Errors
+/// As [`tool`].
+pub fn tool_of_script(
+    permit: &Permit<'_, Execute, Interpreter>,
+    asked: &Permit<'_, Execute, Executed>,
+    traced: &Permit<'_, Trace, Rc<Process>>,
+    programs: &mut Programs,
+    who: As,
+) -> io::Result<()> {
+    let Interpreter { script, file, program, .. } = permit.resource();
+    if !Rc::ptr_eq(script, &asked.resource().file) {
+        return Err(Errno::EINVAL.into());
+    }
+    is_at_its_place(Tool::Gstack, script)?;
+    let Taken { program: third, core } = stopped::take(traced)?;
+    let question = Question { executed: asked.resource().clone(), is_beyond_rex: true };
+    let handed = (Handed::Files, [third.as_fd(), core.as_fd()]);
+    let started = Started { who, tool: Some(Tool::Gstack), handed, ..Started::of(file.as_fd()) };
+    begin(programs, question, program, &started)
+}
+
+/// It may do more than others, and a script of Rex is not asked for it: so nothing else can be started this way.
+fn is_at_its_place(tool: Tool, file: &File) -> io::Result<()> {
+    let (_, inode, _) = unguarded::find(Path::new(tool.path()))?;
+    if file.inode == inode { Ok(()) } else { Err(Errno::ESTALE.into()) }
 }
 
 /// Executes an interpreter on its file.

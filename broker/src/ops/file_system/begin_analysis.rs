@@ -11,6 +11,7 @@ use rex_ipc::program::{BeginAnalysis, MARK, Wanted};
 use super::read_chunk::not_readable;
 use crate::gate::error::Error;
 use crate::host::programs::object::Tool;
+use crate::host::programs::start::Over;
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -36,13 +37,16 @@ impl Perform for BeginAnalysis {
                 return Err(not_readable(file));
             }
         }
-        tool::begin(call, Tool::Debugger, debugger, given, Some(&[program, core]))
+        tool::begin(call, Tool::Debugger, debugger, given, Over::Files(&[program, core]))
     }
 }
 
 /// What the debugger is given. It reads no file of commands, loads no script and no symbols from elsewhere, and shows no line of
 /// a source, whose path the program says.
-fn arguments(wanted: &Wanted) -> Result<Vec<String>, Error> {
+///
+/// # Errors
+/// `InvalidArguments` for what is no name of a variable.
+pub(in crate::ops) fn arguments(wanted: &Wanted) -> Result<Vec<String>, Error> {
     let mut arguments: Vec<String> = ["-nx", "-batch"].map(str::to_owned).into();
     let mut add = |option: &str, command: String| arguments.extend([option.to_owned(), command]);
     for setting in SETTINGS {

@@ -21,6 +21,7 @@ use crate::host::programs::start::{self, As};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
+use crate::ops::tool;
 use crate::policy::Program;
 
 impl Perform for BeginProgram {
@@ -54,25 +55,9 @@ impl Perform for BeginProgram {
         } else {
             ask(call, choices(&program)?, executed)?
         };
-        if file.writable {
-            let message = format!(
-                "Attempted to execute a file opened with write permissions. Files must be opened read-only for execution.: {}",
-                file.name
-            );
-            return Err(Error::invalid(ErrorKind::InvalidFileMode, message));
-        }
-        if call.host.programs.spawner.is_none() {
-            return Err(Error::invalid(
-                ErrorKind::Other,
-                format!("cannot execute {}: what starts programs is not there", file.name),
-            ));
-        }
+        tool::can_be_started(call, &file)?;
         let tools = call.host.tools.clone();
-        let failed = |error: std::io::Error| Error::Failed {
-            kind: ErrorKind::IoError,
-            message: format!("cannot execute {}: {error}", file.name),
-            errno: error.raw_os_error(),
-        };
+        let failed = |error: std::io::Error| tool::not_started(&file, &error);
         match start::interpreter(&permit, &tools).map_err(failed)? {
             None => start::program(&permit, &mut call.host.programs, &tools, who).map_err(failed),
             Some(mut interpreter) => {

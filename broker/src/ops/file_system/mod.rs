@@ -2,7 +2,7 @@
 
 mod abandon_write;
 mod allocate;
-mod begin_analysis;
+pub(super) mod begin_analysis;
 mod begin_file;
 pub(super) mod begin_program;
 mod begin_write;

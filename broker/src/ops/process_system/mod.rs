@@ -1,5 +1,6 @@
 //! The operations on processes: a file for each.
 
+mod begin_trace;
 mod find_real_path;
 mod list_open_files;
 mod list_processes;

@@ -9,6 +9,7 @@ use rex_ipc::sysinfo::LoadParameters;
 
 use crate::gate::error::Error;
 use crate::host::programs::object::Tool;
+use crate::host::programs::start::Over;
 use crate::host::sysinfo::object::Parameters;
 use crate::ops::Perform;
 use crate::ops::call::Call;
@@ -25,7 +26,7 @@ impl Perform for LoadParameters {
         let Some(program) = self.program else { return Ok(()) };
         let file = call.host.handles.file(program)?;
         let given = Given { arguments: vec!["--system".to_owned()], capabilities: NEEDED };
-        tool::begin(call, Tool::Parameters, file, given, None)
+        tool::begin(call, Tool::Parameters, file, given, Over::Nothing)
     }
 }
 
