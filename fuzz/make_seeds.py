@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the three frame targets from the golden files, and those of what workers, servers, the bus and the kernel
-say; run in the root, as .ci/regenerate does it.
+"""Writes the seeds of the three frame targets from the golden files, and those of what workers, servers, the bus, the kernel
+and issuers of tokens say; run in the root, as .ci/regenerate does it.
 
 With --check nothing is written: it fails when a seed is not what it would write."""
 
@@ -81,6 +81,7 @@ def main():
 
     errands()
     outside()
+    delegations()
     return keep(check="--check" in sys.argv[1:])
 
 
@@ -191,6 +192,16 @@ def outside():
     write("kernel_tables", "unix", b"Num RefCount Protocol Flags Type St Inode Path\n0: 2 0 10000 0001 01 300 /run/a\nb\n0: 3 0 0 0002 03 301\n")
     write("kernel_tables", "mounts", b"/dev/sda1 /srv/a\\040b ext4 rw,size=1,size=2 0 0\nserver:/x /mnt nfs4 rw 0 0\n")
     write("kernel_tables", "disks", b"   8       0 sda 1 2 3 4 5 6 7 8 9 10 11 0 0\n 253 0 dm-0 1\n")
+
+
+def delegations():
+    """Tokens of another library, the claims in each, and the keys."""
+    made_by = json.loads(pathlib.Path("broker/delegation/tests/peer/tokens.json").read_text(encoding="utf-8"))
+    write("delegation_tokens", "keys", json.dumps(made_by["jwks"], separators=(",", ":")).encode())
+    for name, token in made_by["tokens"].items():
+        name = "".join(c if c.isalnum() else "-" for c in name)
+        write("delegation_tokens", name, token["token"].encode())
+        write("delegation_tokens", f"{name}-claims", json.dumps(token["claims"], separators=(",", ":")).encode())
 
 
 def keep(check):

@@ -213,8 +213,12 @@ fn journal(log: Option<&Path>) -> Journal {
     let log = audit::open(&AuditTarget::Path(path.to_owned()))
         .expect("the log can be made")
         .expect("a log is wanted");
-    let identity =
-        Identity { run: "00000000000000000000000000000000", principal: PRINCIPAL, policy_sha256: "0" };
+    let identity = Identity {
+        run: "00000000000000000000000000000000",
+        principal: PRINCIPAL,
+        policy_sha256: "0",
+        delegation: None,
+    };
     Journal::new(log, identity, JournalLimits { records: u64::MAX, bytes: u64::MAX }, AuditSync::Run)
 }
 

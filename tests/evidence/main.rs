@@ -1,4 +1,8 @@
-//! Does the page on evidence take an operator from nothing to a sealed log and a proof, with the records of real runs?
+//! Does the page on evidence take an operator from nothing to a sealed log and a proof, with the records of real runs? And on whose
+//! behalf are runs?
+
+mod host;
+mod identity;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("rex-spawner", &["libc", "nix", "rex-agreed"]),
     ("rex-image", &[]),
     ("rex-evidence", &["nix", "ring"]),
+    ("rex-delegation", &["ring", "serde", "serde_json"]),
     ("rex-mcp", &["clap", "nix", "serde", "serde_json"]),
     ("rex-dns", &["rex-ipc"]),
     ("rex-worker", &["rex-agreed", "rex-dns", "rex-inside", "rex-ipc", "rustls", "rustls-pki-types"]),
@@ -41,6 +42,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "miette",
             "nix",
             "regex",
+            "rex-delegation",
             "rex-image",
             "rex-ipc",
             "rex-outside",
@@ -59,7 +61,7 @@ pub const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 
 /// What a program must not contain, however it would get there.
 pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
-    // The broker has no interpreter and no encoding but the one of the boundary.
+    // The broker has no interpreter and no encoding but the one of the boundary. `ring` is there for delegations alone: deny.toml.
     // What comes from the network it does not read: no TLS, and no answers of name servers.
     (
         "rex-broker",
@@ -72,7 +74,6 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "rex-acts",
             "rex-evidence",
             "rex-mcp",
-            "ring",
             "rustls",
             "tokio",
             "reqwest",
@@ -104,6 +105,7 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "rex-inside",
             "rex-spawner",
             "rex-evidence",
+            "rex-delegation",
             "cedar-policy-core",
             "rhai",
             "ring",
@@ -111,6 +113,21 @@ pub const MUST_NOT_REACH: &[(&str, &[&str])] = &[
             "tokio",
             "mio",
             "socket2",
+        ],
+    ),
+    // What says whether a token is true makes no system call and knows no policy.
+    (
+        "rex-delegation",
+        &[
+            "rex-broker",
+            "rex-ipc",
+            "rex-outside",
+            "nix",
+            "cedar-policy-core",
+            "rhai",
+            "rustls",
+            "clap",
+            "tokio",
         ],
     ),
     // The worker has no script, no policy, and none of what it would need to reach anything but its broker.

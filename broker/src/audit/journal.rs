@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use rex_ipc::control::RequestNumber;
+use serde_json::Value;
 
 use super::Sink;
 use super::error::AuditError;
@@ -34,6 +35,8 @@ pub struct Identity<'a> {
     pub run: &'a str,
     /// Who the policy is asked about.
     pub principal: &'a str,
+    /// What each decision tells of the delegation, where there is one.
+    pub delegation: Option<&'a Value>,
     /// SHA-256 of the policy, in hexadecimal digits.
     pub policy_sha256: &'a str,
 }
@@ -46,12 +49,15 @@ impl Journal {
         limits: JournalLimits,
         sync: AuditSync,
     ) -> Self {
-        let Identity { run, principal, policy_sha256 } = identity;
+        let Identity { run, principal, delegation, policy_sha256 } = identity;
         let writer = Writer::new(Box::new(log), run, limits, sync);
         let mut journal = Self { writer: Some(writer), ..Self::nowhere() };
         let mut who = Fields(&mut journal.who);
         who.text("principal", principal);
         who.text("policy", policy_sha256.get(..SHORT_DIGEST).unwrap_or(policy_sha256));
+        if let Some(delegation) = delegation {
+            who.value("delegation", delegation);
+        }
         let around_bytes = run.len() + journal.who.len() + AROUND_FIELDS_BYTES;
         journal.turn = Turn::new(LONGEST_SERIES_BYTES.saturating_sub(around_bytes));
         journal

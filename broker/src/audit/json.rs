@@ -1,5 +1,7 @@
 //! How a record becomes JSON: fields in the order of the calls, appended to one string.
 
+use serde_json::Value;
+
 use crate::terminal::{is_dangerous, push_json_escape};
 
 /// Writes the fields of one object.
@@ -28,6 +30,11 @@ impl Fields<'_> {
     pub(super) fn texts<S: AsRef<str>>(&mut self, name: &str, values: &[S]) {
         self.name(name);
         push_texts(self.0, values);
+    }
+
+    pub(super) fn value(&mut self, name: &str, value: &Value) {
+        self.name(name);
+        push_json(self.0, value);
     }
 
     /// Appends fields that are JSON already.
@@ -109,6 +116,22 @@ fn push_character(out: &mut String, character: char) {
         '\t' => out.push_str("\\t"),
         _ if is_dangerous(character) => push_json_escape(out, character),
         _ => out.push(character),
+    }
+}
+
+/// Appends a value; what a terminal would obey can stand only within its strings, so it can be escaped there.
+fn push_json(out: &mut String, value: &Value) {
+    match value {
+        Value::String(text) => push_text(out, text),
+        value => {
+            for character in value.to_string().chars() {
+                if is_dangerous(character) {
+                    push_json_escape(out, character);
+                } else {
+                    out.push(character);
+                }
+            }
+        }
     }
 }
 

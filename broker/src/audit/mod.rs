@@ -25,7 +25,7 @@ pub use error::AuditError;
 pub use journal::{Identity, Journal};
 pub use lines::JournalLimits;
 pub use log::{Lines, Log};
-pub use open::{note_descriptors, open};
+pub use open::{is_inherited, note_descriptors, open};
 pub use place::places;
 pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
 pub use target::{AuditSync, AuditTarget};

@@ -29,7 +29,7 @@ pub fn open(target: &AuditTarget) -> Result<Option<Log>, AuditError> {
         AuditTarget::Usual => Log::at(&place::usual()?).map(Some),
         AuditTarget::Path(path) => Log::at(path).map(Some),
         AuditTarget::Descriptor(number) => {
-            if AT_START.get().is_none_or(|inherited| !inherited.contains(number)) {
+            if !is_inherited(*number) {
                 let place = format!("fd:{number}");
                 return Err(AuditError::Unfit { place, reason: "it was not open when the program started" });
             }
@@ -44,6 +44,11 @@ pub fn open(target: &AuditTarget) -> Result<Option<Log>, AuditError> {
 /// none of them comes to mean something else.
 pub fn note_descriptors() {
     AT_START.get_or_init(|| descriptors().unwrap_or_default());
+}
+
+/// Whether the caller has given this descriptor to this process.
+pub fn is_inherited(number: i32) -> bool {
+    AT_START.get().is_some_and(|inherited| inherited.contains(&number))
 }
 
 /// The descriptors that are open now. Those that cannot be listed are none.

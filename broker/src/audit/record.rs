@@ -4,8 +4,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 use rex_ipc::control::RequestNumber;
 use serde_json::Value;
 
-use super::json::{Fields, push_text};
-use crate::terminal::{is_dangerous, push_json_escape};
+use super::json::Fields;
 
 /// The first record of a run: what will be run, under what.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +29,8 @@ pub struct Start<'a> {
     pub rex_compat: bool,
     /// Which protections were demanded.
     pub require: Option<&'a str>,
+    /// What was said of the delegation beside what each decision tells.
+    pub delegation_terms: Option<&'a Value>,
 }
 
 /// The policy's answer to one question.
@@ -138,6 +139,9 @@ impl Start<'_> {
         fields.text("policy_mode", self.policy_mode);
         fields.truth("rex_compat", self.rex_compat);
         optional(fields, "require", self.require);
+        if let Some(terms) = self.delegation_terms {
+            fields.value("delegation_terms", terms);
+        }
     }
 }
 
@@ -150,12 +154,10 @@ impl Decision<'_> {
         fields.text("resource_type", self.resource_kind.type_name());
         fields.text("resource", self.resource);
         if let Some(context) = self.context {
-            fields.name("context");
-            push_json(fields.0, context);
+            fields.value("context", context);
         }
         if let Some(act) = self.act {
-            fields.name("act");
-            push_json(fields.0, act);
+            fields.value("act", act);
         }
         fields.text("decision", if self.permitted { "permit" } else { "deny" });
         fields.texts("policies", self.policies);
@@ -227,21 +229,5 @@ pub(super) fn write_request(fields: &mut Fields<'_>, request: Option<RequestNumb
 fn optional(fields: &mut Fields<'_>, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         fields.text(name, value);
-    }
-}
-
-/// Appends a value; what a terminal would obey can stand only within its strings, so it can be escaped there.
-fn push_json(out: &mut String, value: &Value) {
-    match value {
-        Value::String(text) => push_text(out, text),
-        value => {
-            for character in value.to_string().chars() {
-                if is_dangerous(character) {
-                    push_json_escape(out, character);
-                } else {
-                    out.push(character);
-                }
-            }
-        }
     }
 }

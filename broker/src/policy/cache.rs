@@ -56,7 +56,7 @@ const LIMIT_ENTRIES: usize = 4096;
 /// Enough for that many names of a usual length. In a tree of some thousand levels one name alone can have a megabyte.
 const LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Writes everything that Cedar would see, so that equal keys are equal questions. Says no to questions about things
+/// Writes everything that Cedar would see and that can differ within a run, so that equal keys are equal questions. Says no to questions about things
 /// that change by themselves: processes, services, and what a program is started with.
 fn encode(question: &Question<'_>, key: &mut Vec<u8>) -> bool {
     if matches!(question.resource, ResourceRef::Process(_) | ResourceRef::Service(_)) {

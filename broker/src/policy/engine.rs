@@ -14,6 +14,7 @@ use super::entities::{self, Scene};
 use super::policies::{Policies, Rule};
 use super::question::{Question, ResourceRef};
 use super::scope::Bucket;
+use super::session::{Facts, Session};
 use super::vocabulary::KINDS;
 
 /// The policy's answer, and what it rests on.
@@ -34,6 +35,8 @@ pub struct Verdict {
 pub struct Engine {
     policies: Policies,
     principal: Arc<EntityUID>,
+    /// What is known of the principal, in every question alike.
+    facts: Facts,
     /// One for each action and resource type, built when first asked.
     buckets: Vec<Option<Bucket>>,
     cache: Cache,
@@ -45,9 +48,18 @@ impl Engine {
     /// An engine that answers for `User::"<principal>"`.
     pub fn new(policies: Policies, principal: &str) -> Self {
         let principal = Arc::new(policies.words.principal(principal));
+        let facts = Facts::new(&policies.words, (*principal).clone(), &Session::default());
         let buckets = std::iter::repeat_with(|| None).take(ActionId::ALL.len() * KINDS.len()).collect();
         let (cache, alike) = (Cache::new(), Alike::new(true));
-        Self { policies, principal, buckets, cache, alike, selected: Vec::new() }
+        Self { policies, principal, facts, buckets, cache, alike, selected: Vec::new() }
+    }
+
+    /// Answers for this session, before anything was asked.
+    #[must_use]
+    pub fn with_session(mut self, session: &Session) -> Self {
+        self.facts = Facts::new(&self.policies.words, (*self.principal).clone(), session);
+        // What was answered before was answered for another.
+        self.with_cache(true)
     }
 
     /// Switches the memory for earlier answers on or off. Answers are the same either way.
@@ -122,7 +134,9 @@ impl Engine {
         ask: impl FnOnce(&Evaluator<'_>) -> T,
     ) -> Option<T> {
         let words = &self.policies.words;
-        let Scene { resource, context, entities } = entities::scene(words, &self.policies.horizon, question)?;
+        let known_of = Some((&self.facts, self.policies.reads));
+        let Scene { resource, context, entities } =
+            entities::scene(words, &self.policies.horizon, question, known_of)?;
         let request = Request::new_unchecked(
             known(Arc::clone(&self.principal)),
             known(entities::action_uid(words, question.action)),

@@ -16,6 +16,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 use super::arguments::Sorted;
 use super::by_directory::{ByDirectory, work};
 use super::question::{ContextRef, ExecuteContext, ProcessRef, Question, ResourceRef};
+use super::session::{Facts, Reads};
 use super::vocabulary::{self, Vocabulary};
 
 /// How much of the world a policy set can see.
@@ -54,7 +55,14 @@ pub(super) struct Scene {
 }
 
 /// Builds the scene of a question, or nothing where no scene can tell the truth: then the answer is "denied".
-pub(super) fn scene(words: &Vocabulary, horizon: &Horizon, question: &Question<'_>) -> Option<Scene> {
+///
+/// What is known of the principal is put there as far as statements look at it.
+pub(super) fn scene(
+    words: &Vocabulary,
+    horizon: &Horizon,
+    question: &Question<'_>,
+    known: Option<(&Facts, Reads)>,
+) -> Option<Scene> {
     let resource = resource_entity(words, horizon, &question.resource);
     let resource_uid = Arc::new(resource.uid().clone());
     let mut store = vec![Arc::new(resource)];
@@ -70,7 +78,8 @@ pub(super) fn scene(words: &Vocabulary, horizon: &Horizon, question: &Question<'
             }
         }
     }
-    let context = context(words, &question.context, &mut store)?;
+    let session = known.and_then(|(facts, reads)| facts.supply(reads, &mut store));
+    let context = context(words, &question.context, session, &mut store)?;
     // The parts are built closed: every entity lists all its ancestors, so nothing is left to compute.
     let entities = Entities::new()
         .add_entities(
@@ -157,9 +166,15 @@ fn plain_entity(words: &Vocabulary, kind: ResourceKind, id: &str, attributes: &[
     )
 }
 
-fn context(words: &Vocabulary, context: &ContextRef<'_>, store: &mut Vec<Arc<Entity>>) -> Option<Context> {
-    let fields = match *context {
-        ContextRef::None => return Some(Context::empty()),
+fn context(
+    words: &Vocabulary,
+    context: &ContextRef<'_>,
+    session: Option<Value>,
+    store: &mut Vec<Arc<Entity>>,
+) -> Option<Context> {
+    let mut fields = match *context {
+        ContextRef::None if session.is_none() => return Some(Context::empty()),
+        ContextRef::None => Vec::new(),
         ContextRef::XAttr { name } => vec![("xattr", record([("name", name.into())]))],
         ContextRef::Move { path, name, parent_path } => vec![(
             "destination",
@@ -183,6 +198,7 @@ fn context(words: &Vocabulary, context: &ContextRef<'_>, store: &mut Vec<Arc<Ent
         ContextRef::Execute(execute) => execute_context(words, execute, store)?,
         ContextRef::Program(program) => program.with(|execute| execute_context(words, execute, store))?,
     };
+    fields.extend(session.map(|session| ("session", session)));
     Some(Context::Value(Arc::new(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())))
 }
 

@@ -20,7 +20,7 @@ use super::{entities, schema};
 pub(super) fn text(question: &Question<'_>, principal: &str) -> Option<String> {
     let words = Vocabulary::new();
     // A question with one argument twice is denied whatever the policy says.
-    entities::scene(&words, &entities::Horizon::nothing(), question)?;
+    entities::scene(&words, &entities::Horizon::nothing(), question, None)?;
     let kind = question.resource.kind();
     let resource = match kind {
         ResourceKind::Sysinfo | ResourceKind::Systemd | ResourceKind::Sysctl | ResourceKind::Process => {

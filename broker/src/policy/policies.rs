@@ -12,6 +12,7 @@ use super::alike::{self, Look};
 use super::by_directory::ByDirectory;
 use super::entities::Horizon;
 use super::scope::Scope;
+use super::session::Reads;
 use super::vocabulary::Vocabulary;
 
 /// Policies ready to decide.
@@ -20,6 +21,8 @@ pub struct Policies {
     pub(super) rules: Vec<Rule>,
     pub(super) words: Vocabulary,
     pub(super) horizon: Horizon,
+    /// What the statements look at beside action, resource and the name of the principal.
+    pub(super) reads: Reads,
     digest: String,
 }
 
@@ -83,8 +86,10 @@ impl Rule {
 
 impl Policies {
     pub(super) fn new(rules: Vec<Rule>, words: Vocabulary, digest: String) -> Self {
-        let horizon = horizon(rules.iter().map(|rule| &rule.condition), &words);
-        Self { rules, words, horizon, digest }
+        let conditions = || rules.iter().map(|rule| &rule.condition);
+        let horizon = horizon(conditions(), &words);
+        let reads = Reads::of(conditions(), &words);
+        Self { rules, words, horizon, reads, digest }
     }
 
     /// SHA-256 of the source, in hexadecimal. Of several sources: of their digests in order, one a line.

@@ -32,7 +32,7 @@ pub(super) fn entity_type(written: &str) -> Option<String> {
     }
     if GROUPS_OF_USERS.iter().any(|group| group.eq_ignore_ascii_case(last)) {
         return Some(
-            "there are no groups: name the users, as in `[User::\"a\", User::\"b\"].contains(principal)`"
+            "write `Group` for a group that a delegation names; groups of the host are not known: name their users, as in `[User::\"a\", User::\"b\"].contains(principal)`"
                 .to_owned(),
         );
     }
@@ -164,9 +164,10 @@ fn last_part(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }
 
-const OTHER_TYPES: [&str; 3] = ["User", "file_system::Arguments", "file_system::Environment"];
+const OTHER_TYPES: [&str; 7] =
+    ["User", "Group", "Agent", "Purpose", "Session", "file_system::Arguments", "file_system::Environment"];
 
-const GROUPS_OF_USERS: [&str; 6] = ["Group", "UserGroup", "Role", "Team", "Groups", "Roles"];
+const GROUPS_OF_USERS: [&str; 5] = ["UserGroup", "Role", "Team", "Groups", "Roles"];
 
 /// What people call a type elsewhere.
 const TYPES_BY_USE: &[(&[&str], &str)] = &[
@@ -280,8 +281,8 @@ mod tests {
         ] {
             assert_eq!(entity_type(written), Some(did_you_mean(meant)), "{written}");
         }
-        assert!(entity_type("Group").unwrap().contains("no groups"));
-        assert!(entity_type("UserGroup").unwrap().contains("no groups"));
+        assert!(entity_type("group").unwrap().contains("`Group`"));
+        assert!(entity_type("UserGroup").unwrap().contains("groups of the host are not known"));
         assert_eq!(entity_type("Spaceship"), None);
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Vocabulary {
     /// `file_system::Arguments`, and `file_system::Environment`.
     arguments: EntityType,
     environment: EntityType,
+    group: EntityType,
+    session: EntityType,
 }
 
 /// One action: its uid, the group it belongs to, and the entity that says so.
@@ -35,6 +37,8 @@ impl Vocabulary {
             actions: ActionId::ALL.iter().map(|action| ActionNames::new(*action)).collect(),
             arguments: entity_type("file_system::Arguments"),
             environment: entity_type("file_system::Environment"),
+            group: entity_type("Group"),
+            session: entity_type("Session"),
         }
     }
 
@@ -65,6 +69,16 @@ impl Vocabulary {
 
     pub(super) fn environment(&self) -> &EntityType {
         &self.environment
+    }
+
+    /// Of what users can be in.
+    pub(super) fn group(&self) -> &EntityType {
+        &self.group
+    }
+
+    /// Of `context.session`.
+    pub(super) fn session(&self) -> &EntityType {
+        &self.session
     }
 }
 
@@ -128,7 +142,8 @@ fn group_name(action: ActionId) -> Option<&'static str> {
     GROUPS.iter().find(|(namespace, _)| *namespace == action.namespace()).map(|(_, group)| *group)
 }
 
-fn entity_type(name: &str) -> EntityType {
+/// The type of that name, as Cedar writes it.
+pub(super) fn entity_type(name: &str) -> EntityType {
     EntityType::EntityType(
         Name::from_normalized_str(name).expect("the names of the table are written in Cedar's normal form"),
     )

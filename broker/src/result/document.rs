@@ -148,6 +148,9 @@ pub struct JailObject {
     /// The run's identifier in the audit log.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub run: String,
+    /// On whose behalf it was, as in each decision of the audit log; absent without a delegation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Value>,
     /// Where the audit log is, or `none`; absent when the run ended before that was settled.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub audit_log: String,

@@ -1,6 +1,7 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
 pub mod conclude;
+pub mod delegation;
 mod ending;
 pub mod image;
 pub mod input;
@@ -43,6 +44,7 @@ use crate::policy::{Engine, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
+use crate::run::delegation::Held;
 use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
 use crate::run::request::{Environment, RunRequest};
@@ -56,7 +58,7 @@ use crate::watch::together::Together;
 use crate::watch::wait::Waiter;
 use crate::watch::watchdog::Watched;
 
-use unbegun::not_established;
+use unbegun::{answer, not_established};
 pub use unbegun::{misunderstood, refuse, unfit};
 
 /// Runs a script and writes its result; gives the exit status.
@@ -80,11 +82,19 @@ pub fn run_with(
     image: Image<'_>,
     change: &dyn Fn(Plan) -> Plan,
 ) -> u8 {
+    let started = Instant::now();
+    // First of all, because the time of the run ends with the delegation.
+    let delegation = match delegation::take(options, started + options.limits.timeout().min(TOKEN_PATIENCE)) {
+        Ok(delegation) => delegation,
+        Err(reason) => return answer(options, environment, image, reason),
+    };
+    let bound = delegation.as_ref().map(|delegation| delegation.bound(options));
+    let options = bound.as_ref().unwrap_or(options);
     let beginning = Beginning {
         options: options.clone(),
         log_threshold: environment.log_threshold,
         image_sha256: image.sha256.to_owned(),
-        started: Instant::now(),
+        started,
         account: Shared::new(None),
     };
     let mut recorder = beginning.recorder();
@@ -99,7 +109,9 @@ pub fn run_with(
             return beginning.write(&document, &[], PATIENCE);
         }
     };
-    let run = Run { beginning: &beginning, options, environment, requirement, image, change, watched };
+    let delegation = delegation.as_ref();
+    let run =
+        Run { beginning: &beginning, options, delegation, environment, requirement, image, change, watched };
     let not_started = |recorder: Recorder, reason| {
         run.watched.conclude();
         recorder.finish(Ending::NotStarted(reason), &Measured::default())
@@ -151,6 +163,7 @@ pub fn requirement(spec: Option<&str>) -> Result<Requirement, RequirementError> 
 struct Run<'a> {
     beginning: &'a Beginning,
     options: &'a RunRequest,
+    delegation: Option<&'a Held>,
     environment: Environment,
     requirement: &'a Requirement,
     image: Image<'a>,
@@ -198,8 +211,16 @@ impl Run<'_> {
         let policies = policies::load(options, inputs, recorder)?;
         // Before the broker protects itself, and has more descriptors than programs are used to: those would inherit it.
         let euid = nix::unistd::geteuid().as_raw();
-        let principal = if options.compat { principal::of_rex(euid) } else { principal::of(euid) };
+        let principal = match self.delegation {
+            Some(delegation) => delegation.principal().to_owned(),
+            None if options.compat => principal::of_rex(euid),
+            None => principal::of(euid),
+        };
         let mut engine = Engine::new(policies, &principal);
+        if let Some(delegation) = self.delegation {
+            delegation.covers(&inputs.script_sha256)?;
+            engine = engine.with_session(&delegation.session());
+        }
         let spawner = self.start_spawner(&mut engine)?;
         resources::prepare(options.limits.max_open_handles)
             .map_err(|error| internal("make room for open files", &error))?;
@@ -230,7 +251,12 @@ impl Run<'_> {
                     .map_err(|error| internal("protect the audit log", &error))?;
             }
         }
-        let journal = self.journal(log, &run_id, &principal, engine.policies().digest());
+        let told = self.delegation.map(|delegation| delegation.told(&inputs.script_sha256));
+        let policy_sha256 = engine.policies().digest();
+        let identity =
+            audit::Identity { run: &run_id, principal: &principal, delegation: told.as_ref(), policy_sha256 };
+        let journal = self.journal(log, identity);
+        recorder.jail.delegation = told;
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
         Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal })
@@ -289,12 +315,11 @@ impl Run<'_> {
         }
     }
 
-    fn journal(&self, log: Option<audit::Log>, run: &str, principal: &str, policy_sha256: &str) -> Journal {
+    fn journal(&self, log: Option<audit::Log>, identity: audit::Identity<'_>) -> Journal {
         let limits = JournalLimits {
             records: self.options.limits.max_audit_records,
             bytes: self.options.limits.max_audit_bytes,
         };
-        let identity = audit::Identity { run, principal, policy_sha256 };
         match log {
             Some(log) => Journal::new(log, identity, limits, self.options.audit_sync),
             None => Journal::nowhere(),
@@ -436,6 +461,7 @@ impl Run<'_> {
             return Err(failed(reason));
         }
         session.verified();
+        let terms = self.delegation.map(Held::terms);
         let start = audit::Start {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
@@ -447,6 +473,7 @@ impl Run<'_> {
             policy_mode: self.options.policy_mode.name(),
             rex_compat: self.options.compat,
             require: Some(self.beginning.required()),
+            delegation_terms: terms.as_ref(),
         };
         services
             .kept
@@ -528,5 +555,7 @@ fn internal(what: &str, error: &std::io::Error) -> NotStarted {
     NotStarted::Internal(format!("cannot {what}: {error}"))
 }
 
+/// How long a caller may take to hand over a token.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a Rex script may go on after SIGTERM.
 const REX_GRACE: Duration = Duration::from_secs(10);

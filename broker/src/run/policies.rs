@@ -8,6 +8,7 @@ use crate::gate::forbidden::{self, Forbidden};
 use crate::host::file_system::temporaries::Temporaries;
 use crate::policy::{Finding, Loaded, Policies, PolicyText, render};
 use crate::result::{Format, NotStarted, Recorder};
+use crate::run::delegation::{self, TokenSource};
 use crate::run::input::Inputs;
 use crate::run::request::RunRequest;
 use crate::terminal::Color;
@@ -94,6 +95,16 @@ pub(super) fn close(forbidden: &mut Forbidden, options: &RunRequest, inputs: &In
     }
     for source in inputs.policies.iter().chain(&inputs.forbids) {
         told(forbidden.add_file(Path::new(&source.name), forbidden::POLICY));
+    }
+    if let Some(TokenSource::Path(path)) = &options.delegation {
+        told(forbidden.add_file(path, delegation::CLOSED));
+    }
+    if let Some(path) = &options.issuer.keys {
+        told(forbidden.add_file(path, delegation::CLOSED));
+    }
+    // Nobody but root keeps any.
+    if nix::unistd::geteuid().is_root() {
+        told(forbidden.add_path(Path::new(delegation::PLACE), delegation::CLOSED));
     }
     for path in &options.configuration {
         told(forbidden.add_file(path, forbidden::CONFIGURATION));

@@ -10,6 +10,7 @@ use crate::gate::limits::Limits;
 use crate::host::{Children, HardLinks};
 use crate::policy;
 use crate::result::{Advise, Format};
+use crate::run::delegation::{IssuerSettings, TokenSource};
 use crate::run::input::{GivenArgument, Script};
 use crate::terminal::Color;
 
@@ -24,6 +25,10 @@ pub struct RunRequest {
     pub forbids: Vec<PathBuf>,
     /// The file with arguments, if any.
     pub arguments: Option<PathBuf>,
+    /// Where the token is that says on whose behalf the script runs.
+    pub delegation: Option<TokenSource>,
+    /// Who is believed about that.
+    pub issuer: IssuerSettings,
     /// Arguments from the command line.
     pub given: Vec<GivenArgument>,
     /// Whether the script is only compiled.

@@ -25,7 +25,12 @@ pub fn unfit(options: &RunRequest, environment: Environment, image: Image<'_>, r
     answer(options, environment, image, not_established(reason))
 }
 
-fn answer(options: &RunRequest, environment: Environment, image: Image<'_>, reason: NotStarted) -> u8 {
+pub(super) fn answer(
+    options: &RunRequest,
+    environment: Environment,
+    image: Image<'_>,
+    reason: NotStarted,
+) -> u8 {
     let beginning = Beginning {
         options: options.clone(),
         log_threshold: environment.log_threshold,

@@ -5,6 +5,7 @@
 
 mod changes;
 mod content;
+mod delegations;
 mod documents;
 mod errands;
 mod frames;
@@ -15,6 +16,7 @@ mod policies;
 mod session;
 
 pub use content::{archive_entries, certificate_chains, elf_headers, gzip_content};
+pub use delegations::delegation_tokens;
 pub use documents::{argument_files, result_documents};
 pub use errands::worker_errands;
 pub use frames::{canonical_round_trip, frame_from_broker, frame_from_jail};
@@ -49,7 +51,7 @@ mod tests {
     #[test]
     fn every_seed_passes() {
         type Body = fn(&[u8]);
-        let targets: [(&str, Body); 18] = [
+        let targets: [(&str, Body); 19] = [
             ("frame_from_jail", super::frame_from_jail),
             ("frame_from_broker", super::frame_from_broker),
             ("canonical_round_trip", super::canonical_round_trip),
@@ -68,6 +70,7 @@ mod tests {
             ("url_forms", super::url_forms),
             ("bus_messages", super::bus_messages),
             ("kernel_tables", super::kernel_tables),
+            ("delegation_tokens", super::delegation_tokens),
         ];
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
         let folders = std::fs::read_dir(&seeds).expect("there are seeds");
@@ -150,6 +153,14 @@ mod tests {
         for body in [super::http_answers, super::name_answers, super::bus_messages, super::kernel_tables] {
             feed(body, 500);
         }
+    }
+
+    #[test]
+    fn no_token_is_believed_that_nobody_has_signed() {
+        feed(super::delegation_tokens, 500);
+        super::delegation_tokens(
+            br#"{"iss":"a","aud":["b"],"sub":"c","iat":1,"exp":2,"jti":"d","act":{"sub":"e"}}"#,
+        );
     }
 
     #[test]

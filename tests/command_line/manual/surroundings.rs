@@ -83,6 +83,11 @@ pub(super) const FILES: &[Named] = &[
         places: RUNS,
     },
     Named {
+        name: "/var/lib/rex-broker/delegations",
+        meaning: "Which delegations were used, and which are revoked; root's alone.",
+        places: RUNS,
+    },
+    Named {
         name: "/etc/opt/rex/rex_redaction.config",
         meaning: "What may be read of files that may only be read redacted.",
         places: RUNS,

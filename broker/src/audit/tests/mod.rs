@@ -45,8 +45,12 @@ impl Memory {
     }
 }
 
-const IDENTITY: Identity<'static> =
-    Identity { run: "4f1d", principal: "root", policy_sha256: "0123456789abcdef0123456789abcdef" };
+const IDENTITY: Identity<'static> = Identity {
+    run: "4f1d",
+    principal: "root",
+    delegation: None,
+    policy_sha256: "0123456789abcdef0123456789abcdef",
+};
 const PLENTY: JournalLimits = JournalLimits { records: 1000, bytes: 1 << 20 };
 
 fn journal_on(log: impl Lines + 'static) -> Journal {

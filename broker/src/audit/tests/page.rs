@@ -46,14 +46,23 @@ fn expected(section: &Section, with_optional: bool) -> Vec<&'static str> {
 
 /// One record of each kind, with everything that may stand in it, or with nothing that need not.
 fn written(with_optional: bool) -> Vec<Value> {
-    let (mut journal, memory) = journal();
+    let delegation = Value::Object(serde_json::Map::new());
+    let memory = Memory::default();
+    let identity = Identity { delegation: with_optional.then_some(&delegation), ..IDENTITY };
+    let mut journal = Journal::new(memory.clone(), identity, PLENTY, AuditSync::Run);
     let texts = ["text".to_owned()];
     let context = Value::Bool(true);
     let text = with_optional.then_some("text");
     if with_optional {
         journal.request(RequestNumber { frame: 3, index: 1 });
     }
-    let start = Start { arguments_sha256: text, image_sha256: text, require: text, ..Start::default() };
+    let start = Start {
+        arguments_sha256: text,
+        image_sha256: text,
+        require: text,
+        delegation_terms: with_optional.then_some(&delegation),
+        ..Start::default()
+    };
     let decided = Decision {
         context: with_optional.then_some(&context),
         act: with_optional.then_some(&context),

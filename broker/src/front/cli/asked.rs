@@ -12,6 +12,7 @@ use crate::front::reference;
 use crate::gate::limits::Limits;
 use crate::policy::Mode;
 use crate::result::Format;
+use crate::run::delegation::IssuerSettings;
 use crate::run::input::Script;
 use crate::run::request::RunRequest;
 use crate::terminal::Color;
@@ -97,6 +98,8 @@ fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>)
         configured_log: AuditTarget::Usual,
         ca_file: deciding.ca_file,
         bus_address: None,
+        delegation: deciding.delegation,
+        issuer: IssuerSettings::default(),
     }
 }
 

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::audit_target;
+use super::values::{audit_target, token_source};
 use crate::audit::{AuditSync, AuditTarget};
 use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
+use crate::run::delegation::TokenSource;
 
 /// What is decided, required and recorded.
 ///
@@ -37,6 +38,9 @@ pub(super) struct DecidingArguments {
     /// Certificates of the authorities that servers are believed by, as PEM [default: the store of the system]
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+    /// A signed token that says on whose behalf the script runs; root configures whose are believed
+    #[arg(long, value_name = "FILE|fd:N", value_parser = token_source())]
+    pub(super) delegation: Option<TokenSource>,
     /// Which protections must be in force, such as core, strict, max, or +landlock,-cgroup
     #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
     pub(super) require: Option<String>,

@@ -6,6 +6,7 @@ use crate::audit::AuditTarget;
 use crate::front::config::{ConfigError, Effective, Given, Layers, Places};
 use crate::host::Children;
 use crate::policy::Mode;
+use crate::run::delegation::IssuerSettings;
 use crate::run::request::RunRequest;
 
 /// A run as the command line has it.
@@ -52,6 +53,11 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     run.explain_denials = effective.text("explain-denials") == Some("true");
     run.require = effective.text("require").map(str::to_owned);
     run.ca_file = effective.text("ca-file").map(PathBuf::from);
+    run.issuer = IssuerSettings {
+        issuer: effective.text("delegation-issuer").map(str::to_owned),
+        audience: effective.text("delegation-audience").map(str::to_owned),
+        keys: effective.text("delegation-keys").map(PathBuf::from),
+    };
     run.audit_log = effective.audit_log()?;
     run.forbids = effective.forbids().map(PathBuf::from).collect();
     if run.dry_run {

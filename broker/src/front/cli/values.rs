@@ -7,11 +7,16 @@ use crate::audit::{AuditSync, AuditTarget};
 use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
 use crate::result::Format;
+use crate::run::delegation::TokenSource;
 use crate::run::input::GivenArgument;
 use crate::terminal::Color;
 
 pub(super) fn audit_target() -> impl TypedValueParser<Value = AuditTarget> {
     OsStringValueParser::new().try_map(|text| AuditTarget::parse(&text))
+}
+
+pub(super) fn token_source() -> impl TypedValueParser<Value = TokenSource> {
+    OsStringValueParser::new().try_map(|text| TokenSource::parse(&text))
 }
 
 pub(super) fn given_argument() -> impl TypedValueParser<Value = GivenArgument> {

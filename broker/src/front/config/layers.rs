@@ -177,7 +177,11 @@ impl Layers {
                 setting.key(),
                 if bound.text.is_empty() { "unset".to_owned() } else { format!("`{}`", shown(&bound.text)) },
                 bound.origin,
-                if authority == Authority::Flag { ONLY_THERE } else { WHO_MAY },
+                match setting.kind {
+                    Kind::Believed | Kind::BelievedFile => ROOT_ALONE,
+                    _ if authority == Authority::Flag => ONLY_THERE,
+                    _ => WHO_MAY,
+                },
             );
             return Err(ConfigError::new(&value.origin, reason));
         }
@@ -204,4 +208,5 @@ pub(super) fn shown(text: &OsStr) -> String {
 }
 
 const WHO_MAY: &str = "only a file of root's in /etc/rex-broker, or a flag, may loosen it";
+const ROOT_ALONE: &str = "only a file of root's in /etc/rex-broker says whom to believe";
 const ONLY_THERE: &str = "it can be changed there alone";

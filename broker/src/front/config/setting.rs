@@ -35,6 +35,10 @@ pub enum Kind {
     AuditLog,
     /// A file; once there is one, only that one.
     File,
+    /// Whom to believe about people: root's files alone say so.
+    Believed,
+    /// A file that says so.
+    BelievedFile,
     /// Policies that only forbid. Each origin adds to them, and none takes one away.
     Forbids,
     /// One of several words, none of which is tighter than another.
@@ -60,6 +64,9 @@ pub fn settings() -> Vec<Setting> {
         top("audit-log", Kind::AuditLog, ""),
         top("audit-sync", Kind::Steps(AUDIT_SYNCS), &word_of(AuditSync::Run)),
         top("ca-file", Kind::File, ""),
+        top("delegation-issuer", Kind::Believed, ""),
+        top("delegation-audience", Kind::Believed, ""),
+        top("delegation-keys", Kind::BelievedFile, ""),
         top("color", Kind::Word(COLORS), &word_of(Color::Auto)),
         top("explain-denials", Kind::Truth, "true"),
     ];

@@ -26,8 +26,12 @@ impl Setting {
                 }
                 _ => Ok(()),
             },
-            Kind::File | Kind::Forbids if value.starts_with('/') => Ok(()),
-            Kind::File | Kind::Forbids => {
+            Kind::Believed if value.is_empty() || value.contains(char::is_control) => {
+                Err("it is empty, or has a control character".to_owned())
+            }
+            Kind::Believed => Ok(()),
+            Kind::File | Kind::BelievedFile | Kind::Forbids if value.starts_with('/') => Ok(()),
+            Kind::File | Kind::BelievedFile | Kind::Forbids => {
                 Err("the path is not absolute, and configuration knows no working directory".to_owned())
             }
             Kind::Truth if matches!(value, "true" | "false") => Ok(()),
@@ -61,6 +65,7 @@ impl Setting {
             Kind::AuditLog => !matches!(old, "" | NOWHERE) || new == NOWHERE,
             // Whoever else is believed, or is not, is not who the old one says.
             Kind::File => !old.is_empty(),
+            Kind::Believed | Kind::BelievedFile => true,
             Kind::Forbids | Kind::Word(_) | Kind::Truth => false,
         }
     }

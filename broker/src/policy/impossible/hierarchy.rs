@@ -1,4 +1,4 @@
-//! `in`, where nothing is in anything: only directories hold something, and there are no groups of users.
+//! `in`, where nothing is in anything: only directories hold something, groups users, and purposes each other.
 
 use cedar_policy_core::ast::{EntityUID, Expr, ExprKind, Literal, Var};
 use rex_ipc::action::ResourceKind;
@@ -74,9 +74,9 @@ fn only_itself(subject: Var, uid: &EntityUID, words: &Vocabulary) -> (String, St
     let name = uid.eid().escaped();
     if subject == Var::Principal {
         return (
-            format!("there are no groups of users: this is true of the user `{name}` alone"),
+            format!("a user is no group: this is true of the user `{name}` alone"),
             format!(
-                "write `principal == {uid}` if that user is meant; the members of a group have to be named: `[User::\"a\", User::\"b\"].contains(principal)`"
+                "write `principal == {uid}` if that user is meant, `[User::\"a\", User::\"b\"].contains(principal)` for several, and `principal in Group::\"{name}\"` for a group that a delegation names"
             ),
         );
     }
@@ -104,7 +104,9 @@ fn thing(subject: Var) -> &'static str {
 
 fn holders(subject: Var) -> &'static str {
     match subject {
-        Var::Principal => "nothing: name the user, as in `principal == User::\"root\"`",
+        Var::Principal => {
+            "a group that a delegation names, such as `Group::\"staff\"`, or name the user: `principal == User::\"root\"`"
+        }
         Var::Action => "a group of actions, such as `file_system::Action::\"SafeIO\"`",
         _ => "a directory, such as `file_system::Dir::\"/srv\"`",
     }

@@ -7,6 +7,7 @@ mod deep;
 mod explaining;
 mod reference;
 mod schema;
+mod session;
 mod stack;
 
 use rex_ipc::action::ActionId;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use cedar_policy::{EntityTypeName, EntityUid, Schema, SchemaFragment};
+use cedar_policy::{EntityTypeName, EntityUid, PolicySet, Schema, SchemaFragment, ValidationMode, Validator};
 use rex_ipc::action::ActionId;
 
 use super::super::vocabulary::{KINDS, Vocabulary};
@@ -83,4 +83,45 @@ fn each_action_has_the_group_that_the_schema_gives_it() {
         let own: Vec<String> = names.group.iter().map(ToString::to_string).collect();
         assert_eq!(groups, own, "{}", action.uid());
     }
+}
+
+/// The schema as it was before every context had a session.
+fn without_session() -> Schema {
+    let mut json: serde_json::Value = serde_json::from_str(COMPILED).unwrap();
+    for namespace in json.as_object_mut().unwrap().values_mut() {
+        for action in namespace["actions"].as_object_mut().unwrap().values_mut() {
+            if let Some(context) = action["appliesTo"].get_mut("context") {
+                context["attributes"].as_object_mut().unwrap().remove("session").unwrap();
+            }
+        }
+    }
+    Schema::from_json_value(json).unwrap()
+}
+
+// What was valid before there was `context.session` is valid with it.
+#[test]
+fn the_strict_validator_says_of_our_policies_what_it_said_before_there_was_a_session() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut waiting = ["policies", "examples", "tests/policies/samples"].map(|name| root.join(name)).to_vec();
+    let [with, without] = [schema(), without_session()].map(Validator::new);
+    let (mut found, mut valid) = (0, 0);
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "cedar") {
+                let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+                let Ok(set) = PolicySet::from_str(&text) else { continue };
+                let said = |validator: &Validator| {
+                    let result = validator.validate(&set, ValidationMode::Strict);
+                    result.validation_errors().map(ToString::to_string).collect::<BTreeSet<_>>()
+                };
+                assert_eq!(said(&with), said(&without), "{}", path.display());
+                found += 1;
+                valid += usize::from(said(&with).is_empty());
+            }
+        }
+    }
+    assert!(found > 12 && valid > 5, "only {valid} of {found}");
 }

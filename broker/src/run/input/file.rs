@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{FsType, fstatfs};
 
 /// The text of the file. Pipes and devices are read until their end, as `-p <(command)` needs it.
-pub(super) fn read(path: &Path, limit_bytes: usize, deadline: Instant) -> io::Result<String> {
+pub(in crate::run) fn read(path: &Path, limit_bytes: usize, deadline: Instant) -> io::Result<String> {
     // Without O_NONBLOCK, opening a FIFO waits for a writer, and no deadline would end that.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
@@ -44,6 +44,19 @@ pub(super) fn read_standard_input(limit_bytes: usize, deadline: Instant) -> io::
         return Err(Errno::EBADF.into());
     }
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    text_of(&mut file, &metadata, limit_bytes, deadline, true)
+}
+
+/// The text of a descriptor that the caller has opened, which may wait.
+pub(in crate::run) fn read_inherited(
+    mut file: File,
+    limit_bytes: usize,
+    deadline: Instant,
+) -> io::Result<String> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(Errno::EISDIR.into());

@@ -22,6 +22,8 @@ pub use error::InputError;
 pub use given::GivenArgument;
 pub use policies::{PolicySource, read_policies};
 
+pub(super) use file::{read as read_token, read_inherited};
+
 use crate::audit::hex;
 
 /// Where the script is.
