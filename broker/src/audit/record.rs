@@ -31,6 +31,8 @@ pub struct Start<'a> {
     pub require: Option<&'a str>,
     /// What was said of the delegation beside what each decision tells.
     pub delegation_terms: Option<&'a Value>,
+    /// The links that fill slots of templates in the policy.
+    pub policy_links: Option<&'a Value>,
 }
 
 /// The policy's answer to one question.
@@ -141,6 +143,9 @@ impl Start<'_> {
         optional(fields, "require", self.require);
         if let Some(terms) = self.delegation_terms {
             fields.value("delegation_terms", terms);
+        }
+        if let Some(links) = self.policy_links {
+            fields.value("policy_links", links);
         }
     }
 }

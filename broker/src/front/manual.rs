@@ -40,7 +40,7 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 17] = [
+static PAGES: [(&str, &str); 20] = [
     page!("rex-broker"),
     page!("rex-broker-completions"),
     page!("rex-broker-config"),
@@ -50,6 +50,9 @@ static PAGES: [(&str, &str); 17] = [
     page!("rex-broker-policy"),
     page!("rex-broker-policy-check"),
     page!("rex-broker-policy-explain"),
+    page!("rex-broker-policy-grant"),
+    page!("rex-broker-policy-grants"),
+    page!("rex-broker-policy-revoke"),
     page!("rex-broker-policy-schema"),
     page!("rex-broker-policy-test"),
     page!("rex-broker-protocol"),

@@ -1,6 +1,7 @@
 //! What a policy that parses says wrong: names that do not exist, clauses that fail, heads that match nothing.
 
 use std::cell::LazyCell;
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use cedar_policy_core::ast::{EntityType, EntityUID};
@@ -15,7 +16,7 @@ use super::finding::{Finding, Severity, Source};
 use super::parse::Parsed;
 use super::scope::Scope;
 use super::vocabulary::{KINDS, Vocabulary};
-use super::{literals, overflow, schema, suggest, typecheck};
+use super::{links, literals, overflow, schema, suggest, typecheck};
 
 /// Checks policies against the schema. The severities are those of the standard mode.
 pub(super) fn check(policies: &[Parsed], texts: &[Source<'_>], words: &Vocabulary) -> Vec<Finding> {
@@ -25,8 +26,17 @@ pub(super) fn check(policies: &[Parsed], texts: &[Source<'_>], words: &Vocabular
     // Reading the schema takes longer than anything else here, and heads are checked without it.
     let schema = LazySchema::new(schema::load);
     let mut report = Report { findings: Vec::new(), texts };
+    let linked: HashSet<_> = policies
+        .iter()
+        .filter(|parsed| parsed.link.is_some())
+        .map(|parsed| (parsed.source, parsed.span))
+        .collect();
     for parsed in policies {
-        check_one(parsed, &schema, words, &mut report);
+        if parsed.policy.slots().next().is_some() {
+            template(parsed, linked.contains(&(parsed.source, parsed.span)), &mut report);
+        } else {
+            check_one(parsed, &schema, words, &mut report);
+        }
     }
     report.findings
 }
@@ -62,13 +72,20 @@ impl Report<'_> {
 /// The schema, read when it is first needed.
 type LazySchema = LazyCell<ValidatorSchema>;
 
-fn check_one(parsed: &Parsed, schema: &LazySchema, words: &Vocabulary, report: &mut Report<'_>) {
-    if parsed.policy.slots().next().is_some() {
+/// A policy that says nothing before a link fills its slots.
+fn template(parsed: &Parsed, is_linked: bool, report: &mut Report<'_>) {
+    let hint = "write the name in place of `?principal` or `?resource`";
+    if !links::is_template(parsed) {
         let message = "this is a template, and nothing fills its slots".to_owned();
-        let hint = "write the name in place of `?principal` or `?resource`".to_owned();
-        report.add(parsed, Severity::Error, None, message, Some(hint));
-        return;
+        report.add(parsed, Severity::Error, None, message, Some(hint.to_owned()));
+    } else if !is_linked {
+        let message = "this is a template, and nothing fills its slots: it permits nothing".to_owned();
+        let hint = format!("fill them with `policy grant`, or {hint}");
+        report.add(parsed, Severity::Warning, None, message, Some(hint));
     }
+}
+
+fn check_one(parsed: &Parsed, schema: &LazySchema, words: &Vocabulary, report: &mut Report<'_>) {
     let is_plain = is_plain(parsed, words);
     let unknown: Vec<ValidationError> = if is_plain {
         Vec::new()

@@ -1,5 +1,6 @@
 //! What the policy says to a question.
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -42,6 +43,29 @@ pub struct Engine {
     cache: Cache,
     alike: Alike,
     selected: Vec<usize>,
+    /// What is said from outside, and what follows of it: nothing, or that nothing is permitted any more.
+    outside: Option<Outside>,
+    over: Option<Rc<Verdict>>,
+}
+
+/// What has been taken away since somebody was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Narrowed {
+    /// Nothing.
+    Nothing,
+    /// Every link but these.
+    Links(Vec<String>),
+    /// Everything, for this reason.
+    All(&'static str),
+}
+
+/// Asked before each question what has been taken away.
+struct Outside(Box<dyn FnMut() -> Narrowed>);
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Outside")
+    }
 }
 
 impl Engine {
@@ -51,7 +75,17 @@ impl Engine {
         let facts = Facts::new(&policies.words, (*principal).clone(), &Session::default());
         let buckets = std::iter::repeat_with(|| None).take(ActionId::ALL.len() * KINDS.len()).collect();
         let (cache, alike) = (Cache::new(), Alike::new(true));
-        Self { policies, principal, facts, buckets, cache, alike, selected: Vec::new() }
+        Self {
+            policies,
+            principal,
+            facts,
+            buckets,
+            cache,
+            alike,
+            selected: Vec::new(),
+            outside: None,
+            over: None,
+        }
     }
 
     /// Answers for this session, before anything was asked.
@@ -60,6 +94,32 @@ impl Engine {
         self.facts = Facts::new(&self.policies.words, (*self.principal).clone(), session);
         // What was answered before was answered for another.
         self.with_cache(true)
+    }
+
+    /// Has this asked before each question what has been taken away. It only narrows: nothing comes back.
+    #[must_use]
+    pub fn narrowed_by(mut self, look: impl FnMut() -> Narrowed + 'static) -> Self {
+        self.outside = Some(Outside(Box::new(look)));
+        self
+    }
+
+    /// Takes away what somebody outside has taken away.
+    fn narrow(&mut self) {
+        match self.outside.as_mut().map(|outside| outside.0()) {
+            None | Some(Narrowed::Nothing) => {}
+            Some(Narrowed::All(why)) => {
+                let verdict = Verdict { determining: vec![why.to_owned()], ..Verdict::default() };
+                self.over = Some(Rc::new(verdict));
+                self.outside = None;
+            }
+            Some(Narrowed::Links(kept)) => {
+                self.policies.rules.retain(|rule| rule.link.as_ref().is_none_or(|link| kept.contains(link)));
+                // Both remember rules by their places.
+                self.buckets.iter_mut().for_each(|bucket| *bucket = None);
+                self.alike = Alike::new(true);
+                self.cache = Cache::new();
+            }
+        }
     }
 
     /// Switches the memory for earlier answers on or off. Answers are the same either way.
@@ -82,6 +142,10 @@ impl Engine {
 
     /// Answers a question: permitted if a permit matches, and no forbid matches or fails.
     pub fn decide(&mut self, question: &Question<'_>) -> Rc<Verdict> {
+        self.narrow();
+        if let Some(over) = &self.over {
+            return Rc::clone(over);
+        }
         if let Some(known) = self.alike.again(question).or_else(|| self.cache.find(question)) {
             return known;
         }

@@ -352,7 +352,8 @@ impl<'a> Reader<'a> {
 }
 
 fn is_unconditional(rule: &Rule) -> bool {
-    rule.template.non_scope_constraints().is_none()
+    // What a program was let do cannot be taken away with the link.
+    rule.template.non_scope_constraints().is_none() && rule.link.is_none()
 }
 
 /// Whether the head of a rule is sure to match this principal.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::check;
 use super::finding::{Finding, PolicyErrors, Severity, Source};
+use super::links::{self, Link};
 use super::parse::{Parsed, parse};
 use super::policies::{Place, Policies, Rule};
 use super::vocabulary::Vocabulary;
@@ -59,10 +60,26 @@ impl Policies {
     /// # Errors
     /// Every finding, when at least one of them weighs as an error under `mode`.
     pub fn load(sources: &[PolicyText<'_>], mode: Mode) -> Result<Loaded, PolicyErrors> {
+        Self::load_linked(sources, mode, &[])
+    }
+
+    /// Likewise, with what these links make of templates.
+    ///
+    /// # Errors
+    /// As [`Policies::load`]. A link that does not fit its template is left out with a warning.
+    pub fn load_linked(
+        sources: &[PolicyText<'_>],
+        mode: Mode,
+        links: &[Link],
+    ) -> Result<Loaded, PolicyErrors> {
         let texts: Vec<Source<'_>> =
             sources.iter().map(|source| Source::new(source.name, source.text)).collect();
         let mut parsed = parse(&texts, mode != Mode::Rex)?;
         let mut findings = name(&mut parsed, &texts);
+        let (linked, doubts) = links::link(&parsed, links, &texts);
+        findings.extend(doubts);
+        // What is linked is checked like any other, and its template says nothing more.
+        parsed.extend(linked);
         let words = Vocabulary::new();
         findings.extend(check::check(&parsed, &texts, &words));
         for finding in &mut findings {
@@ -88,7 +105,7 @@ impl Policies {
 }
 
 /// Gives each policy its id: the `@id` annotation if it has one that is free, else `policyN`.
-fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
+pub(super) fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut taken: HashSet<String> = HashSet::new();
     // Parsing it would build a second lexer, which takes longer than everything else that a small policy needs.
@@ -118,7 +135,7 @@ fn name(parsed: &mut [Parsed], texts: &[Source<'_>]) -> Vec<Finding> {
     findings
 }
 
-/// A template is left out: nothing links it, so it applies to nothing.
+/// A template is left out: only what links make of it applies to something.
 fn rule(parsed: Parsed, texts: &[Source<'_>], words: &Vocabulary) -> Option<Rule> {
     if parsed.policy.slots().next().is_some() {
         return None;
@@ -126,7 +143,9 @@ fn rule(parsed: Parsed, texts: &[Source<'_>], words: &Vocabulary) -> Option<Rule
     let source = texts.get(parsed.source)?;
     let (line, column) = source.position(parsed.span.0);
     let place = Place { file: source.name().to_owned(), line, column };
-    Some(Rule::new(parsed.id, &parsed.policy, place, words))
+    let mut rule = Rule::new(parsed.id, &parsed.policy, place, words);
+    rule.link = parsed.link;
+    Some(rule)
 }
 
 fn digest(sources: &[PolicyText<'_>]) -> String {
@@ -137,7 +156,8 @@ fn digest(sources: &[PolicyText<'_>]) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.

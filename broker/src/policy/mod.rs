@@ -14,6 +14,7 @@ mod grant;
 mod guard;
 mod impossible;
 mod inner;
+mod links;
 mod literals;
 mod load;
 pub mod name;
@@ -37,9 +38,10 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Engine, Verdict};
+pub use engine::{Engine, Narrowed, Verdict};
 pub use finding::{Finding, PolicyErrors, Severity};
 pub use inner::{Inner, InnerPlace, InnerRight};
+pub use links::{Link, template_sha256};
 pub use load::{Loaded, Mode, PolicyText};
 pub use policies::{Place, Policies};
 pub use question::{Argument, ContextRef, ExecuteContext, ProcessRef, Program, Question, ResourceRef};

@@ -18,12 +18,14 @@ pub(super) struct Parsed {
     /// Where the part that Cedar saw begins: what Cedar says of places counts from there.
     pub(super) base: usize,
     pub(super) id: String,
+    /// The link that has filled its slots.
+    pub(super) link: Option<String>,
 }
 
 impl Parsed {
     fn new(policy: &Template, source: usize, base: usize) -> Self {
         let span = policy.loc().map_or((base, base), |loc| (base + loc.start(), base + loc.end()));
-        Self { policy: policy.clone(), source, span, base, id: String::new() }
+        Self { policy: policy.clone(), source, span, base, id: String::new(), link: None }
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Rule {
     pub(super) slots: SlotEnv,
     pub(super) scope: Scope,
     pub(super) place: Place,
+    /// The link that it came of, if it is a template's.
+    pub(super) link: Option<String>,
     /// As parsed, for those who ask why.
     pub(super) template: Template,
     /// What the condition looks at in a path, once somebody wants to know.
@@ -73,6 +75,7 @@ impl Rule {
             slots: HashMap::new(),
             scope: Scope::of(policy, words),
             place,
+            link: None,
             template: policy.clone(),
             looks: OnceLock::new(),
         }
@@ -117,6 +120,11 @@ impl Policies {
         let permits =
             self.rules.iter().filter(move |rule| rule.effect == Effect::Permit && rule.place.file == file);
         permits.map(|rule| (rule.id.as_str(), &rule.place))
+    }
+
+    /// The links by which some of them were made.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| rule.link.as_deref())
     }
 
     /// Where the policy of that id begins.

@@ -1,5 +1,7 @@
 //! On whose behalf a run is: the token that its caller brings, who is believed about it, and what follows for the run.
 
+pub mod links;
+mod narrowing;
 mod revoked;
 mod source;
 mod state;
@@ -20,6 +22,7 @@ use crate::result::NotStarted;
 use crate::run::input::read_token;
 use crate::run::request::RunRequest;
 
+pub(crate) use narrowing::Narrowing;
 pub use source::TokenSource;
 use state::{State, Use};
 

@@ -40,11 +40,11 @@ use crate::host::programs::object::{Programs, Tool};
 use crate::host::programs::places::Closed;
 use crate::host::{HardLinks, Host, principal, programs};
 use crate::policy::name::PathName;
-use crate::policy::{Engine, Question, ResourceRef};
+use crate::policy::{Engine, Link, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
-use crate::run::delegation::Held;
+use crate::run::delegation::{Held, Narrowing};
 use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
 use crate::run::request::{Environment, RunRequest};
@@ -181,6 +181,7 @@ struct Prepared {
     journal: Journal,
     forbidden: Forbidden,
     principal: String,
+    granted: Vec<Link>,
 }
 
 impl Run<'_> {
@@ -208,7 +209,11 @@ impl Run<'_> {
         let options = self.options;
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
-        let policies = policies::load(options, inputs, recorder)?;
+        let granted = delegation::links::in_force()
+            .map_err(|reason| NotStarted::Refused(format!("the grants are refused: {reason}")))?;
+        let policies = policies::load(options, inputs, &granted, recorder)?;
+        let granted: Vec<_> =
+            granted.into_iter().filter(|link| policies.links().any(|own| own == link.id)).collect();
         // Before the broker protects itself, and has more descriptors than programs are used to: those would inherit it.
         let euid = nix::unistd::geteuid().as_raw();
         let principal = match self.delegation {
@@ -220,6 +225,10 @@ impl Run<'_> {
         if let Some(delegation) = self.delegation {
             delegation.covers(&inputs.script_sha256)?;
             engine = engine.with_session(&delegation.session());
+        }
+        let narrowing = Narrowing::of(self.delegation, granted.clone()).map_err(NotStarted::Refused)?;
+        if let Some(mut narrowing) = narrowing {
+            engine = engine.narrowed_by(move || narrowing.look());
         }
         let spawner = self.start_spawner(&mut engine)?;
         resources::prepare(options.limits.max_open_handles)
@@ -259,7 +268,7 @@ impl Run<'_> {
         recorder.jail.delegation = told;
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
-        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal })
+        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, granted })
     }
 
     /// Starts what starts programs, where the policy could ever permit one.
@@ -328,8 +337,9 @@ impl Run<'_> {
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
-        let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal } = prepared;
-        let policy_sha256 = engine.policies().digest().to_owned();
+        let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal, granted } =
+            prepared;
+        let policy = (engine.policies().digest().to_owned(), granted);
         let (inner, closed) = match spawner {
             Some(_) => {
                 let closed = closed_to_programs(&forbidden);
@@ -383,7 +393,7 @@ impl Run<'_> {
         let mut session = Session::new(&jail.socket);
         services.pace.waiter.keep_together(Together::with(jail.pid()).ok().flatten());
         session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
-        let established = self.establish(&mut session, &jail, &plan, inputs, &policy_sha256, &mut services);
+        let established = self.establish(&mut session, &jail, &plan, inputs, &policy, &mut services);
         let (ending, evaluation) = match established {
             Err(not_started) => {
                 self.watched.close();
@@ -440,7 +450,7 @@ impl Run<'_> {
         jail: &Jail,
         plan: &Plan,
         inputs: &Inputs,
-        policy_sha256: &str,
+        (policy_sha256, granted): &(String, Vec<Link>),
         services: &mut Services,
     ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
@@ -462,6 +472,8 @@ impl Run<'_> {
         }
         session.verified();
         let terms = self.delegation.map(Held::terms);
+        // Objects of texts and a number always have a JSON form.
+        let granted = (!granted.is_empty()).then(|| serde_json::to_value(granted).unwrap_or_default());
         let start = audit::Start {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
@@ -474,6 +486,7 @@ impl Run<'_> {
             rex_compat: self.options.compat,
             require: Some(self.beginning.required()),
             delegation_terms: terms.as_ref(),
+            policy_links: granted.as_ref(),
         };
         services
             .kept

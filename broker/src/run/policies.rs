@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::audit;
 use crate::gate::forbidden::{self, Forbidden};
 use crate::host::file_system::temporaries::Temporaries;
-use crate::policy::{Finding, Loaded, Policies, PolicyText, render};
+use crate::policy::{Finding, Link, Loaded, Policies, PolicyText, render};
 use crate::result::{Format, NotStarted, Recorder};
 use crate::run::delegation::{self, TokenSource};
 use crate::run::input::Inputs;
@@ -20,6 +20,7 @@ use crate::terminal::Color;
 pub(super) fn load(
     options: &RunRequest,
     inputs: &Inputs,
+    links: &[Link],
     recorder: &mut Recorder,
 ) -> Result<Policies, NotStarted> {
     let texts = texts(inputs);
@@ -30,7 +31,7 @@ pub(super) fn load(
             drop(io::stderr().lock().write_all(render(findings, &texts, in_colour).as_bytes()));
         }
     };
-    let policies = match Policies::load(&texts, options.policy_mode) {
+    let policies = match Policies::load_linked(&texts, options.policy_mode, links) {
         Ok(Loaded { policies, warnings }) => {
             show(&warnings);
             if options.for_person {

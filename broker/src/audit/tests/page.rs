@@ -61,6 +61,7 @@ fn written(with_optional: bool) -> Vec<Value> {
         image_sha256: text,
         require: text,
         delegation_terms: with_optional.then_some(&delegation),
+        policy_links: with_optional.then_some(&delegation),
         ..Start::default()
     };
     let decided = Decision {

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use crate::front::cli::Unit;
 use crate::policy::Mode;
 
 /// What is to be done with policies.
@@ -26,6 +28,19 @@ pub enum PolicyTask {
     /// Compare what policies decide with what is expected of them
     #[command(after_help = TEST_EXAMPLES)]
     Test(TestArguments),
+    /// Fill the slots of a template, for a while; root's to do
+    #[command(after_help = GRANT_EXAMPLES)]
+    Grant(GrantArguments),
+    /// Take a grant away, from runs that go on as well; root's to do
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke {
+        /// What `policy grant` has printed
+        #[arg(value_name = "GRANT")]
+        grant: String,
+    },
+    /// Print the grants that hold, a line of JSON for each
+    #[command(after_help = GRANTS_EXAMPLES)]
+    Grants,
     /// Print what policies can be about: actions, resource types, attributes
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema {
@@ -106,6 +121,67 @@ pub struct TestArguments {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }
+
+/// What `policy grant` puts into which template.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct GrantArguments {
+    /// The id of the template
+    #[arg(value_name = "TEMPLATE")]
+    pub template: String,
+    /// Policy files, and directories of files *.cedar, with the template among them
+    #[arg(short, long, value_name = "FILE_OR_DIR", required = true, num_args = 1..)]
+    pub policy: Vec<PathBuf>,
+    /// What stands for ?principal, such as User::"alice@corp.example"
+    #[arg(long, value_name = "ENTITY")]
+    pub principal: Option<String>,
+    /// What stands for ?resource, such as file_system::Dir::"/srv/a"
+    #[arg(long, value_name = "ENTITY")]
+    pub resource: Option<String>,
+    /// For how long, such as 30m or 8h
+    #[arg(long = "for", value_name = "TIME", value_parser = duration())]
+    pub duration_seconds: u64,
+}
+
+fn duration() -> impl TypedValueParser<Value = u64> {
+    StringValueParser::new().try_map(|text| match Unit::Seconds.parse(&text) {
+        Ok(0) => Err("a grant that ends at once is none".to_owned()),
+        Ok(seconds @ ..=MAX_GRANT_SECONDS) => Ok(seconds),
+        Ok(_) => Err("a grant ends within a year".to_owned()),
+        Err(reason) => Err(reason),
+    })
+}
+
+const MAX_GRANT_SECONDS: u64 = 366 * 24 * 60 * 60;
+
+const GRANT_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy grant on-call -p site.cedar --principal 'User::\"alice@corp.example\"' --for 8h
+
+Exit status:
+   0 granted; standard output says how it is called
+  64 the command line makes no sense
+  65 there is no such template, or with these names it is no policy
+  66 a policy cannot be read
+  73 standard output cannot be written
+  78 it cannot be kept, or this is not root";
+
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy revoke 5f0c1d9a6be2
+
+Exit status:
+   0 taken away
+  64 the command line makes no sense
+  78 there is no such grant, or this is not root";
+
+const GRANTS_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy grants | jq -r .id
+
+Exit status:
+   0 printed
+  73 standard output cannot be written
+  78 they cannot be read";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

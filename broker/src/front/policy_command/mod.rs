@@ -1,17 +1,20 @@
-//! The command `policy`: what is wrong with policies, why they say what they say, whether they say what is expected, and what they
-//! can be about.
+//! The command `policy`: what is wrong with policies, why they say what they say, whether they say what is expected, what they can
+//! be about, and to whom their templates are granted.
 
 mod arguments;
 mod check;
 mod expected;
 mod explain;
+mod grant;
 mod question;
 mod test;
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-pub use arguments::{CheckArguments, ExplainArguments, PolicyArguments, PolicyTask, TestArguments};
+pub use arguments::{
+    CheckArguments, ExplainArguments, GrantArguments, PolicyArguments, PolicyTask, TestArguments,
+};
 pub use question::{Asked, NotAQuestion};
 
 use crate::policy::{Finding, PolicyText, Severity, render, schema};
@@ -25,6 +28,9 @@ pub fn run(arguments: &PolicyArguments) -> u8 {
         PolicyTask::Check(arguments) => check::run(arguments),
         PolicyTask::Explain(arguments) => explain::run(arguments),
         PolicyTask::Test(arguments) => test::run(arguments),
+        PolicyTask::Grant(arguments) => grant::grant(arguments),
+        PolicyTask::Revoke { grant: id } => grant::revoke(id),
+        PolicyTask::Grants => grant::list(),
         PolicyTask::Schema { json: true } => print(schema::JSON),
         PolicyTask::Schema { json: false } => print(schema::READABLE),
     };

@@ -14,9 +14,11 @@ use nix::sys::stat::Mode;
 use rex_delegation::Delegation;
 use sha2::{Digest, Sha256};
 
+use super::links;
 use super::revoked::Revoked;
 use crate::audit::hex;
 use crate::host::believed::Believed;
+use crate::policy::Link;
 
 /// The directory in which it is kept.
 #[derive(Debug)]
@@ -127,10 +129,42 @@ impl State {
             // The entry that stands for the time stays until a later one does.
             let kept = entries.iter().filter(|entry| entry.first.expires > latest || entry.seen == latest);
             let text: String = kept.chain([&new]).map(Entry::line).collect();
-            return self.replace(&text).map(|()| latest).map_err(told);
+            return self.replace(USED, &text).map(|()| latest).map_err(told);
         }
         let written = file.write_all(new.line().as_bytes()).and_then(|()| file.sync_data());
         written.map(|()| latest).map_err(|error| told(error.to_string()))
+    }
+
+    /// The grants; none when there is no such file.
+    ///
+    /// # Errors
+    /// When they cannot be read, are somebody else's, or are not what was written.
+    pub(super) fn links(&self) -> Result<Vec<Link>, String> {
+        let told = |reason: String| format!("{LINKS}: {reason}");
+        match self.file(LINKS, OFlag::O_RDONLY) {
+            Ok(file) => links::read(&text_of(file).map_err(told)?).map_err(told),
+            Err(Fault::Missing) => Ok(Vec::new()),
+            Err(Fault::Other(reason)) => Err(told(reason)),
+        }
+    }
+
+    /// Puts other grants in the place of those that are there, all or none, on disk before this returns.
+    ///
+    /// # Errors
+    /// What `change` says, or when they cannot be read or written.
+    pub(super) fn change_links(
+        &self,
+        change: impl FnOnce(&mut Vec<Link>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let _lock = self.lock()?;
+        let mut links = self.links()?;
+        change(&mut links)?;
+        self.replace(LINKS, &links::written(&links)?).map_err(|reason| format!("{LINKS}: {reason}"))
+    }
+
+    /// The directory, for looks at what is in it.
+    pub(super) fn directory(&self) -> &File {
+        &self.directory
     }
 
     /// What was noted, open at its end. What a crash has left of a line goes: its run was never begun.
@@ -152,12 +186,12 @@ impl State {
         Ok((file, text))
     }
 
-    /// Puts a text in the place of everything that was noted.
-    fn replace(&self, text: &str) -> Result<(), String> {
+    /// Puts a text in the place of a file.
+    fn replace(&self, name: &str, text: &str) -> Result<(), String> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
         let mut file = self.file(NEW, flags).map_err(Fault::told)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| error.to_string())?;
-        renameat(&self.directory, NEW, &self.directory, USED).map_err(|errno| errno.to_string())?;
+        renameat(&self.directory, NEW, &self.directory, name).map_err(|errno| errno.to_string())?;
         self.directory.sync_all().map_err(|error| error.to_string())
     }
 
@@ -254,9 +288,10 @@ fn text_of(file: File) -> Result<String, String> {
 }
 
 const USED: &str = "used";
-const NEW: &str = "used.new";
+const NEW: &str = "new";
+pub(super) const LINKS: &str = "links";
 const LOCK: &str = "lock";
-const REVOKED: &str = "revoked";
+pub(super) const REVOKED: &str = "revoked";
 /// More entries that are over than this are worth a new file.
 const MANY: usize = 64;
 /// Some hundred thousand delegations that hold at one time.
