@@ -67,6 +67,7 @@ fn start(served: Served) -> ExitCode {
     let operator = Arc::new(Operator {
         broker,
         in_flight: InFlight::new(served.max_runs.into()),
+        forbids: served.forbids(),
         policies: served.policies,
         timeout: served.timeout,
         further: served.further,

@@ -79,6 +79,22 @@ impl Served {
         self.broker.clone().or_else(beside).unwrap_or_else(|| PathBuf::from(BROKER))
     }
 
+    /// What decides besides the policies: the files of each `--forbid` among the further options.
+    pub(crate) fn forbids(&self) -> Vec<PathBuf> {
+        let mut forbids = Vec::new();
+        let mut words = self.further.iter();
+        while let Some(word) = words.next() {
+            if word == FORBID {
+                forbids.extend(words.next().map(PathBuf::from));
+            } else if let Some(file) =
+                word.to_str().and_then(|word| word.strip_prefix(FORBID)?.strip_prefix('='))
+            {
+                forbids.push(file.into());
+            }
+        }
+        forbids
+    }
+
     /// The words that serve the same from anywhere.
     pub(crate) fn words(&self) -> Vec<String> {
         let absolute = |path: &Path| -> String {
@@ -102,6 +118,7 @@ impl Served {
 }
 
 const BROKER: &str = "rex-broker";
+const FORBID: &str = "--forbid";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,6 +153,15 @@ mod tests {
 
         assert_eq!(again.unwrap().served.words(), served.words());
         assert!(served.words().ends_with(&["--".into(), "--require".into(), "strict".into()]));
+    }
+
+    #[test]
+    fn what_forbids_besides_is_found_in_either_spelling() {
+        let words =
+            ["rex-mcp", "-p", "/p", "--", "--forbid", "/a", "--require", "strict", "--forbid=/b", "--forbid"];
+        let served = CommandLine::try_parse_from(words).unwrap().served;
+
+        assert_eq!(served.forbids(), [PathBuf::from("/a"), PathBuf::from("/b")]);
     }
 
     #[test]

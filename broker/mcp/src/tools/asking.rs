@@ -47,7 +47,8 @@ pub(super) fn show(call: &Call<'_>) -> Answer {
 /// Asks the policy about one act.
 pub(super) fn explain(call: &Call<'_>) -> Answer {
     let mut words: Vec<OsString> = ["policy", "explain", "--json"].map(OsString::from).to_vec();
-    for policy in &call.served.policies {
+    // What only forbids is a policy like any other here.
+    for policy in call.served.policies.iter().chain(&call.served.forbids) {
         words.extend(["--policy".into(), policy.into()]);
     }
     for name in ["action", "resource"] {

@@ -48,6 +48,8 @@ pub(crate) struct Operator {
     pub(crate) broker: PathBuf,
     /// The policies of every run.
     pub(crate) policies: Vec<PathBuf>,
+    /// Files of the further options that forbid besides, and so decide with them.
+    pub(crate) forbids: Vec<PathBuf>,
     /// The most seconds of a run.
     pub(crate) timeout: u64,
     /// Further options of every run.

@@ -233,6 +233,24 @@ fn the_policy_is_asked_about_one_act() {
 }
 
 #[test]
+fn what_forbids_besides_the_policy_is_explained_with_it() {
+    let scratch = rex_tests::scratch::Scratch::new();
+    let forbid = r#"@id("no-hosts") forbid(principal, action, resource == file_system::File::"/etc/hosts");"#;
+    let file = scratch.file("forbid.cedar", forbid);
+    let mut server = Server::with(PERMIT_ALL, &[], &["--forbid", file.to_str().unwrap()]);
+
+    let explained = server.call(
+        "explain_denial",
+        json!({ "action": "file_system::read", "resource": "file_system::File::\"/etc/hosts\"" }),
+    );
+    let ran = server.call("run_script", json!({ "script": "cat(\"/etc/hosts\")" }));
+
+    assert_eq!(explained["structuredContent"]["decision"], "denied");
+    assert_eq!(explained["structuredContent"]["grounds"][0]["id"], "no-hosts");
+    assert_eq!(ran["structuredContent"]["denials"][0]["policy_ids"], json!(["no-hosts"]));
+}
+
+#[test]
 fn a_run_is_seen_and_stopped_by_its_name_and_answered() {
     let mut server = Server::under(PERMIT_ALL);
     let id = server.begin("run_script", json!({ "script": "info(\"begun\"); sleep(60)" }));
