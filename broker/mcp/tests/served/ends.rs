@@ -1,7 +1,7 @@
 //! However a call, a client or a server ends, the processes of its runs end with it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -143,6 +143,45 @@ fn a_broker_that_is_killed_is_an_error_and_the_server_serves_on() {
     assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("signal 9"), "{answer}");
     assert_gone(&processes);
     server.assert_alive();
+}
+
+// signal(7): an ignored signal stays so over execve(2), and then the kernel keeps no status of a child.
+#[test]
+fn a_client_that_ignores_its_children_is_served_and_leaves_nothing() {
+    const IGNORING: &str = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
+    let scratch = Scratch::new();
+    let served = command(&scratch, PERMIT_ALL, &[], &[]);
+    let mut server = std::process::Command::new("python3")
+        .args(["-c", IGNORING])
+        .arg(served.get_program())
+        .args(served.get_args())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    let mut stdin = server.stdin.take().unwrap();
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+    let mut send = |id: u32, script: &str| {
+        let params = json!({ "name": "run_script", "arguments": { "script": script }, "_meta": meta() });
+        let line = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    };
+    send(1, "40 + 2");
+    let mut answer = String::new();
+    stdout.read_line(&mut answer).unwrap();
+    assert!(answer.contains(r#""output":"42""#), "{answer}");
+    send(2, "sleep(60)");
+    let brokers = eventually("a broker", || Some(children(pid)).filter(|brokers| !brokers.is_empty()));
+    let line = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
+    stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+
+    eventually("the end of the run", || {
+        brokers.iter().all(|broker| !is_running(Pid::from_raw(*broker))).then_some(())
+    });
+    drop(stdin);
+    let status = eventually("the end of the server", || server.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
 
 // A broker that does not heed SIGTERM, such as one that somebody else has put in its place.
