@@ -1,6 +1,6 @@
 //! What a tool takes: one table gives the schema that a client is shown, and the check that its arguments go through.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 /// One argument of a tool.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Field {
             }
             (Kind::Text(_), Value::String(_)) | (Kind::Map, Value::Object(_)) => Ok(()),
             (Kind::Whole(least, most), Value::Number(number))
-                if number.as_u64().is_some_and(|number| (least..=most).contains(&number)) =>
+                if whole(number).is_some_and(|number| (least..=most).contains(&number)) =>
             {
                 Ok(())
             }
@@ -111,6 +111,21 @@ impl Field {
             (Kind::Map, _) => Err(format!("{name:?} has to be an object")),
         }
     }
+}
+
+/// The whole number that a number is. JSON Schema takes `5.0` for one, and so do some who send it.
+fn whole(number: &Number) -> Option<u64> {
+    let from_float = |float: f64| {
+        // Exact, because it is no larger than what a float tells apart.
+        let is_whole = float.fract() == 0.0 && (0.0..=MOST_EXACT).contains(&float);
+        is_whole.then_some(float as u64)
+    };
+    number.as_u64().or_else(|| number.as_f64().and_then(from_float))
+}
+
+/// The whole number that a checked argument is.
+pub(crate) fn number(arguments: &Map<String, Value>, name: &str) -> Option<u64> {
+    arguments.get(name).and_then(Value::as_number).and_then(whole)
 }
 
 /// The arguments of a script, from JSON to the file that `--args` takes, where each value is named by its kind.
@@ -143,6 +158,9 @@ fn kind_of(value: &Value) -> Result<Value, String> {
     })
 }
 
+/// 2 to the power of 53, up to which each whole number is a float of its own.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +191,10 @@ mod tests {
             json!({ "script": "a", "seconds": 0 }),
             json!({ "script": "a", "seconds": 10 }),
             json!({ "script": "a", "seconds": 1.5 }),
+            json!({ "script": "a", "seconds": 5.0 }),
+            json!({ "script": "a", "seconds": 9e0 }),
+            json!({ "script": "a", "seconds": 1e300 }),
+            json!({ "script": "a", "seconds": -0.0 }),
             json!({ "script": "a", "seconds": -1 }),
             json!({ "script": "a", "seconds": "1" }),
             json!({ "script": "a", "arguments": [] }),
@@ -184,6 +206,14 @@ mod tests {
         }
         // Bytes are not what a schema counts.
         assert!(checked(json!({ "script": "abcde" })).unwrap_err().contains("may have 4"));
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let given = json!({ "a": 5.0, "b": 5, "c": 5.5, "d": -5 });
+        let of = |name| number(given.as_object().unwrap(), name);
+
+        assert_eq!((of("a"), of("b"), of("c"), of("d"), of("e")), (Some(5), Some(5), None, None, None));
     }
 
     #[test]

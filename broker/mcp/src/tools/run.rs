@@ -10,14 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::asking::start_of;
 use super::{Answer, Call, MOST_SCRIPT_BYTES};
-use crate::arguments::{of_script, text};
+use crate::arguments::{number, of_script, text};
 use crate::child::{ARGUMENTS, Child, Input};
 use crate::json;
 use crate::lines::{self, Line};
 
 /// Runs a script.
 pub(super) fn run(call: &Call<'_>) -> Answer {
-    let asked = call.arguments.get("timeout_seconds").and_then(Value::as_u64);
+    let asked = number(call.arguments, "timeout_seconds");
     let timeout = asked.unwrap_or(call.served.timeout).min(call.served.timeout);
     perform(call, timeout, &[])
 }
