@@ -1,6 +1,7 @@
 //! Which requests are being served, which run each of them has started, and how they are ended.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use crate::message::Id;
 /// The requests that have no answer yet and started a process for it.
 pub(crate) struct InFlight {
     requests: Mutex<HashMap<Id, Entry>>,
+    /// How many calls have their process, or an answer that the client has left no room for.
+    served: AtomicUsize,
     changed: Condvar,
     most: usize,
 }
@@ -45,7 +48,7 @@ pub(crate) enum NotNow {
 impl InFlight {
     /// Serves so many requests at a time.
     pub(crate) fn new(most: usize) -> Self {
-        Self { requests: Mutex::new(HashMap::new()), changed: Condvar::new(), most }
+        Self { requests: Mutex::default(), served: AtomicUsize::new(0), changed: Condvar::new(), most }
     }
 
     /// Whether there is a request of this name that has no answer yet.
@@ -53,15 +56,17 @@ impl InFlight {
         self.requests().contains_key(id)
     }
 
-    /// A request is going to be served. [`InFlight::finish`] has to follow.
+    /// A request is going to be served. [`InFlight::finish`] has to follow, and [`InFlight::release`].
     pub(crate) fn begin(&self, id: &Id, tool: &'static str) -> Result<(), NotNow> {
         let mut requests = self.requests();
         if requests.contains_key(id) {
             return Err(NotNow::InUse);
         }
-        if requests.len() >= self.most {
+        // Only who holds the requests adds to it.
+        if self.served.load(Ordering::Acquire) >= self.most {
             return Err(NotNow::Busy(self.most));
         }
+        self.served.fetch_add(1, Ordering::AcqRel);
         let entry = Entry { tool, began: Instant::now(), run: None, child: None, is_cancelled: false };
         requests.insert(id.clone(), entry);
         Ok(())
@@ -101,6 +106,11 @@ impl InFlight {
         let entry = self.requests().remove(id);
         self.changed.notify_all();
         entry.is_some_and(|entry| !entry.is_cancelled)
+    }
+
+    /// The answer to a request that is finished is on its way, or not wanted: another one can be served.
+    pub(crate) fn release(&self) {
+        self.served.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Ends a run by its own name. Its request is answered. Says whether there is one.
@@ -164,7 +174,10 @@ mod tests {
         assert_eq!(requests.begin(&first, "a"), Err(NotNow::InUse));
         assert_eq!(requests.begin(&second, "a"), Ok(()));
         assert_eq!(requests.begin(&third, "a"), Err(NotNow::Busy(2)));
+        // Its name is free with the end, and its place with the answer.
         assert!(requests.finish(&first));
+        assert_eq!(requests.begin(&third, "a"), Err(NotNow::Busy(2)));
+        requests.release();
         assert_eq!(requests.begin(&third, "a"), Ok(()));
     }
 
@@ -181,6 +194,7 @@ mod tests {
         assert!(!requests.is_wanted(&id));
         assert_eq!(requests.begin(&id, "a"), Err(NotNow::InUse));
         assert!(!requests.finish(&id));
+        requests.release();
         assert_eq!(requests.begin(&id, "a"), Ok(()));
         // It is another request by now, of which nothing was said.
         assert!(requests.finish(&id));

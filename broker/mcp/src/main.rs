@@ -72,7 +72,19 @@ fn start(served: Served) -> ExitCode {
         timeout: served.timeout,
         further: served.further,
     });
-    serve::serve(&operator, io::stdin().lock(), &Arc::new(Output::new(io::stdout())));
+    let served = Arc::clone(&operator);
+    let gone = move || {
+        // Nobody listens any more, whether or not there is still somebody who sends.
+        served.in_flight.end(serve::END_WITHIN);
+        std::process::exit(0);
+    };
+    match Output::start(io::stdout(), gone) {
+        Ok(output) => serve::serve(&operator, io::stdin().lock(), &output),
+        Err(error) => {
+            eprintln!("rex-mcp: cannot begin: {error}");
+            return ExitCode::from(child::NO_BROKER);
+        }
+    }
     ExitCode::SUCCESS
 }
 

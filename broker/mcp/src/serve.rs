@@ -20,10 +20,12 @@ use crate::tools::{Answer, Call, Operator, Tool};
 pub(crate) fn serve(operator: &Arc<Operator>, mut stream: impl BufRead, output: &Arc<Output>) {
     let mut server =
         Server { operator: Arc::clone(operator), output: Arc::clone(output), protocol: Protocol::default() };
-    // A stream that cannot be read is one that has ended; so is a client that nothing can be told.
+    // A stream that cannot be read is one that has ended; so is a client that leaves unread what it is told.
     while let Ok(Some(line)) = lines::next(&mut stream, MOST_MESSAGE_BYTES) {
         let handled = match line {
-            Line::TooLong => output.send(&message::misunderstood(None, &Fault::too_long(MOST_MESSAGE_BYTES))),
+            Line::TooLong => {
+                output.send_at_once(&message::misunderstood(None, &Fault::too_long(MOST_MESSAGE_BYTES)))
+            }
             Line::Whole(line) if line.iter().all(u8::is_ascii_whitespace) => Ok(()),
             Line::Whole(line) => server.handle(&line),
         };
@@ -32,6 +34,7 @@ pub(crate) fn serve(operator: &Arc<Operator>, mut stream: impl BufRead, output: 
         }
     }
     operator.in_flight.end(END_WITHIN);
+    output.drain(READ_WITHIN);
 }
 
 struct Server {
@@ -49,7 +52,7 @@ impl Server {
                 Ok(())
             }
             Ok(Message::Answer) => Ok(()),
-            Err((id, fault)) => self.output.send(&message::misunderstood(id.as_ref(), &fault)),
+            Err((id, fault)) => self.output.send_at_once(&message::misunderstood(id.as_ref(), &fault)),
         }
     }
 
@@ -65,12 +68,12 @@ impl Server {
     fn request(&mut self, request: Request) -> io::Result<()> {
         let id = request.id.clone();
         if self.operator.in_flight.has(&id) {
-            return self.output.send(&message::answer(&id, Err(in_use(&id))));
+            return self.output.send_at_once(&message::answer(&id, Err(in_use(&id))));
         }
         match self.protocol.ask(request) {
-            Err(fault) => self.output.send(&message::answer(&id, Err(fault))),
+            Err(fault) => self.output.send_at_once(&message::answer(&id, Err(fault))),
             Ok((era, Asked::Nothing(result))) => {
-                self.output.send(&message::answer(&id, Ok(finished(era, result))))
+                self.output.send_at_once(&message::answer(&id, Ok(finished(era, result))))
             }
             Ok((era, Asked::Changes)) => self.changes(&id, era),
             Ok((era, Asked::Tool { tool, arguments, progress })) => {
@@ -83,8 +86,9 @@ impl Server {
     fn changes(&self, id: &Id, era: Era) -> io::Result<()> {
         let meta = json!({ SUBSCRIPTION: id.value() });
         let params = json!({ "_meta": meta, "notifications": {} });
-        self.output.send(&message::notification("notifications/subscriptions/acknowledged", &params))?;
-        self.output.send(&message::answer(id, Ok(finished(era, json!({ "_meta": meta })))))
+        self.output
+            .send_at_once(&message::notification("notifications/subscriptions/acknowledged", &params))?;
+        self.output.send_at_once(&message::answer(id, Ok(finished(era, json!({ "_meta": meta })))))
     }
 
     fn call(
@@ -98,15 +102,15 @@ impl Server {
         let reply = move |answer: Answer| finished(era, answer.result());
         if !tool.starts_a_process {
             let call = Call { id: &id, arguments: &arguments, served: &self.operator, progress: &|_| () };
-            return self.output.send(&message::answer(&id, Ok(reply(tool.call(&call)))));
+            return self.output.send_at_once(&message::answer(&id, Ok(reply(tool.call(&call)))));
         }
         match self.operator.in_flight.begin(&id, tool.name) {
             Ok(()) => {}
-            Err(NotNow::InUse) => return self.output.send(&message::answer(&id, Err(in_use(&id)))),
+            Err(NotNow::InUse) => return self.output.send_at_once(&message::answer(&id, Err(in_use(&id)))),
             Err(NotNow::Busy(most)) => {
                 let told =
                     format!("busy: {most} calls are being served; try again when one of them has ended");
-                return self.output.send(&message::answer(&id, Ok(reply(Answer::failed(told)))));
+                return self.output.send_at_once(&message::answer(&id, Ok(reply(Answer::failed(told)))));
             }
         }
         let (operator, output) = (Arc::clone(&self.operator), Arc::clone(&self.output));
@@ -124,17 +128,17 @@ impl Server {
             let result = catch_unwind(AssertUnwindSafe(|| tool.call(&call)))
                 .map(reply)
                 .map_err(|_| Fault::internal("this server has made a mistake"));
-            if operator.in_flight.finish(&id) && output.send(&message::answer(&id, result)).is_err() {
-                // Nobody listens any more, whether or not there is still somebody who sends.
-                operator.in_flight.end(END_WITHIN);
-                std::process::exit(0);
+            if operator.in_flight.finish(&id) {
+                output.send(&message::answer(&id, result));
             }
+            operator.in_flight.release();
         };
         // The run belongs to this thread, and ends with it whatever happens to it.
         if thread::Builder::new().name(tool.name.to_owned()).spawn(work).is_err() {
             self.operator.in_flight.finish(&name);
+            self.operator.in_flight.release();
             let told = Fault::internal("there is no thread for another call");
-            return self.output.send(&message::answer(&name, Err(told)));
+            return self.output.send_at_once(&message::answer(&name, Err(told)));
         }
         Ok(())
     }
@@ -169,9 +173,8 @@ impl Progress<'_> {
         let end = message.floor_char_boundary(MOST_PROGRESS_BYTES);
         let message = message.get(..end).unwrap_or_default();
         let params = json!({ "progressToken": token, "progress": now, "message": message });
-        if self.output.send(&message::notification("notifications/progress", &params)).is_err() {
-            self.operator.in_flight.cancel(self.id);
-        }
+        // Where there is no room for it, the client learns of it by the answer.
+        let _ = self.output.send_at_once(&message::notification("notifications/progress", &params));
     }
 }
 
@@ -181,5 +184,8 @@ const MOST_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 const PROGRESS_MS: u64 = 100;
 const MOST_PROGRESS_BYTES: usize = 512;
 
+/// What was said before the client closed its end is for it to read, if it still does.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+
 /// Longer than it takes until a broker that does not end by itself is killed.
-const END_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const END_WITHIN: Duration = Duration::from_secs(5);

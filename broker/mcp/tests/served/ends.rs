@@ -130,6 +130,39 @@ fn a_client_that_reads_no_more_ends_the_server_with_the_next_answer() {
     });
 }
 
+// Its output is full, nobody reads it, and yet nobody has closed it: what the client closes or cancels is heard all the same.
+#[test]
+fn a_client_that_reads_nothing_is_heard_when_it_cancels_and_when_it_goes() {
+    let scratch = Scratch::new();
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let mut command = command(&scratch, PERMIT_ALL, &[], &[]);
+    let mut server = command.stdin(Stdio::piped()).stdout(writer).spawn().unwrap();
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    let mut stdin = server.stdin.take().unwrap();
+    let mut send = |line: serde_json::Value| stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let run = |id: u32| {
+        let params = json!({ "name": "run_script", "arguments": { "script": "sleep(60)" }, "_meta": meta() });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
+    };
+    let gone = |brokers: &[i32]| brokers.iter().all(|broker| !is_running(Pid::from_raw(*broker)));
+    let started = || eventually("a broker", || Some(children(pid)).filter(|brokers| !brokers.is_empty()));
+    send(run(1));
+    let first = started();
+
+    for id in 100..300 {
+        send(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": { "_meta": meta() } }));
+    }
+    send(json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } }));
+    eventually("the end of the first run", || gone(&first).then_some(()));
+    send(run(2));
+    let second = started();
+    drop(stdin);
+
+    let status = eventually("the end of the server", || server.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    assert!(gone(&second));
+}
+
 #[test]
 fn a_broker_that_is_killed_is_an_error_and_the_server_serves_on() {
     let mut server = Server::under(PERMIT_ALL);
