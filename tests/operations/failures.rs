@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use rex_ipc::file_system::{Copy, DeletePath, MakeDir, MoveFile, OpenFile, OpenTarget, Permissions, SetMode};
-use rex_ipc::handle::{AnyId, FileId};
-use rex_tests::session::{ALLOW_ALL, READ_WRITE, Refused, Session, name_text, path_text};
+use rex_ipc::file_system::{
+    Copy, DeletePath, ListDetails, ListEntries, MakeDir, MoveFile, OpenFile, OpenLink, OpenListing,
+    OpenTarget, Permissions, ReadLink, SetMode, StatEntry,
+};
+use rex_ipc::handle::{AnyId, DirId, FileId};
+use rex_tests::session::{ALLOW_ALL, READ_WRITE, Refused, Session, entry_text, name_text, path_text};
 use rex_tests::tree::is_root;
 
 use crate::file_system::writing::open;
@@ -62,6 +65,44 @@ fn each_names_its_object_and_the_reason() {
     for (refused, object, reason) in failures(&mut session) {
         let message = refused.failure().message.as_str().to_owned();
         assert!(message.contains(&object) && message.contains(reason), "{object}, {reason}: {message}");
+    }
+}
+
+/// Failures of what only looks, with the object that each is about.
+fn failures_of_looking(session: &mut Session) -> Vec<(&'static str, Refused, String)> {
+    let mut failures = Vec::new();
+    let none = session.text("none");
+    let id = DirId(session.number());
+    let listing = OpenListing { id, path: path_text(&none) };
+    failures.push(("open_listing", session.send(listing).unwrap_err(), none.clone()));
+    let root = session.root();
+    let link = OpenLink { id: FileId(session.number()), dir: root, name: name_text("none") };
+    failures.push(("open_link", session.send(link).unwrap_err(), none.clone()));
+    let link = ReadLink { dir: root, name: entry_text("none") };
+    failures.push(("read_link", session.send(link).unwrap_err(), none.clone()));
+    let entry = StatEntry { dir: root, name: entry_text("none") };
+    failures.push(("stat_entry", session.send(entry).unwrap_err(), none));
+    // It is opened, and then it is gone.
+    let sub = session.text("sub");
+    let dir = session.open_dir(&sub).unwrap();
+    fs::remove_dir(session.path("sub")).unwrap();
+    failures.push((
+        "list_entries",
+        session.send(ListEntries { dir, restart: true }).unwrap_err(),
+        sub.clone(),
+    ));
+    failures.push(("list_details", session.send(ListDetails { dir, restart: true }).unwrap_err(), sub));
+    failures
+}
+
+#[test]
+fn what_only_looks_names_its_object_too() {
+    let mut session = session();
+
+    for (operation, refused, object) in failures_of_looking(&mut session) {
+        let message = refused.failure().message.as_str().to_owned();
+        let times = message.matches(&object).count();
+        assert!(times == 1 && message.contains("No such file or directory"), "{operation}: {message}");
     }
 }
 

@@ -64,7 +64,8 @@ fn only_links_are_opened() {
     for name in ["file", "dir", "fifo"] {
         let failure = open(&mut session, root, name).unwrap_err().failure();
         assert_eq!(failure.kind, ErrorKind::ValidationError);
-        assert_eq!(failure.message.as_str(), "Validation error: argument is not a symlink");
+        let expected = format!("Validation error: argument is not a symlink: {}", session.text(name));
+        assert_eq!(failure.message.as_str(), expected);
     }
     assert_eq!(open(&mut session, root, "absent").unwrap_err().errno(), Some(2));
     for name in ["", ".", "..", "a/b", "/etc", "link/"] {

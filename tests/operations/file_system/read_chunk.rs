@@ -175,7 +175,8 @@ fn a_batch_of_chunks_fits_its_reply() {
 
     // What has no room any more is told so, and the run goes on.
     let failure = answer.failure.expect("sixteen chunks have no room");
-    assert_eq!(failure.message.as_str(), "the replies of one call do not fit a frame");
+    let expected = format!("the replies of one call do not fit a frame: {}", session.text("a"));
+    assert_eq!(failure.message.as_str(), expected);
     let lengths: Vec<usize> = answer
         .replies
         .iter()

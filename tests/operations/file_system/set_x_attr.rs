@@ -88,11 +88,12 @@ fn only_selinux_labels_can_be_set() {
     let failure = session.send(other).unwrap_err().failure();
 
     assert_eq!(failure.kind, ErrorKind::UnsupportedOperationError);
-    assert_eq!(
-        failure.message.as_str(),
+    let expected = format!(
         "Unsupported Operation error: Extended attribute for 'user.x' is not supported. \
-         Only 'security.selinux' is supported."
+         Only 'security.selinux' is supported.: {}",
+        session.text("a")
     );
+    assert_eq!(failure.message.as_str(), expected);
 }
 
 #[test]
@@ -111,7 +112,8 @@ fn parts_of_labels_are_checked_before_the_file_is() {
     ] {
         let failure = session.send(request(file, part)).unwrap_err().failure();
         assert_eq!(failure.kind, ErrorKind::InvalidArguments);
-        assert_eq!(failure.message.as_str(), format!("Invalid arguments: SELinux type {text}"));
+        let expected = format!("Invalid arguments: SELinux type {text}: {}", session.text("a"));
+        assert_eq!(failure.message.as_str(), expected);
     }
 }
 
