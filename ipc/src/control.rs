@@ -198,6 +198,10 @@ pub enum Doubt {
     TryValue,
     /// A closure that uses the value whose method it is given to.
     OwnValue,
+    /// A call with more values, or fewer, than any function of its name takes.
+    Arity,
+    /// A call for which there is no function.
+    NoFunction,
 }
 
 /// The most remarks about one script.

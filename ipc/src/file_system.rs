@@ -299,8 +299,13 @@ pub enum Details {
     Directory,
     /// Anything else.
     Described(Metadata),
-    /// The policy or the system said no; asking for this entry alone tells why.
+    /// The policy said no; asking for this entry alone tells why.
     Withheld,
+    /// The system said no, or the entry is another thing by now.
+    Refused {
+        /// errno(3).
+        errno: u16,
+    },
 }
 
 /// Reads where a link points, without following it.

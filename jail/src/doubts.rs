@@ -11,13 +11,15 @@ use std::collections::BTreeMap;
 use rex_ipc::control::{Doubt, MAX_REMARKS, Remark};
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, FnPtr, Position, Stmt, Token};
 
+use crate::calls::Calls;
 use crate::parsed::method_of_variable;
 use crate::registry::Entry;
 use crate::source::{Tokens, place};
 use kinds::{Kind, Kinds};
 
-/// The doubts about a script, in the order of its text.
-pub fn find(engine: &Engine, entries: &[Entry], program: &AST, script: &str) -> Vec<Remark> {
+/// The doubts about a script, in the order of its text, those about its calls among them. The first call that cannot succeed
+/// is no doubt but an error.
+pub fn find(engine: &Engine, entries: &[Entry], program: &AST, script: &str, calls: &Calls) -> Vec<Remark> {
     let mut kinds = Kinds::new(program, entries);
     let endings = endings(program, &mut kinds);
     let mut doubts = Doubts { program, kinds, endings, found: Vec::new() };
@@ -36,6 +38,9 @@ pub fn find(engine: &Engine, entries: &[Entry], program: &AST, script: &str) -> 
     doubts.ends(engine, script);
     let texts = [script];
     doubts.found.extend(operators::unclear(Tokens::new(engine, &texts)).map(|at| (Doubt::Precedence, at)));
+    doubts.found.extend(calls.missing.iter().skip(1).map(|(_, at)| (Doubt::NoFunction, *at)));
+    doubts.found.extend(calls.doubtful.iter().map(|at| (Doubt::NoFunction, *at)));
+    doubts.found.extend(calls.counted_wrongly.iter().map(|at| (Doubt::Arity, *at)));
     let placed =
         |(doubt, position): &(Doubt, Position)| Some(Remark { place: place(*position)?, doubt: *doubt });
     let mut remarks: Vec<Remark> = doubts.found.iter().filter_map(placed).collect();

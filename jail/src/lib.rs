@@ -4,6 +4,7 @@
 //! through one [`link::Link`], which is the confined socket in `main.rs` and a broker made of memory in the tests.
 #![forbid(unsafe_code)]
 
+pub mod calls;
 pub mod commands;
 pub mod content;
 pub mod datetime;

@@ -10,7 +10,7 @@ use crate::engine::Ready;
 use crate::error::Exited;
 use crate::session::Session;
 use crate::source::{self, place};
-use crate::{doubts, error, parsed, value};
+use crate::{calls, doubts, error, log, parsed, value};
 
 /// The text for the result document, and how the script ended.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Argument
             Err(token) => Err(EvalAltResult::ErrorTerminated(token, position).into()),
         };
     }
+    tell_refused(session);
     match result {
         Ok(value) => Ended { text: value::output(engine, &value), outcome: done(Vec::new()) },
         Err(error) => Ended {
@@ -51,6 +52,23 @@ pub fn run(engine: &Engine, session: &Session, script: &str, arguments: Argument
     }
 }
 
+/// Says in the log, in one line for the whole run, what walks have passed over because the system refused it. Rex says nothing.
+fn tell_refused(session: &Session) {
+    let is_ended = session.stop_token().is_some_and(|token| token.is::<error::Termination>());
+    let Some((entries, first)) = session.take_refused().filter(|_| !is_ended && !session.is_rex_compat())
+    else {
+        return;
+    };
+    let text = match entries {
+        1 => format!("1 entry could not be looked at and was passed over: {}", first.reason),
+        many => {
+            format!("{many} entries could not be looked at and were passed over, the first: {}", first.reason)
+        }
+    };
+    // The broker fails no log line but by ending the run.
+    let _ = log::warn(session, first.line, &first.function, &text);
+}
+
 /// Compiles the script with the arguments in scope, executes nothing of it, and says what is doubtful in it.
 pub fn check(ready: &mut Ready, session: &Session, script: &str, arguments: Arguments) -> Ended {
     let script = text_for(session, script);
@@ -61,8 +79,17 @@ pub fn check(ready: &mut Ready, session: &Session, script: &str, arguments: Argu
             ready.engine.set_optimization_level(OptimizationLevel::None);
             let program = ready.engine.compile_with_scope(&scope, &*script).unwrap_or(optimized);
             ready.engine.set_optimization_level(OptimizationLevel::default());
-            let remarks = doubts::find(&ready.engine, &ready.entries, &program, &script);
-            Ended { text: String::new(), outcome: done(remarks) }
+            let unresolved = calls::unresolved(&ready.engine, &program);
+            let remarks = doubts::find(&ready.engine, &ready.entries, &program, &script, &unresolved);
+            match unresolved.missing.into_iter().next() {
+                None => Ended { text: String::new(), outcome: done(remarks) },
+                Some((name, at)) => {
+                    let mut ended =
+                        refused(EvalAltResult::ErrorFunctionNotFound(name, at).to_string(), place(at));
+                    ended.outcome.remarks = List::new(remarks).unwrap_or_default();
+                    ended
+                }
+            }
         }
         Err(ended) => ended,
     }

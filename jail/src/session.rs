@@ -33,6 +33,8 @@ struct Shared {
     operations_left: Cell<u64>,
     stopped: RefCell<Option<Dynamic>>,
     passed_over: Cell<u64>,
+    refused: Cell<u64>,
+    first_refused: RefCell<Option<Refusal>>,
     last_line: Cell<u32>,
     told: RefCell<Option<(String, RequestNumber)>>,
     texts: Cell<Option<TextOfObject>>,
@@ -50,6 +52,17 @@ impl CloseQueue {
     pub fn push(&self, unneeded: Unneeded) {
         self.0.borrow_mut().push(unneeded);
     }
+}
+
+/// An entry that a walk passed over, because the system refused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The line of the script.
+    pub line: u32,
+    /// What the script has called there.
+    pub function: String,
+    /// Which entry, and why.
+    pub reason: String,
 }
 
 /// Something of the broker's that is to be given back.
@@ -75,6 +88,8 @@ impl Session {
             operations_left: Cell::new(if limits.operations == 0 { u64::MAX } else { limits.operations }),
             stopped: RefCell::default(),
             passed_over: Cell::new(0),
+            refused: Cell::new(0),
+            first_refused: RefCell::default(),
             last_line: Cell::new(0),
             told: RefCell::default(),
             texts: Cell::default(),
@@ -187,6 +202,19 @@ impl Session {
     /// Says how many entries a walk passed over, once it has ended.
     pub fn set_passed_over(&self, entries: u64) {
         self.0.passed_over.set(entries);
+    }
+
+    /// Counts an entry of a walk that the system refused. The first is remembered.
+    pub fn note_refused(&self, first: impl FnOnce() -> Refusal) {
+        if self.0.refused.replace(self.0.refused.get().saturating_add(1)) == 0 {
+            self.0.first_refused.replace(Some(first()));
+        }
+    }
+
+    /// How many entries of walks the system has refused in this run, and the first of them. They are not given again.
+    pub fn take_refused(&self) -> Option<(u64, Refusal)> {
+        let first = self.0.first_refused.take()?;
+        Some((self.0.refused.take(), first))
     }
 
     /// The frames, for what is sent around the run of the script.

@@ -150,6 +150,18 @@ fn a_dry_run_finds_what_a_run_would_not_start_with() {
 
         assert_eq!(output.status.code(), Some(65), "{script} {policy} {}", text(&output.stderr));
     }
+    // A function that there is not, wherever the script would call it.
+    let scratch = place("if false {\n    catt(\"/etc/hostname\")\n}");
+    let output = finish(&scratch, &["--dry-run"]);
+    assert_eq!(output.status.code(), Some(65), "{}", text(&output.stderr));
+    for told in ["error: Function not found: catt", "--> script.rhai:2:5", "did you mean `cat(path: String)`"]
+    {
+        assert!(text(&output.stderr).contains(told), "{told}: {}", text(&output.stderr));
+    }
+    let scratch = place("info(1, 2)");
+    let output = finish(&scratch, &["--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("warning: no function of this name takes so many values"));
     // An argument that the script uses is there to compile with.
     let scratch = place("path.len()");
     assert_eq!(finish(&scratch, &["--dry-run"]).status.code(), Some(65));

@@ -165,6 +165,54 @@ fn an_ordinary_user_can_do_what_the_user_may_do() {
     assert!(ended.document().get("denials").is_none(), "the policy denied nothing");
 }
 
+// A result that lacks something must not look complete.
+#[test]
+fn what_the_system_keeps_from_a_walk_is_told_in_one_line() {
+    let walks = |run: &Run| {
+        let tree = run.scratch.path().join("tree");
+        for (name, mode) in [("open", 0o755), ("closed", 0o000)] {
+            fs::create_dir_all(tree.join(name)).expect("a directory can be made");
+            fs::write(tree.join(name).join("file"), "x").expect("a file can be written");
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(tree.join(name), mode).expect("it is ours");
+        }
+        fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let tree = tree.display();
+        format!(
+            "let found = find_files([glob::recursive], \"file\", \"{tree}\").len(); [found, passed_over(), du(\"{tree}\").denied_count]"
+        )
+    };
+    if !geteuid().is_root() {
+        skipped("who owns a directory may list what nobody else may, so that another user is needed");
+        return;
+    }
+    let finished = |options: &[&str]| {
+        let (run, home) = by_a_user("");
+        let script = walks(&run);
+        run.scratch.file("script.rhai", script);
+        run.options(options).variable("HOME", &home).finish()
+    };
+
+    let ended = finished(&[]);
+
+    let document = ended.document();
+    assert_eq!(document["output"], "[1, 1, 1]", "{document}");
+    assert!(document.get("denials").is_none(), "the policy denied nothing");
+    let logs = document["logs"].as_array().expect("there are logs");
+    assert_eq!(logs.len(), 1, "{document}");
+    let told = &logs[0]["attributes"];
+    let message = told["message"].as_str().expect("it is text");
+    assert_eq!((&told["level"], &told["rhai_api_name"]), (&"WARN".into(), &"find_files".into()));
+    assert!(
+        message.starts_with("2 entries could not be looked at and were passed over, the first: ")
+            && message.contains("Permission denied (os error 13)")
+            && message.contains("/tree/closed"),
+        "{message}"
+    );
+    let as_rex = finished(&["--rex-compat"]).document();
+    assert_eq!(as_rex["logs"], serde_json::json!([]));
+}
+
 #[test]
 fn a_user_without_namespaces_has_the_rest_of_the_jail() {
     if !geteuid().is_root() {

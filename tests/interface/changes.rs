@@ -105,6 +105,7 @@ impl Sampled for ListDetails {
             detailed("sub", EntryType::Dir, Details::Directory),
             detailed("messages", EntryType::File, Details::Described(metadata(EntryType::File, 0o100_644))),
             detailed("secret", EntryType::File, Details::Withheld),
+            detailed("closed", EntryType::File, Details::Refused { errno: 13 }),
         ];
         vec![
             DetailsPage { entries: List::new(entries).unwrap(), end: false },

@@ -141,6 +141,14 @@ fn words_of(doubt: Doubt) -> (&'static str, &'static str) {
             "declare a variable before it and assign within it, or `return` the value",
         ),
         Doubt::OwnValue => (OWN_VALUE, OWN_VALUE_ADVICE),
+        Doubt::Arity => (
+            "no function of this name takes so many values",
+            "`rex-broker sdk show NAME` has every form of a function",
+        ),
+        Doubt::NoFunction => (
+            "there is no function of this name",
+            "`rex-broker sdk search NAME` tells what is near; only a closure that a map has under this name can be meant",
+        ),
     }
 }
 

@@ -230,6 +230,7 @@ impl<'c> Count<'c> {
             Details::Described(metadata) => metadata,
             Details::Directory => return self.go_into(DirEntry::new(dir, listed.entry), &path),
             Details::Withheld => return self.passed_over.count(&path, "it may not be looked at"),
+            Details::Refused { errno } => return self.passed_over.refused(&path, errno),
         };
         if self.is_elsewhere(&metadata) || self.was_counted(&metadata) {
             return Ok(());

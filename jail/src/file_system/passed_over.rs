@@ -1,12 +1,16 @@
 //! What a walk could not see or change: counted, so that a script can ask, and for some functions logged.
+//!
+//! What the system refused, or what had gone before it was looked at, is told once at the end of the run: a result that
+//! lacks something must not look complete. What the policy denied is the broker's to tell.
 
 use std::cell::Cell;
 
+use rex_ipc::failure::ErrorKind;
 use rhai::{EvalAltResult, NativeCallContext};
 
-use crate::error::Fallible;
+use crate::error::{Fallible, kind_of};
 use crate::log;
-use crate::session::{Failed, Session};
+use crate::session::{Failed, Refusal, Session};
 use crate::value;
 
 /// Counts what one walk passes over. When it is dropped, `passed_over()` of the script gives the number.
@@ -14,6 +18,8 @@ pub struct PassedOver {
     session: Session,
     line: u32,
     function: Option<&'static str>,
+    /// What the script has called.
+    caller: String,
     entries: Cell<u64>,
 }
 
@@ -21,7 +27,7 @@ impl PassedOver {
     /// Nothing was passed over yet. What is gets a line in the log if a function is named here.
     pub fn new(context: &NativeCallContext, function: Option<&'static str>) -> Self {
         let (session, line) = (Session::of(context), value::line(context));
-        Self { session, line, function, entries: Cell::new(0) }
+        Self { session, line, function, caller: context.fn_name().to_owned(), entries: Cell::new(0) }
     }
 
     /// The value, or nothing when there is a failure; a failure is counted.
@@ -32,7 +38,11 @@ impl PassedOver {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(failed) if failed.is_final() => Err(failed.into()),
-            Err(failed) => self.count(path, failed.failure.message.as_str()).map(|()| None),
+            Err(failed) => {
+                let message = failed.failure.message.as_str();
+                self.note(path, message, failed.is_denial());
+                self.count(path, message).map(|()| None)
+            }
         }
     }
 
@@ -44,8 +54,22 @@ impl PassedOver {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if !error.is_catchable() => Err(error),
-            Err(error) => self.count(path, &reason(&error)).map(|()| None),
+            Err(error) => {
+                let reason = reason(&error);
+                self.note(path, &reason, is_denial(&error));
+                self.count(path, &reason).map(|()| None)
+            }
         }
+    }
+
+    /// Counts one entry that the system refused.
+    ///
+    /// # Errors
+    /// As [`Self::count`].
+    pub fn refused(&self, path: &str, errno: u16) -> Fallible<()> {
+        let reason = std::io::Error::from_raw_os_error(errno.into()).to_string();
+        self.note(path, &reason, false);
+        self.count(path, &reason)
     }
 
     /// Counts one entry.
@@ -57,9 +81,22 @@ impl PassedOver {
         self.entries.set(entries);
         match self.function {
             Some(function) if entries <= MOST_LINES => {
-                log::warn(&self.session, self.line, function, &format!("{path}: {reason}"))
+                log::warn(&self.session, self.line, function, &with_path(path, reason))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Notes what the system refused, for the line that tells of it at the end of the run. Denials are told by the broker,
+    /// which knows of each, and what has lines of its own in the log is told there.
+    fn note(&self, path: &str, reason: &str, is_denial: bool) {
+        if self.function.is_none() && !is_denial {
+            let first = || Refusal {
+                line: self.line,
+                function: self.caller.clone(),
+                reason: with_path(path, reason),
+            };
+            self.session.note_refused(first);
         }
     }
 
@@ -91,6 +128,17 @@ impl Drop for PassedOver {
     }
 }
 
+/// The path and the reason, at whose end the broker may have named the path already.
+fn with_path(path: &str, reason: &str) -> String {
+    let reason = reason.strip_suffix(path).and_then(|reason| reason.strip_suffix(": ")).unwrap_or(reason);
+    format!("{path}: {reason}")
+}
+
+/// Whether the policy said no, or could not be asked.
+fn is_denial(error: &EvalAltResult) -> bool {
+    matches!(kind_of(error), ErrorKind::PermissionDenied | ErrorKind::AuthorizationError)
+}
+
 /// The message of an error map, else the text of the engine.
 fn reason(error: &EvalAltResult) -> String {
     if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
@@ -104,3 +152,64 @@ fn reason(error: &EvalAltResult) -> String {
 
 /// Lines of one walk in the log. A tree of a million entries must not fill it.
 const MOST_LINES: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    fn bench() -> Bench {
+        Bench::new()
+            .file("/t/a", "a")
+            .link("/t/gone", "nowhere")
+            .link("/t/lost", "nowhere")
+            .file("/t/s/refused", "")
+    }
+
+    fn logged(bench: &Bench, script: &str) -> Vec<String> {
+        bench.run(script);
+        bench.log()
+    }
+
+    const FOLLOWING: &str = r#"
+        let d = DirConfig().path("/t").build().open(OpenDirOptions().build());
+        d.find(FindOptions().follow_symlinks(true).name("*").build(), |e| 0);
+    "#;
+
+    #[test]
+    fn what_the_system_refuses_is_told_once_for_the_run() {
+        let of_links = "Warn 2 entries could not be looked at and were passed over, the first: /t/gone: No such file or directory (os error 2)";
+
+        assert_eq!(logged(&bench(), FOLLOWING), [of_links]);
+        let twice = logged(&bench(), &format!("{FOLLOWING}{FOLLOWING}"));
+        assert_eq!(twice, [of_links.replace("2 entries", "4 entries")]);
+        assert_eq!(
+            logged(&bench(), r#"du("/t")"#),
+            [
+                "Warn 1 entry could not be looked at and was passed over: /t/s/refused: Permission denied (os error 13)"
+            ]
+        );
+        let failed = logged(&bench(), &format!("{FOLLOWING} throw 1"));
+        assert_eq!(failed, [of_links], "a script that fails tells it as well");
+    }
+
+    #[test]
+    fn the_line_names_function_and_place() {
+        let bench = bench();
+
+        bench.run("\n\n  du(\"/t\")");
+
+        let world = bench.world.borrow();
+        let told = &world.logs[0];
+        assert_eq!((told.line, told.function.as_ref().map(|name| name.as_str())), (3, Some("du")));
+    }
+
+    #[test]
+    fn denials_are_not_told_twice_and_rex_tells_nothing() {
+        let denied = bench().denying("open", "/t/s");
+
+        assert_eq!(logged(&denied, r#"find_files([glob::r], "*", "/t")"#), [""; 0]);
+        assert_eq!(logged(&bench().denying("read", "/t/s"), r#"du("/t")"#), [""; 0]);
+        assert_eq!(logged(&bench().like_rex(), FOLLOWING), [""; 0]);
+        assert_eq!(logged(&bench().like_rex(), r#"du("/t")"#), [""; 0]);
+    }
+}

@@ -352,7 +352,7 @@ impl<'c> Walk<'c> {
         if !self.plan.follow_links {
             let metadata = match details {
                 Details::Described(metadata) => Some(metadata),
-                Details::Directory | Details::Withheld => None,
+                Details::Directory | Details::Withheld | Details::Refused { .. } => None,
             };
             return Ok(Some((entry, metadata)));
         }

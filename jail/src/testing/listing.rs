@@ -79,6 +79,9 @@ impl World {
             EntryType::File | EntryType::Symlink => &["open", "stat"],
             _ => &["stat"],
         };
+        if path.contains("refused") {
+            return Details::Refused { errno: 13 };
+        }
         match asked.iter().try_for_each(|action| self.check(action, "File", &path)) {
             Ok(()) => Details::Described(self.metadata(&path)),
             Err(_) => Details::Withheld,

@@ -77,9 +77,16 @@ fn describe<'req>(
     };
     match described {
         Ok(stat) => Ok(Details::Described(metadata(call.host, &stat))),
-        Err(Error::Denied(_) | Error::Failed { .. }) => Ok(Details::Withheld),
+        Err(Error::Denied(_)) => Ok(Details::Withheld),
+        Err(Error::Failed { errno, .. }) => {
+            Ok(errno.and_then(|errno| u16::try_from(errno).ok()).map_or(Details::Withheld, refused))
+        }
         Err(error) => Err(error),
     }
+}
+
+fn refused(errno: u16) -> Details {
+    Details::Refused { errno }
 }
 
 fn describe_opened(
