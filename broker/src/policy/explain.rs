@@ -91,6 +91,12 @@ pub fn grant(question: &Question<'_>, verdict: &Verdict, principal: &str) -> Opt
     if nothing_matches(verdict) { grant::text(question, principal) } else { None }
 }
 
+/// What a proposed policy is without its conditions: it permits the act for everything of the type. Nothing for one that is
+/// about one thing alone.
+pub fn grant_of_type(grant: &str) -> Option<String> {
+    grant::of_type(grant)
+}
+
 /// The permit with the fewest parts that are not true. Of several, the one whose parts are easiest to change, then the
 /// one whose resource is next to the one asked about, then the first. A permit for other namespaces is not near.
 pub fn nearest(engine: &Engine, question: &Question<'_>) -> Option<Nearest> {

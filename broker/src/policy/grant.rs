@@ -1,5 +1,6 @@
 //! The narrowest policy text that permits a question.
 
+use cedar_policy_core::ast::PrincipalOrResourceConstraint;
 use cedar_policy_core::parser;
 use cedar_policy_core::validator::ValidationMode;
 use rex_ipc::action::ResourceKind;
@@ -40,6 +41,19 @@ pub(super) fn text(question: &Question<'_>, principal: &str) -> Option<String> {
         format!("{head} when {{ {} }};", clauses.join(" && "))
     };
     (text.len() <= MAX_BYTES && is_valid(&text)).then_some(text)
+}
+
+/// A text of [`text`] without its conditions, where it is about a type.
+pub(super) fn of_type(grant: &str) -> Option<String> {
+    let set = parser::parse_policyset(grant).ok()?;
+    let policy = set.all_templates().next()?;
+    let resource = policy.resource_constraint();
+    if !matches!(resource.as_inner(), PrincipalOrResourceConstraint::Is(_)) {
+        return None;
+    }
+    let (principal, action) = (policy.principal_constraint(), policy.action_constraint());
+    let text = format!("permit({principal}, {action}, {resource});");
+    is_valid(&text).then_some(text)
 }
 
 /// Whether it is one policy that loading accepts and in which the strict validator finds no fault.

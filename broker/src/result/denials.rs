@@ -6,7 +6,7 @@ use rex_ipc::action::{ActionId, ResourceKind};
 use serde::Serialize;
 
 use crate::policy::entity;
-use crate::policy::explain::{Lacking, Need};
+use crate::policy::explain::{Lacking, Need, grant_of_type};
 
 /// One entry of `denials`.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,12 +21,25 @@ pub struct DenialObject {
     pub line: u32,
     /// How often.
     pub count: u64,
+    /// How many of these were about other processes, which a walk over all of them has passed over.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub others: u64,
     /// What the call lacks, and what would permit it; only when denials are explained.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub lacking: Option<Lacking>,
 }
 
 impl DenialObject {
+    /// Another process was passed over. What is proposed from then on permits it for all of them, and the permit that came
+    /// nearest to the first says nothing of the others.
+    fn add_other(&mut self) {
+        self.others = self.others.saturating_add(1);
+        if let Some(lacking) = self.lacking.as_mut().filter(|_| self.others == 1) {
+            lacking.grant = grant_of_type(&lacking.grant).unwrap_or_default();
+            lacking.nearest = None;
+        }
+    }
+
     /// Whether the message of an error is about this denial.
     pub(super) fn is_told_by(&self, message: &str) -> bool {
         message.contains(self.action) && message.contains(&self.resource.replace('"', ""))
@@ -68,10 +81,21 @@ impl Denials {
             policies: policies.iter().map(|policy| policy.as_ref().to_owned()).collect(),
             line,
             count: 0,
+            others: 0,
             lacking: None,
         };
-        if let Some(entry) = self.places.get(&key).and_then(|place| self.kept.get_mut(*place)) {
+        // A walk over the processes of a host is one lack, however many there are.
+        let place_key = match kind {
+            ResourceKind::Process if WALKED.contains(&action) => {
+                DenialObject { resource: kind.type_name().to_owned(), ..key.clone() }
+            }
+            _ => key.clone(),
+        };
+        if let Some(entry) = self.places.get(&place_key).and_then(|place| self.kept.get_mut(*place)) {
             entry.count = entry.count.saturating_add(1);
+            if entry.resource != key.resource {
+                entry.add_other();
+            }
             return false;
         }
         let text_bytes = key.resource.len() + key.policies.iter().map(String::len).sum::<usize>();
@@ -80,8 +104,8 @@ impl Denials {
             return false;
         }
         self.text_bytes += text_bytes;
-        self.kept.push(DenialObject { count: 1, ..key.clone() });
-        self.places.insert(key, self.kept.len() - 1);
+        self.kept.push(DenialObject { count: 1, ..key });
+        self.places.insert(place_key, self.kept.len() - 1);
         true
     }
 
@@ -129,6 +153,12 @@ impl Denials {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What is asked of each process in turn, and passed over where it is denied.
+const WALKED: [ActionId; 2] = [ActionId::ProcessList, ActionId::ProcessListFds];
 const MAX_ENTRIES: usize = 1000;
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
@@ -156,6 +186,43 @@ mod tests {
             serde_json::to_string(&entries[0]).unwrap(),
             r#"{"action":"file_system::Action::\"open\"","resource":"file_system::File::\"/etc/shadow\"","policies":["no-etc"],"line":3,"count":2}"#
         );
+    }
+
+    #[test]
+    fn a_walk_over_processes_is_one_lack_with_one_proposal() {
+        let mut denials = Denials::default();
+        let mut deny = |pid: &str, line| {
+            denials.push(ActionId::ProcessList, ResourceKind::Process, pid, &[] as &[&str], line)
+        };
+
+        assert!(deny("1", 3));
+        let grant = r#"permit(principal == User::"a", action == process_system::Action::"list", resource is process_system::Process) when { resource.name == "a when { b" };"#;
+        denials.explain(Lacking { grant: grant.to_owned(), ..Lacking::default() });
+        let mut deny = |pid: &str, line| {
+            denials.push(ActionId::ProcessList, ResourceKind::Process, pid, &[] as &[&str], line)
+        };
+        assert!(!deny("1", 3) && !deny("7", 3) && !deny("12", 3) && deny("12", 4));
+
+        let entries = denials.into_entries();
+        let told: Vec<_> =
+            entries.iter().map(|entry| (&*entry.resource, entry.count, entry.others)).collect();
+        let [first, last] = [r#"process_system::Process::"1""#, r#"process_system::Process::"12""#];
+        assert_eq!(told, [(first, 4, 2), (last, 1, 0)]);
+        assert_eq!(
+            entries[0].lacking.as_ref().unwrap().grant,
+            r#"permit(principal == User::"a", action == process_system::Action::"list", resource is process_system::Process);"#
+        );
+    }
+
+    #[test]
+    fn signals_to_processes_are_lacks_of_their_own() {
+        let mut denials = Denials::default();
+
+        for pid in ["1", "2"] {
+            denials.push(ActionId::ProcessKill, ResourceKind::Process, pid, &[] as &[&str], 1);
+        }
+
+        assert_eq!(denials.into_entries().len(), 2);
     }
 
     #[test]

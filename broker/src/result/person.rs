@@ -105,7 +105,11 @@ fn one<'a>(denial: &'a DenialObject, proposed: &mut HashSet<&'a str>, out: &mut 
         count => format!(", {count} times"),
     };
     let resource = printable_line(&denial.resource);
-    writeln!(out, "denied: {} on {resource} (line {}{times})", denial.action, denial.line)?;
+    let others = match denial.others {
+        0 => "",
+        _ => " and other processes",
+    };
+    writeln!(out, "denied: {} on {resource}{others} (line {}{times})", denial.action, denial.line)?;
     match denial.policies.as_slice() {
         [] => writeln!(out, "  no policy permits it")?,
         policies => writeln!(out, "  forbidden by {}", printable_line(&policies.join(", ")))?,
@@ -138,7 +142,8 @@ fn one<'a>(denial: &'a DenialObject, proposed: &mut HashSet<&'a str>, out: &mut 
         ([], true) => Ok(()),
         ([], false) => writeln!(out, "  what would permit it is said above"),
         (lines, _) => {
-            writeln!(out, "  this would permit exactly that:")?;
+            let that = if denial.others == 0 { "exactly that" } else { "all of them" };
+            writeln!(out, "  this would permit {that}:")?;
             lines.iter().try_for_each(|line| writeln!(out, "    {}", printable_line(line)))
         }
     }
