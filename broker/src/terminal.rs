@@ -154,6 +154,14 @@ macro_rules! complain {
     };
 }
 
+/// Says that this could not be written to standard output. Nothing where its reader has gone, as `head` goes when it has seen
+/// enough: whoever ended it knows, and the exit status tells everybody else.
+pub fn unwritten(what: &str, error: &std::io::Error) {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        complain!("error: cannot write {what}: {error}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

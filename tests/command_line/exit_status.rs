@@ -126,6 +126,9 @@ fn a_result_that_cannot_be_written_is_73() {
     assert_eq!(code, Some(73));
     assert_eq!(as_rex, Some(1));
     assert!(ended.stderr.contains("cannot write the result"), "{}", ended.stderr);
+    // Whatever level of diagnostics is wanted.
+    let silent = Run::of("1").variable("REX_BROKER_LOG", "off").stdout(full()).finish();
+    assert!(silent.stderr.contains("cannot write the result"), "{}", silent.stderr);
 }
 
 #[test]

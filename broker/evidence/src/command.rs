@@ -35,7 +35,7 @@ fn conclude(program: &str, outcome: Result<String, Failure>) -> ExitCode {
             Err(error) => complain(program, &error),
         },
         Err(Failure::Usage(why)) => {
-            eprintln!("{program}: {why}\nTry '{program} --help'.");
+            say(&format!("{program}: {why}\nTry '{program} --help'.\n"));
             ExitCode::from(64)
         }
         Err(Failure::Error(error)) => complain(program, &error),
@@ -43,8 +43,16 @@ fn conclude(program: &str, outcome: Result<String, Failure>) -> ExitCode {
 }
 
 fn complain(program: &str, error: &Error) -> ExitCode {
-    eprintln!("{program}: {}", printable(&error.to_string()));
+    // A reader that has seen enough, such as head(1), needs no message.
+    if !error.is_broken_pipe() {
+        say(&format!("{program}: {}\n", printable(&error.to_string())));
+    }
     ExitCode::from(error.exit_status())
+}
+
+/// Tells standard error, which may be closed: then nobody reads it, and nothing else is changed by that.
+fn say(text: &str) {
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
 fn print(text: &str) -> Result<(), Error> {

@@ -35,6 +35,11 @@ impl Error {
         Error::Refused(what.into())
     }
 
+    /// Whether the reader of what was written has gone.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::System { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit status of both programs: 1 for evidence that does not hold, 74 for the system, 78 for keys,
     /// directories and files that are not used as they are.
     pub fn exit_status(&self) -> u8 {

@@ -19,7 +19,7 @@ pub fn print(shell: Shell) -> u8 {
     match stdout.write_all(script(shell).as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
-            crate::complain!("error: cannot write the completions: {error}");
+            crate::terminal::unwritten("the completions", &error);
             Exit::OutputNotWritten.code(false)
         }
     }

@@ -18,7 +18,7 @@ pub fn print(words: &[String]) -> u8 {
     match stdout.write_all(page.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
-            crate::complain!("error: cannot write the page: {error}");
+            crate::terminal::unwritten("the page", &error);
             Exit::OutputNotWritten.code(false)
         }
     }

@@ -13,7 +13,7 @@ pub fn print(as_json: bool) -> u8 {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
-            crate::complain!("error: cannot write the table: {error}");
+            crate::terminal::unwritten("the table", &error);
             Exit::OutputNotWritten.code(false)
         }
     }

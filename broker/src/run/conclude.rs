@@ -11,6 +11,7 @@ use crate::gate::limits::TIME;
 use crate::policy::PolicyText;
 use crate::result::{self, Document, Ending, Exit, Form, Measured, Recorder, Settings};
 use crate::run::request::RunRequest;
+use crate::terminal::unwritten;
 use crate::watch::outlet::Outlet;
 use crate::watch::shared::Shared;
 use crate::watch::wait::Event;
@@ -167,7 +168,10 @@ impl Beginning {
 
     /// Says that the result is lost; gives the exit status for that.
     fn unwritten(&self, error: &io::Error) -> u8 {
-        tracing::error!("cannot write the result: {error}");
+        // Whatever level of diagnostics is wanted: the status alone says too little. Rex says nothing.
+        if !self.options.compat {
+            unwritten("the result", error);
+        }
         Exit::OutputNotWritten.code(self.options.compat)
     }
 

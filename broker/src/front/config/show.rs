@@ -12,7 +12,7 @@ use super::places::Places;
 use super::setting::{Kind, Setting};
 use crate::audit::{self, AuditTarget};
 use crate::result::Exit;
-use crate::terminal::{is_dangerous, printable_line};
+use crate::terminal::{is_dangerous, printable_line, unwritten};
 
 /// What `config show` tells.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn show(arguments: ShowArguments) -> u8 {
     match written {
         Ok(()) => Exit::Done.code(false),
         Err(error) => {
-            crate::complain!("error: cannot write the configuration: {error}");
+            unwritten("the configuration", &error);
             Exit::OutputNotWritten.code(false)
         }
     }

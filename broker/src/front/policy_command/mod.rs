@@ -20,7 +20,7 @@ pub use question::{Asked, NotAQuestion};
 use crate::policy::{Finding, PolicyText, Severity, render, schema};
 use crate::result::Exit;
 use crate::run::input::{InputError, PolicySource, read_policies};
-use crate::terminal::{Color, printable};
+use crate::terminal::{Color, printable, unwritten};
 
 /// Does what was asked for; gives the exit status.
 pub fn run(arguments: &PolicyArguments) -> u8 {
@@ -98,7 +98,7 @@ fn print(text: &str) -> Exit {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            complain(&format!("cannot write to standard output: {error}"));
+            unwritten("to standard output", &error);
             Exit::OutputNotWritten
         }
     }

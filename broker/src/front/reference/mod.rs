@@ -13,7 +13,7 @@ mod text;
 mod unknown;
 mod uses;
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
 use serde_json::Value;
 
@@ -35,10 +35,7 @@ pub fn run(arguments: &SdkArguments) -> u8 {
     let exit = match answer.map(|text| print(&text)) {
         Ok(Ok(())) => Exit::Done,
         Ok(Err(error)) => {
-            // A reader that has seen enough, such as head(1), needs no message.
-            if error.kind() != ErrorKind::BrokenPipe {
-                crate::complain!("error: cannot write the reference: {error}");
-            }
+            crate::terminal::unwritten("the reference", &error);
             Exit::OutputNotWritten
         }
         Err(reason) => {
