@@ -29,6 +29,30 @@ fn a_private_authority_is_believed_where_the_operator_says_so_and_nowhere_else()
     assert!(reasons.iter().any(|reason| said.contains(reason)), "{said}");
 }
 
+#[test]
+fn a_store_that_is_none_is_refused_by_name_before_the_script_runs() {
+    let scratch = place("info(\"ran\"); 1");
+    scratch.file("words.pem", "no certificate\n");
+    std::fs::create_dir(scratch.path().join("deeper")).expect("a directory can be made");
+    for (name, reason) in [
+        ("none.pem", "No such file or directory"),
+        ("words.pem", "there is no certificate in it"),
+        ("deeper", "it is no regular file"),
+    ] {
+        let store = scratch.path().join(name);
+        let store = store.to_str().expect("it is text");
+        for words in [&["--ca-file", store] as &[&str], &["--ca-file", store, "--dry-run"]] {
+            let output = finish(&scratch, words);
+
+            let said = text(&output.stderr);
+            assert_eq!((output.status.code(), text(&output.stdout)), (Some(78), ""), "{said}");
+            let begin = format!("error: configuration refused: the store of authorities {store} (ca-file): ");
+            assert!(said.starts_with(&begin) && said.contains(reason), "{said}");
+            assert!(!said.contains("ran"), "{said}");
+        }
+    }
+}
+
 /// Each measure of a posture, with its state.
 fn states(posture: &serde_json::Value) -> Vec<(String, String)> {
     let measures = posture.as_array().expect("a posture is a list");

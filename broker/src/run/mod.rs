@@ -38,7 +38,7 @@ use crate::gate::limits::engine_limits;
 use crate::host::network::object::Staff;
 use crate::host::programs::object::{Programs, Tool};
 use crate::host::programs::places::Closed;
-use crate::host::{HardLinks, Host, principal, programs};
+use crate::host::{HardLinks, Host, network, principal, programs};
 use crate::policy::name::PathName;
 use crate::policy::{Engine, Link, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
@@ -207,6 +207,10 @@ impl Run<'_> {
         mut waiter: Waiter,
     ) -> Result<Prepared, NotStarted> {
         let options = self.options;
+        if let Some(store) = &options.ca_file {
+            network::unguarded::examine_store(store)
+                .map_err(|reason| NotStarted::Refused(format!("configuration refused: {reason}")))?;
+        }
         let plan = self.plan();
         let jail = self.start_jail(&plan, &mut waiter)?;
         let granted = delegation::links::in_force()

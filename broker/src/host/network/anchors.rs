@@ -18,6 +18,18 @@ pub(super) fn read(network: &Network) -> Result<Vec<u8>, Failed> {
     })
 }
 
+/// Looks whether a file could be the store: nobody else could have written it, it can be read, and there is a certificate in
+/// it. What that says is for the worker to read.
+pub(super) fn examine(path: &Path) -> io::Result<()> {
+    let text = text_of(path)?;
+    if text.windows(BEGIN.len()).any(|part| part == BEGIN) {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "there is no certificate in it, which would begin with `-----BEGIN CERTIFICATE-----`",
+    ))
+}
+
 /// Where this system has its store; nothing where it has none.
 pub(super) fn of_system() -> Option<PathBuf> {
     STORES.iter().map(PathBuf::from).find(|path| path.is_file())
@@ -45,5 +57,7 @@ const STORES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+/// RFC 7468, section 5.1.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// As the worker has it.
 const MOST_BYTES: u64 = 4 << 20;

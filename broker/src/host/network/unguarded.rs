@@ -1,6 +1,7 @@
 //! What needs no permit, with the reason.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Instant;
 
 use rex_outside::Posture;
@@ -37,6 +38,16 @@ pub fn posture_of_worker(staff: Staff, deadline: Instant) -> Result<Posture, Str
         Failed::TimedOut => "the worker for the network was not ready in time".to_owned(),
         Failed::Run(_) => "the run was to end".to_owned(),
     })
+}
+
+/// Looks whether the operator's store of authorities could be one, before a script is run that may need it. No script has named
+/// the file, and none is told of it.
+///
+/// # Errors
+/// Why it is none, with its path.
+pub fn examine_store(path: &Path) -> Result<(), String> {
+    anchors::examine(path)
+        .map_err(|error| format!("the store of authorities {} (ca-file): {error}", path.display()))
 }
 
 /// Where this system has its store of authorities, for whoever asks what this host can do. Its content is no secret, and is not
