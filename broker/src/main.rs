@@ -1,6 +1,7 @@
 //! The command `rex-broker`: what was asked for, and the exit status.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
@@ -11,7 +12,7 @@ use rex_broker::front::{completions, doctor, manual, policy_command, protocol, r
 use rex_broker::result::{Exit, Format};
 use rex_broker::run::image;
 use rex_broker::watch::inherited;
-use rex_broker::{audit, run};
+use rex_broker::{audit, run, terminal};
 use rex_outside::{Requirement, streams};
 
 fn main() -> ExitCode {
@@ -96,24 +97,30 @@ fn run(asked: Asked) -> u8 {
 
 fn doctor(arguments: &DoctorArguments) -> u8 {
     cli::log::init(false);
-    let requirement = match &arguments.require {
-        Some(given) => run::requirement(Some(given)).map_err(|error| wrong(&error, false)),
-        None => configured_requirement().map_err(|error| {
-            rex_broker::complain!("error: {}", rex_broker::terminal::printable(&error.to_string()));
-            Exit::Refused.code(false)
-        }),
+    let refused = |error: ConfigError| {
+        rex_broker::complain!("error: {}", terminal::printable(&error.to_string()));
+        Exit::Refused.code(false)
+    };
+    let (requirement, forbids) = match (&arguments.require, configured()) {
+        // What is asked for is answered, even where no run would start.
+        (Some(given), configured) => {
+            (run::requirement(Some(given)), configured.map_or_else(|_| Vec::new(), |(_, forbids)| forbids))
+        }
+        (None, Ok((requirement, forbids))) => (Ok(requirement), forbids),
+        (None, Err(error)) => return refused(error),
     };
     match requirement {
-        Ok(requirement) => doctor::run(arguments, &requirement),
-        Err(code) => code,
+        Ok(requirement) => doctor::run(arguments, &requirement, &forbids),
+        Err(error) => wrong(&error, false),
     }
 }
 
-/// What a run on this host would require when its caller says nothing.
-fn configured_requirement() -> Result<Requirement, ConfigError> {
+/// What a run on this host would require when its caller says nothing, and the policies that are added to it.
+fn configured() -> Result<(Requirement, Vec<PathBuf>), ConfigError> {
     let effective = Layers::read(&Places::usual(), std::env::vars_os())?.with_flags(&[], &[])?;
+    let forbids = effective.forbids().map(PathBuf::from).collect();
     // Every value was looked at when it was read.
-    Ok(run::requirement(effective.text("require")).unwrap_or_default())
+    Ok((run::requirement(effective.text("require")).unwrap_or_default(), forbids))
 }
 
 /// Where nobody can be told the result, nothing is done. Rex goes on.
@@ -141,7 +148,10 @@ fn say(exit: &CliExit) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(exit.text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::from(exit.code),
-        Err(error) => not_told(&error.to_string()),
+        Err(error) => {
+            terminal::unwritten("to standard output", &error);
+            ExitCode::from(Exit::OutputNotWritten.code(false))
+        }
     }
 }
 

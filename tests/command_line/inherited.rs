@@ -372,6 +372,43 @@ fn a_full_standard_output_is_never_a_success() {
     }
 }
 
+// As behind `| head -1`: whoever has seen enough is told nothing, and the status says that not all was read.
+#[test]
+fn a_reader_that_has_gone_is_told_nothing() {
+    let scratch = place("let text = \"\"; text.pad(500000, 'x'); text");
+    let gone = || {
+        let (reader, writer) =
+            nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("there can be one more pipe");
+        drop(reader);
+        writer
+    };
+    for form in [&[] as &[&str], &["--json"], &["--pretty-json"], &["--ndjson"], &["--json", "--dry-run"]] {
+        let output =
+            run(&scratch, &[&USUAL, form].concat()).stdout(gone()).output().expect("it can be started");
+
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(73), ""), "{form:?}");
+    }
+    for words in [
+        &["--help"] as &[&str],
+        &["--version"],
+        &["manual"],
+        &["protocol"],
+        &["sdk", "list"],
+        &["config", "show"],
+        &["config", "show", "--json"],
+        &["completions", "bash"],
+        &["policy", "schema"],
+        &["doctor"],
+        &["doctor", "--json"],
+    ] {
+        let mut command = std::process::Command::new(rex_tests::program::path());
+        let output =
+            command.args(words).stdin(Stdio::null()).stdout(gone()).output().expect("it can be started");
+
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(73), ""), "{words:?}");
+    }
+}
+
 #[test]
 fn a_closed_standard_output_is_never_a_success_of_any_command() {
     let program = rex_tests::program::path();

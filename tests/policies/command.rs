@@ -1,8 +1,12 @@
 //! What `rex-broker policy` says and how it ends.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::unistd::geteuid;
 use rex_tests::program;
 use rex_tests::scratch::Scratch;
 use serde_json::Value;
@@ -11,6 +15,69 @@ struct Said {
     code: i32,
     stdout: String,
     stderr: String,
+}
+
+// Whoever can write a policy decides what scripts may do. For root it is refused.
+#[test]
+fn a_policy_that_its_group_may_write_is_a_finding() {
+    let scratch = Scratch::new();
+    let file = scratch.file("site.cedar", READ_LOGS);
+    fs::set_permissions(&file, Permissions::from_mode(0o664)).expect("it is ours");
+    let copy = scratch.path().join("rex-broker");
+    // Not by this process: a child that another test starts meanwhile would hold the copy open for writing.
+    let copied = Command::new("cp").arg(program::path()).arg(&copy).status().expect("coreutils is there");
+    assert!(copied.success(), "the program can be copied");
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let by_somebody = |words: &[&str]| {
+        let mut command = Command::new(&copy);
+        command.args(words).current_dir(scratch.path()).env_clear().stdin(Stdio::null());
+        command.env("REX_BROKER_FORBID", &file);
+        if geteuid().is_root() {
+            chown(&file, Some(SOMEBODY), Some(SOMEBODY)).expect("root can give things away");
+            command.uid(SOMEBODY).gid(SOMEBODY);
+        }
+        let output = command.output().expect("the program can be started");
+        let text = |bytes| String::from_utf8(bytes).expect("it writes text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+
+    let (code, stdout, stderr) = by_somebody(&["policy", "check", "site.cedar"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("warning: its group may write this policy"), "{stdout}");
+    assert!(stdout.contains("--> site.cedar:1:1") && stdout.contains("chmod g-w"), "{stdout}");
+    assert!(stdout.ends_with("accepted: 2 policies in 1 file, 1 warning\n"), "{stdout}");
+    assert_eq!(by_somebody(&["policy", "check", "site.cedar", "--deny-warnings"]).0, Some(65));
+    let (_, stdout, _) = by_somebody(&["policy", "check", ".", "--json"]);
+    let findings: Value = serde_json::from_str(&stdout).expect("it is JSON");
+    assert_eq!((&findings[0]["file"], &findings[0]["severity"]), (&"./site.cedar".into(), &"warning".into()));
+    let (_, stdout, _) = by_somebody(&["doctor"]);
+    let told = format!("policies     {}: its group may write this policy\n", file.display());
+    assert!(stdout.contains(&told), "{stdout}");
+    let (_, stdout, _) = by_somebody(&["doctor", "--json"]);
+    let report: Value = serde_json::from_str(&stdout).expect("it is JSON");
+    assert_eq!(report["policies"]["configured"][0].as_str(), file.to_str());
+    assert_eq!(report["policies"]["doubts"].as_array().map(Vec::len), Some(1), "{report}");
+}
+
+#[test]
+fn doctor_says_of_configured_policies_that_they_are_sound_or_that_no_run_will_start() {
+    let scratch = Scratch::new();
+    let file = scratch.file("never.cedar", "forbid(principal, action, resource);");
+    let doctor = |path: &Path| {
+        let mut command = Command::new(program::path());
+        command.arg("doctor").env_clear().env("REX_BROKER_FORBID", path).stdin(Stdio::null());
+        String::from_utf8(command.output().expect("the program can be started").stdout)
+            .expect("it writes text")
+    };
+
+    let sound = doctor(&file);
+    let told = format!("policies     {}, which nobody but their owner may write\n", file.display());
+    assert!(sound.contains(&told), "{sound}");
+    let missing = doctor(&scratch.path().join("none.cedar"));
+    assert!(
+        missing.contains("policies     no run will start: ") && missing.contains("none.cedar"),
+        "{missing}"
+    );
 }
 
 /// Runs the command in a directory, so that files are told by their names alone.
@@ -35,6 +102,8 @@ fn json(said: &Said) -> Value {
     serde_json::from_str(&said.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", said.stdout, said.stderr))
 }
+
+const SOMEBODY: u32 = 12345;
 
 const WRONG: &str = "\
 @id(\"etc\")
@@ -157,7 +226,7 @@ fn what_cannot_be_read_is_66_and_what_must_not_be_is_65() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
     let open = scratch.file("open.cedar", READ_LOGS);
-    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o666)).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o666)).unwrap();
 
     let missing = policy(scratch.path(), &["check", "none.cedar"]);
     let open = policy(scratch.path(), &["check", "open.cedar"]);
@@ -357,6 +426,52 @@ fn the_grant_of_an_explanation_turns_the_denial_into_a_permission() {
 }
 
 #[test]
+fn what_nobody_gave_is_not_called_untrue() {
+    let scratch = Scratch::new();
+    scratch.file(
+        "kill.cedar",
+        "@id(\"own\") permit(principal, action == process_system::Action::\"kill\", resource)\nwhen { resource.name == \"a\" && resource.uid == 1000 };",
+    );
+    scratch.file(
+        "exe.cedar",
+        "@id(\"exe\") permit(principal, action == process_system::Action::\"kill\", resource)\nwhen { resource has exe && resource.exe == \"/x\" };",
+    );
+    scratch.file(
+        "get.cedar",
+        "@id(\"get\") permit(principal, action == network::Action::\"GET\", resource)\nwhen { context has address && context.address.isLoopback() };",
+    );
+    let explain = |file: &str, words: &[&str]| {
+        policy(scratch.path(), &[&["explain", "--principal", "monitor", "-p", file], words].concat())
+    };
+    let kill = |process| ["-a", "kill", "-r", "42", "--process", process];
+    let bare = kill(r#"{"name":"a","username":"u","command":"a"}"#);
+    let whole = kill(r#"{"name":"a","username":"u","command":"a","uid":7,"exe":"/y"}"#);
+
+    for (file, words, name) in [
+        ("kill.cedar", &bare[..], "resource.uid, which is not given (--process gives it)"),
+        ("exe.cedar", &bare[..], "resource.exe, which is not given (--process gives it)"),
+        (
+            "get.cedar",
+            &["-a", "GET", "-r", "http://example.org/"],
+            "context.address, which is not given (--context gives it)",
+        ),
+    ] {
+        let said = explain(file, words);
+        assert!(said.stdout.contains(&format!("clause looks at {name}: ")), "{}", said.stdout);
+        assert!(!said.stdout.contains("is not true"), "{}", said.stdout);
+        let told = json(&explain(file, &[words, &["--json"]].concat()));
+        assert_eq!(told["not_given"].as_array().map(Vec::len), Some(1), "{told}");
+    }
+    for file in ["kill.cedar", "exe.cedar"] {
+        let said = explain(file, &whole);
+        assert!(said.stdout.contains("clause is not true: resource"), "{}", said.stdout);
+        assert!(!said.stdout.contains("not given"), "{}", said.stdout);
+    }
+    let told = json(&explain("kill.cedar", &[&whole[..], &["--json"]].concat()));
+    assert_eq!(told["not_given"], serde_json::json!([]));
+}
+
+#[test]
 fn questions_that_make_no_sense_are_answered_with_what_would() {
     let scratch = Scratch::new();
     scratch.file("site.cedar", READ_LOGS);
@@ -462,8 +577,7 @@ fn a_path_is_asked_about_as_a_run_would_ask() {
 #[test]
 fn the_schema_is_printed_in_both_forms() {
     let scratch = Scratch::new();
-    let shipped =
-        |name: &str| std::fs::read_to_string(program::checkout().join("policies").join(name)).unwrap();
+    let shipped = |name: &str| fs::read_to_string(program::checkout().join("policies").join(name)).unwrap();
 
     let readable = policy(scratch.path(), &["schema"]);
     let compiled = policy(scratch.path(), &["schema", "--json"]);

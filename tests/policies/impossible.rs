@@ -19,6 +19,40 @@ fn impossible(findings: &[Finding]) -> Vec<&Finding> {
     findings.iter().filter(|finding| words.iter().any(|word| finding.message.contains(word))).collect()
 }
 
+// systemd.unit(5): "valid unit names consist of a "unit name prefix", and a suffix specifying the unit type which begins with a dot".
+#[test]
+fn a_name_that_no_unit_can_have_is_warned_about() {
+    let warnings = |name: &str| {
+        let text = format!(
+            "permit(principal, action == systemd::Action::\"restart\", resource == systemd::Service::\"{name}\");"
+        );
+        let (accepted, findings) = load(&text, Mode::Standard);
+        assert!(accepted, "{name}: {findings:?}");
+        findings
+    };
+
+    for (name, hint) in [
+        ("nginx", "write `systemd::Service::\"nginx.service\"`"),
+        ("nginx.conf", "nginx.conf.service"),
+        ("getty@", "getty@.service"),
+        ("getty@.service", "getty@NAME.service"),
+        (".service", "list-units"),
+        ("a b.service", "list-units"),
+        ("x/y.service", "list-units"),
+    ] {
+        let findings = warnings(name);
+        assert_eq!(findings.len(), 1, "{name}: {findings:?}");
+        assert_eq!((findings[0].severity, findings[0].line), (Severity::Warning, 1), "{name}");
+        assert!(findings[0].message.contains(&format!("no unit is named `{name}`")), "{findings:?}");
+        assert!(findings[0].hint.as_deref().unwrap_or_default().contains(hint), "{name}: {findings:?}");
+    }
+    for name in
+        ["nginx.service", "getty@tty1.service", "dev-sda1.device", "-.mount", "a:b_c.timer", "user-0.slice"]
+    {
+        assert_eq!(warnings(name), [], "{name}");
+    }
+}
+
 const FILE: &str = "resource is file_system::File";
 
 /// Texts that no path has.

@@ -43,6 +43,10 @@ pub(super) fn named(
     if let Some((message, hint)) = hierarchy::no_such_name(uid, words) {
         report.add(parsed, Severity::Error, place, message, Some(hint));
     }
+    // A question about such a name can come, and its answer changes nothing: systemd refuses the name.
+    if let Some((message, hint)) = hierarchy::no_unit(uid, words) {
+        report.add(parsed, Severity::Warning, place, message, Some(hint));
+    }
 }
 
 /// What is wrong with the text as a path, and what to write instead; nothing when a path can have it.

@@ -1,15 +1,18 @@
 //! What this host can protect against: a jail is started and looked at, and on request made to try what it must not.
 
 mod levels;
+mod policies;
 mod prove;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rex_outside::{Measure, Plan, Posture, Requirement, SealedImage, SelfReport, State, verify};
 use serde_json::json;
 
 use levels::Level;
+use policies::Policies;
 use prove::Proof;
 
 use crate::front::cli::DoctorArguments;
@@ -22,8 +25,9 @@ use crate::run::starting::{self, Terms};
 use crate::watch::together::Together;
 use crate::watch::wait::Waiter;
 
-/// Starts a jail like any other, shows its posture, and gives the exit status.
-pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
+/// Starts a jail like any other, shows its posture, and gives the exit status. `forbids` are the policies that the
+/// configuration adds to every run.
+pub fn run(arguments: &DoctorArguments, requirement: &Requirement, forbids: &[PathBuf]) -> u8 {
     let (posture, processor) = match examine(requirement) {
         Ok(found) => found,
         Err(reason) => {
@@ -41,6 +45,7 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
     // A jail that is made with everything, so that each level is told what it would lack and not what nobody asked for.
     let levels = levels::all(examine(&Requirement::max()).map(|(posture, _)| posture));
     let findings = Findings {
+        policies: policies::examine(forbids),
         missing: missing(&posture, requirement),
         posture,
         processor,
@@ -51,7 +56,7 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
     };
     let written = if arguments.json { write_json(&findings) } else { write_text(&findings) };
     if let Err(error) = written {
-        crate::complain!("error: cannot write the report: {error}");
+        crate::terminal::unwritten("the report", &error);
         return Exit::OutputNotWritten.code(false);
     }
     if findings.holds() { Exit::Done.code(false) } else { Exit::JailNotEstablished.code(false) }
@@ -59,6 +64,7 @@ pub fn run(arguments: &DoctorArguments, requirement: &Requirement) -> u8 {
 
 /// What there is to report.
 struct Findings {
+    policies: Policies,
     posture: Posture,
     processor: &'static str,
     /// What is required and a jail lacks.
@@ -107,7 +113,7 @@ fn examine(requirement: &Requirement) -> Result<(Posture, &'static str), String>
 }
 
 fn write_json(findings: &Findings) -> std::io::Result<()> {
-    let Findings { posture, processor, missing, proofs, levels, worker } = findings;
+    let Findings { policies, posture, processor, missing, proofs, levels, worker } = findings;
     let worker = match worker {
         Ok((posture, missing)) => json!({
             "image_sha256": posture.image_sha256,
@@ -121,6 +127,7 @@ fn write_json(findings: &Findings) -> std::io::Result<()> {
         "image_sha256": posture.image_sha256,
         "processor": processor,
         "authorities": unguarded::system_store(),
+        "policies": policies,
         "measures": posture.measures,
         "missing": missing,
         "proofs": proofs,
@@ -133,7 +140,7 @@ fn write_json(findings: &Findings) -> std::io::Result<()> {
 }
 
 fn write_text(findings: &Findings) -> std::io::Result<()> {
-    let Findings { posture, processor, missing, proofs, levels, worker } = findings;
+    let Findings { policies, posture, processor, missing, proofs, levels, worker } = findings;
     let mut stdout = std::io::stdout().lock();
     write_measures(&mut stdout, posture.measures.iter())?;
     writeln!(stdout, "image        {}", posture.image_sha256)?;
@@ -141,6 +148,7 @@ fn write_text(findings: &Findings) -> std::io::Result<()> {
     let store = unguarded::system_store();
     let none = "this system has no store of authorities: https needs --ca-file".to_owned();
     writeln!(stdout, "authorities  {}", store.unwrap_or(none))?;
+    policies.write(&mut stdout)?;
     for proof in proofs {
         let verdict = if proof.holds() { "fails" } else { "WORKS" };
         writeln!(

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{CheckArguments, may_be_coloured, print, read, texts};
 use crate::policy::{Finding, Policies, Severity, render, unasked, undone};
 use crate::result::Exit;
+use crate::run::input::PolicySource;
 
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let sources = match read(&arguments.paths) {
@@ -24,7 +25,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
             // Only here: a run that goes on is not told each time what its author may have meant.
             let idle = unasked(&loaded.policies, &texts);
             let undone = undone(loaded.policies, &texts);
-            (loaded.warnings.into_iter().chain(idle).chain(undone).collect(), Some(count))
+            let doubtful = sources.iter().flat_map(writable);
+            (doubtful.chain(loaded.warnings).chain(idle).chain(undone).collect(), Some(count))
         }
         Err(errors) => (errors.findings().to_vec(), None),
     };
@@ -39,6 +41,20 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         (Exit::Done, Some(_)) if arguments.deny_warnings && !findings.is_empty() => Exit::InputInvalid,
         (written, _) => written,
     }
+}
+
+/// Who else decides what scripts may do. No line of the file is to blame, so it is the first, and nothing is underlined.
+fn writable(source: &PolicySource) -> impl Iterator<Item = Finding> + '_ {
+    source.writable_by_group.iter().map(|path| Finding {
+        severity: Severity::Warning,
+        file: path.clone(),
+        line: 1,
+        column: 1,
+        length: 0,
+        message: "its group may write this policy, and so decides what scripts may do".to_owned(),
+        hint: Some("take that away with chmod g-w; for a run by root it is refused".to_owned()),
+        policy_id: None,
+    })
 }
 
 /// An array on many lines, for people who look at it all the same.

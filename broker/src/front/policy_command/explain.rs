@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::{Asked, ExplainArguments, complain, print, read, show, texts};
 use crate::host::principal;
-use crate::policy::explain::{Explanation, Ground, Nearest, explain};
+use crate::policy::explain::{Explanation, FailedPart, Ground, Nearest, explain};
 use crate::policy::{Engine, Finding, Mode, Policies, entity};
 use crate::result::Exit;
+use crate::run::input::PolicySource;
 use crate::terminal::printable_line;
 
 pub(super) fn run(arguments: &ExplainArguments) -> Exit {
@@ -21,6 +22,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Exit {
         Ok(sources) => sources,
         Err(unread) => return unexplained(arguments, unread.exit, &unread.message, &[unread.finding()]),
     };
+    sources.iter().flat_map(PolicySource::doubts).for_each(|doubt| tracing::warn!("{doubt}"));
     let texts = texts(&sources);
     let loaded = match Policies::load(&texts, arguments.policy_mode) {
         Ok(loaded) => loaded,
@@ -85,14 +87,29 @@ struct Answer<'a> {
     errors: &'a [String],
     nearest: Option<&'a Nearest>,
     grant: Option<&'a str>,
+    /// What the nearest permit looks at and was not given with the question.
+    not_given: Vec<&'static str>,
     /// The explanations about whatever else the resource may be.
     also: Vec<Answer<'a>>,
+    /// Attributes that were not given, each with the option that gives it.
+    #[serde(skip)]
+    lacking: Vec<(&'static str, &'static str)>,
 }
 
 impl<'a> Answer<'a> {
     fn of(asked: &'a Asked, principal: &'a str, explanation: &'a Explanation) -> Self {
         let verdict = &explanation.verdict;
+        let lacking = asked.not_given();
+        let looks_at = |name: &str| {
+            explanation
+                .nearest
+                .iter()
+                .flat_map(|nearest| &nearest.failed)
+                .any(|failed| reads(&failed.text, name))
+        };
         Self {
+            not_given: lacking.iter().map(|(name, _)| *name).filter(|name| looks_at(name)).collect(),
+            lacking,
             decision: if verdict.permitted { "permitted" } else { "denied" },
             principal,
             action: asked.action.uid(),
@@ -134,13 +151,7 @@ impl<'a> Answer<'a> {
         }
         if let Some(nearest) = self.nearest {
             lines.push(format!("nearest permit: `{}` ({})", nearest.id, nearest.place));
-            lines.extend(nearest.failed.iter().map(|failed| {
-                let what = match &failed.error {
-                    Some(error) => format!("cannot be evaluated ({error})"),
-                    None => "is not true".to_owned(),
-                };
-                format!("  {}: {} {what}: {}", failed.place, failed.part.word(), failed.text)
-            }));
+            lines.extend(nearest.failed.iter().map(|failed| self.failed(failed)));
         }
         if let Some(grant) = self.grant {
             lines.push("to permit exactly this, add:".to_owned());
@@ -150,11 +161,55 @@ impl<'a> Answer<'a> {
         lines.iter().map(|line| printable_line(line).into_owned() + "\n").collect()
     }
 
+    /// A part of the nearest permit, and why it does not hold. What nobody gave is not for the policy to blame.
+    fn failed(&self, failed: &FailedPart) -> String {
+        let missing = self.lacking.iter().find(|(name, _)| reads(&failed.text, name));
+        let what = match (missing, &failed.error) {
+            (Some((name, option)), _) => format!("looks at {name}, which is not given ({option} gives it)"),
+            (None, Some(error)) => format!("cannot be evaluated ({error})"),
+            (None, None) => "is not true".to_owned(),
+        };
+        format!("  {}: {} {what}: {}", failed.place, failed.part.word(), failed.text)
+    }
+
     /// One line, for what was probably not meant.
     fn in_short(&self) -> String {
         let last = self.resource_type.rsplit("::").next().unwrap_or(self.resource_type);
         let ids: Vec<String> = self.grounds.iter().map(|ground| format!("`{}`", ground.id)).collect();
         let by = if ids.is_empty() { String::new() } else { format!(" by {}", ids.join(", ")) };
         format!("as a {}: {}{by} (--resource-type {last} tells more)", self.resource_type, self.decision)
+    }
+}
+
+/// Whether the text of a clause looks at an attribute, written as `resource.exe`, `resource["exe"]` or `resource has exe`.
+fn reads(text: &str, attribute: &str) -> bool {
+    let Some((owner, name)) = attribute.split_once('.') else { return false };
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let spellings = [attribute.to_owned(), format!("{owner} has {name}"), format!("{owner}[\"{name}\"]")];
+    spellings.iter().any(|spelling| {
+        text.match_indices(spelling.as_str()).any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            let behind = text.get(at.saturating_add(spelling.len())..).unwrap_or_default();
+            !before.ends_with(is_part) && !behind.starts_with(is_part)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clause_is_known_to_look_at_an_attribute_by_its_name() {
+        for text in [
+            "resource.exe == \"/usr/sbin/sshd\"",
+            "resource has exe && resource.name == \"sshd\"",
+            "!(resource[\"exe\"] == \"/x\")",
+        ] {
+            assert!(reads(text, "resource.exe"), "{text}");
+        }
+        for text in ["resource.executable == \"x\"", "my_resource.exe", "resource.name == \"exe\""] {
+            assert!(!reads(text, "resource.exe"), "{text}");
+        }
     }
 }

@@ -51,10 +51,8 @@ struct Process {
     name: String,
     username: String,
     command: String,
-    #[serde(default)]
-    uid: u32,
-    #[serde(default)]
-    start_time: i64,
+    uid: Option<u32>,
+    start_time: Option<i64>,
     exe: Option<String>,
 }
 
@@ -225,6 +223,28 @@ impl Asked {
         self.other_kind.map(|kind| Self { kind, other_kind: None, ..self.clone() })
     }
 
+    /// What a policy may look at and nobody gave: the attribute, and the option that gives it. A number among it counts as 0.
+    pub fn not_given(&self) -> Vec<(&'static str, &'static str)> {
+        let Process { uid, start_time, exe, .. } = &self.process;
+        let of_process = [
+            ("resource.uid", uid.is_none()),
+            ("resource.start_time", start_time.is_none()),
+            ("resource.exe", exe.is_none()),
+        ];
+        let is_missing = match &self.context {
+            Context::Get(get) => get.address.is_none(),
+            Context::Connect(connect) => connect.address.is_none(),
+            _ => false,
+        };
+        let is_process = self.kind == ResourceKind::Process;
+        let of_process = of_process.into_iter().filter(|(_, is_missing)| is_process && *is_missing);
+        let of_context = [("context.address", is_missing)].into_iter().filter(|(_, is_missing)| *is_missing);
+        of_process
+            .map(|(name, _)| (name, "--process"))
+            .chain(of_context.map(|(name, _)| (name, "--context")))
+            .collect()
+    }
+
     /// Hands the question over; it borrows from what was written.
     pub fn with<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
         let (action, resource) = (self.action, self.resource_ref());
@@ -285,8 +305,8 @@ impl Asked {
                 name: &self.process.name,
                 username: &self.process.username,
                 command: &self.process.command,
-                uid: self.process.uid,
-                start_time: self.process.start_time,
+                uid: self.process.uid.unwrap_or_default(),
+                start_time: self.process.start_time.unwrap_or_default(),
                 exe: self.process.exe.as_deref(),
             }),
             ResourceKind::Service => ResourceRef::Service(id),

@@ -132,6 +132,63 @@ pub(super) fn no_such_name(uid: &EntityUID, words: &Vocabulary) -> Option<(Strin
     }
 }
 
+/// What speaks against a unit of that name: systemd refuses it, whatever a policy permits.
+pub(super) fn no_unit(uid: &EntityUID, words: &Vocabulary) -> Option<(String, String)> {
+    let ty = uid.entity_type();
+    if ty != words.kind(ResourceKind::Service) {
+        return None;
+    }
+    let name: &str = uid.eid().as_ref();
+    let shown = uid.eid().escaped();
+    let never = |why: &str| format!("no unit is named `{shown}`: {why}");
+    let suffix = name.rsplit_once('.').map(|(_, suffix)| suffix);
+    if !suffix.is_some_and(|suffix| UNIT_TYPES.contains(&suffix)) {
+        return Some((
+            never("names of units are not completed, and this one does not end with the type of one"),
+            format!("write `{ty}::\"{shown}.service\"` if that service is meant"),
+        ));
+    }
+    let prefix = name.rsplit_once('.').map_or("", |(prefix, _)| prefix);
+    if prefix.ends_with('@') {
+        return Some((
+            never("it is a template, and only its instances are started"),
+            format!(
+                "write the name of an instance, as `{ty}::\"{}NAME.{}\"`",
+                prefix,
+                suffix.unwrap_or_default()
+            ),
+        ));
+    }
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+    if prefix.is_empty()
+        || prefix.starts_with('@')
+        || name.len() > MAX_UNIT_BYTES
+        || !name.chars().all(is_valid)
+    {
+        return Some((
+            never("systemd takes letters, digits and `:-_.\\@` in at most 255 characters"),
+            "`systemctl list-units --all` shows the names as systemd has them".to_owned(),
+        ));
+    }
+    None
+}
+
+/// systemd.unit(5): the types of units, and how long a name may be.
+const UNIT_TYPES: [&str; 11] = [
+    "service",
+    "socket",
+    "device",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "timer",
+    "slice",
+    "scope",
+];
+const MAX_UNIT_BYTES: usize = 255;
+
 fn literal(expr: &Expr) -> Option<&EntityUID> {
     match expr.expr_kind() {
         ExprKind::Lit(Literal::EntityUID(uid)) => Some(uid),

@@ -94,6 +94,9 @@ pub fn read(wanted: &Wanted<'_>, deadline: Instant) -> Result<Inputs, InputError
     }
     let policies = read_policies(wanted.policies, deadline)?;
     let forbids = read_policies(wanted.forbids, deadline)?;
+    for doubt in policies.iter().chain(&forbids).flat_map(PolicySource::doubts) {
+        tracing::warn!("{doubt}");
+    }
     let mut inputs = Inputs {
         script_sha256: digest(&script_text),
         script: script_text,

@@ -11,6 +11,7 @@ use nix::dir::Dir;
 
 use super::{InputError, MAX_POLICY_BYTES, file, trust};
 use crate::host::believed::Opened;
+use crate::terminal::printable_line;
 
 /// One policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,17 @@ pub struct PolicySource {
     pub name: String,
     /// What it contains.
     pub text: String,
+    /// What of it its group may write: the file, or the directory that it was found in, which is named for its first file.
+    pub writable_by_group: Vec<String>,
+}
+
+impl PolicySource {
+    /// What there is to say of everything that its group may write.
+    pub fn doubts(&self) -> impl Iterator<Item = String> + '_ {
+        self.writable_by_group
+            .iter()
+            .map(|path| format!("{}: its group may write this policy", printable_line(path)))
+    }
 }
 
 /// Reads policy files in the order given. A directory stands for its files `*.cedar` in the order of their names;
@@ -38,22 +50,28 @@ pub fn read_policies<P: AsRef<Path>>(
     for given in paths {
         let given = given.as_ref();
         let failed = |path: &Path, source| InputError::Policy { path: path.display().to_string(), source };
-        let mut take = |path: &Path, Opened { file, metadata, .. }: Opened| {
+        let mut take = |path: &Path, Opened { file, metadata, .. }: Opened, writable_by_group| {
             let text =
                 file::read_opened(file, &metadata, room, deadline).map_err(|error| failed(path, error))?;
             room = room.saturating_sub(text.len());
-            sources.push(PolicySource { name: path.display().to_string(), text });
+            sources.push(PolicySource { name: path.display().to_string(), text, writable_by_group });
             Ok(())
         };
+        let told = |path: &Path, group_may_write: trust::GroupMayWrite| {
+            group_may_write.then(|| path.display().to_string())
+        };
         // A pipe can be opened only once.
-        let opened = trust::open(given).map_err(|error| failed(given, error))?;
+        let (opened, group_may_write) = trust::open(given).map_err(|error| failed(given, error))?;
+        let own = told(given, group_may_write);
         if !opened.metadata.is_dir() {
-            take(given, opened)?;
+            take(given, opened, own.into_iter().collect())?;
             continue;
         }
+        let mut of_directory = own;
         for path in listed(given, opened.file).map_err(|error| failed(given, error))? {
-            let opened = trust::open(&path).map_err(|error| failed(&path, error))?;
-            take(&path, opened)?;
+            let (opened, group_may_write) = trust::open(&path).map_err(|error| failed(&path, error))?;
+            let doubtful = of_directory.take().into_iter().chain(told(&path, group_may_write));
+            take(&path, opened, doubtful.collect())?;
         }
     }
     Ok(sources)

@@ -6,39 +6,40 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::host::believed::{Believed, Opened, refused};
-use crate::terminal::printable_line;
 
 /// Opens a policy file or a directory of them, if nobody else could have written it.
 ///
 /// Refused are what belongs to somebody else, what everybody may write, and what its group may write when the broker is
-/// root; the latter is warned of otherwise. The same holds for each directory and link on the way. What was looked at is
-/// what is read.
+/// root; otherwise it is said of the latter that its group may. Each directory and link on the way is judged likewise. What was
+/// looked at is what is read.
 ///
 /// # Errors
 /// When it is refused, or cannot be opened. A device is not judged: what it gives does not depend on who may write to
 /// it. Neither is a pipe that has no name, which only the caller can have given.
-pub(super) fn open(path: &Path) -> io::Result<Opened> {
+pub(super) fn open(path: &Path) -> io::Result<(Opened, GroupMayWrite)> {
     let believed = Believed::usual();
     let opened = believed.open(path)?;
     let kind = opened.metadata.mode() & KIND_BITS;
     let is_own_pipe = opened.is_handed_over && kind == FIFO;
-    if !is_own_pipe && !matches!(kind, CHARACTER_DEVICE | BLOCK_DEVICE) {
-        inspect(path, &opened.metadata, &believed)?;
-    }
-    Ok(opened)
+    let group_may_write = if !is_own_pipe && !matches!(kind, CHARACTER_DEVICE | BLOCK_DEVICE) {
+        inspect(&opened.metadata, &believed)?
+    } else {
+        false
+    };
+    Ok((opened, group_may_write))
 }
 
-fn inspect(path: &Path, metadata: &Metadata, believed: &Believed) -> io::Result<()> {
+/// Whether others than the owner may change what was opened, if they are of its group.
+pub(super) type GroupMayWrite = bool;
+
+fn inspect(metadata: &Metadata, believed: &Believed) -> io::Result<GroupMayWrite> {
     if !believed.is_owner(metadata.uid()) {
         let (owner, names) = (metadata.uid(), believed.names());
         return Err(refused(format!("this policy belongs to user {owner} and has to belong to {names}")));
     }
     match judge(metadata.mode(), !believed.groups_may_write) {
-        Trust::Sound => Ok(()),
-        Trust::Doubtful => {
-            tracing::warn!("{}: its group may write this policy", printable_line(&path.to_string_lossy()));
-            Ok(())
-        }
+        Trust::Sound => Ok(false),
+        Trust::Doubtful => Ok(true),
         Trust::Refused(reason) => Err(refused(reason.to_owned())),
     }
 }
