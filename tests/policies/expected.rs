@@ -102,7 +102,7 @@ fn programs_read_it_as_json_or_as_junit() {
     let scratch = Scratch::new();
     scratch.file("a.cedar", "permit(principal, action, resource);\n");
     let hostile = "[[request]]\nname = \"a <b> & \\\"c\\\"\\u0007\\n\"\nprincipal = \"m\"\naction = \"read\"\nresource = \"/x\"\n";
-    scratch.file("a.toml", &format!("{hostile}expect = \"denied\"\n\n{hostile}expect = \"permitted\"\n"));
+    scratch.file("a.toml", format!("{hostile}expect = \"denied\"\n\n{hostile}expect = \"permitted\"\n"));
 
     let said = test(&scratch, &["a.toml", "--json", "--junit", "out.xml"]);
 
