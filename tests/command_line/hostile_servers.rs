@@ -162,3 +162,18 @@ fn variables_of_proxies_lead_nowhere() {
 
     assert_eq!(run.finish().document()["output"], "there");
 }
+
+#[test]
+fn the_operators_proxy_is_the_way_of_every_request() {
+    let proxy = server(|stream, _| stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nproxy"));
+    let address = format!("http://127.0.0.1:{proxy}");
+    let fetch = || Run::of("curl(\"http://nobody.example/\").text");
+
+    assert_eq!(fetch().options(["--proxy", &address]).finish().document()["output"], "proxy");
+    assert_eq!(fetch().variable("REX_BROKER_PROXY", &address).finish().document()["output"], "proxy");
+    let wrong = fetch().variable("REX_BROKER_PROXY", "socks5://127.0.0.1:1").finish();
+    assert_eq!(wrong.code(), Some(78), "{}", wrong.text());
+    assert!(wrong.message().contains("a proxy is named as http://HOST:PORT"), "{}", wrong.message());
+    let wrong = fetch().options(["--proxy", "https://127.0.0.1:1"]).finish();
+    assert_eq!(wrong.code(), Some(64), "{}", wrong.stderr);
+}

@@ -4,6 +4,8 @@
 //! interpreted: numbers of IPv4 in other forms than four decimal numbers, user information, backslashes, white space, names that
 //! are not ASCII. See RFC 3986, section 6, and the URL Standard.
 
+mod user;
+
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,6 +22,8 @@ pub struct Url {
     pub target: String,
     /// Whether the text had segments `.` or `..`, which the canonical form does not have.
     pub had_dot_segments: bool,
+    /// Name and password that the text had, with a colon in between. No form of the URL has them.
+    pub user: Option<Vec<u8>>,
 }
 
 /// A host, in its canonical form.
@@ -44,11 +48,36 @@ pub enum NotAUrl {
 }
 
 impl Url {
-    /// Reads a text.
+    /// Reads a text without user information.
     ///
     /// # Errors
     /// Why it cannot be fetched.
     pub fn parse(text: &str) -> Result<Self, NotAUrl> {
+        Self::read(text, false)
+    }
+
+    /// Reads a text that may have user information.
+    ///
+    /// # Errors
+    /// Why it cannot be fetched.
+    pub fn parse_with_user(text: &str) -> Result<Self, NotAUrl> {
+        Self::read(text, true)
+    }
+
+    /// Reads the URL of a proxy: of the scheme `http`, with nothing behind host and port.
+    ///
+    /// # Errors
+    /// Why it is none, for people.
+    pub fn parse_proxy(text: &str) -> Result<Self, &'static str> {
+        match Self::parse(text) {
+            Ok(url) if !url.is_secure && url.target == "/" => Ok(url),
+            Ok(_) => Err("a proxy is named as http://HOST:PORT"),
+            Err(NotAUrl::Refused(why)) => Err(why),
+            Err(NotAUrl::NoUrl | NotAUrl::OtherScheme) => Err("a proxy is named as http://HOST:PORT"),
+        }
+    }
+
+    fn read(text: &str, takes_user: bool) -> Result<Self, NotAUrl> {
         let is_odd = |c: char| c.is_whitespace() || c.is_control();
         if text.contains(is_odd) {
             return Err(NotAUrl::Refused("white space and control characters have to be percent-encoded"));
@@ -76,9 +105,11 @@ impl Url {
         if !is_known {
             return Err(if authority.is_empty() { NotAUrl::NoUrl } else { NotAUrl::OtherScheme });
         }
-        if authority.contains('@') {
-            return Err(NotAUrl::Refused("user information is not sent"));
-        }
+        let (user, authority) = match authority.rsplit_once('@') {
+            Some((user, authority)) if takes_user => (Some(user::information(user)?), authority),
+            Some(_) => return Err(NotAUrl::Refused("user information is not sent")),
+            None => (None, authority),
+        };
         let (host, port) = divided(authority)?;
         let host = Host::parse(host).map_err(NotAUrl::Refused)?;
         let port = port_of(port, if is_secure { HTTPS_PORT } else { HTTP_PORT })?;
@@ -87,7 +118,7 @@ impl Url {
         let (path, had_dot_segments) = without_dots(&encoded(path, "")?);
         let query = query.map(|query| encoded(query, "?")).transpose()?;
         let target = path + &query.map_or_else(String::new, |query| format!("?{query}"));
-        Ok(Self { is_secure, host, port, target, had_dot_segments })
+        Ok(Self { is_secure, host, port, target, had_dot_segments, user })
     }
 
     /// The canonical form, with this address in place of the host.
@@ -211,6 +242,15 @@ pub fn reached(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The byte whose two digits follow.
+fn encoded_byte(rest: &mut impl Iterator<Item = u8>) -> Result<u8, NotAUrl> {
+    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+    let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
+        return Err(NotAUrl::Refused("behind a percent sign belong two hexadecimal digits"));
+    };
+    Ok(u8::try_from(high * 16 + low).unwrap_or_default())
+}
+
 /// Host and port of an authority.
 fn divided(authority: &str) -> Result<(&str, &str), NotAUrl> {
     let end = match authority.starts_with('[') {
@@ -241,13 +281,7 @@ fn encoded(text: &str, more: &str) -> Result<String, NotAUrl> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         let (byte, was_encoded) = match byte {
-            b'%' => {
-                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-                let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-                    return Err(NotAUrl::Refused("behind a percent sign belong two hexadecimal digits"));
-                };
-                (u8::try_from(high * 16 + low).unwrap_or_default(), true)
-            }
+            b'%' => (encoded_byte(&mut rest)?, true),
             plain => (plain, false),
         };
         let c = char::from(byte);
@@ -439,6 +473,23 @@ mod tests {
         assert!(matches!(Url::parse(&long), Err(NotAUrl::Refused(_))));
         let long = format!("http://{}example/", "abcdefghi.".repeat(25));
         assert!(matches!(Url::parse(&long), Err(NotAUrl::Refused(_))));
+    }
+
+    #[test]
+    fn a_proxy_is_a_host_and_a_port() {
+        assert_eq!(Url::parse_proxy("http://Proxy.example:3128").unwrap().authority(), "proxy.example:3128");
+        assert_eq!(Url::parse_proxy("http://[::1]:8080/").unwrap().port, 8080);
+        for text in [
+            "https://h:1/",
+            "http://h:1/path",
+            "http://h/?q",
+            "http://u:p@h:1/",
+            "h:3128",
+            "socks5://h:1",
+            "",
+        ] {
+            assert!(Url::parse_proxy(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -378,6 +378,8 @@ impl Run<'_> {
         services.kept.recorder.lock().workers = Some((image::WORKER.sha256, Arc::clone(&staff.seen)));
         services.host.network.staff = Some(staff);
         services.host.network.ca_file.clone_from(&self.options.ca_file);
+        services.host.network.proxy.clone_from(&self.options.proxy);
+        services.host.network.user_information = self.options.url_userinfo;
         if let Some(spawner) = &spawner {
             services.hide_process(spawner.pid());
             services.kept.recorder.lock().jail.children = Some(self.options.children.name());

@@ -7,8 +7,10 @@ use rex_ipc::runtime::LogLevel;
 
 use crate::audit::{AuditSync, AuditTarget};
 use crate::gate::limits::Limits;
+use crate::host::network::object::UserInformation;
 use crate::host::{Children, HardLinks};
 use crate::policy;
+use crate::policy::url::Url;
 use crate::result::{Advise, Format};
 use crate::run::delegation::{IssuerSettings, TokenSource};
 use crate::run::input::{GivenArgument, Script};
@@ -73,6 +75,10 @@ pub struct RunRequest {
     pub configured_log: AuditTarget,
     /// The file with the certificates of those authorities that are believed; nothing for the store of the system.
     pub ca_file: Option<PathBuf>,
+    /// The proxy to which requests go in place of their servers.
+    pub proxy: Option<Url>,
+    /// What to do with name and password in a URL.
+    pub url_userinfo: UserInformation,
     /// Where the system bus is, as D-Bus writes addresses; nothing for the usual place.
     pub bus_address: Option<OsString>,
 }

@@ -7,6 +7,7 @@ mod hostile_worker;
 mod known_addresses;
 mod lookup;
 mod name_server;
+mod proxy;
 mod query_name;
 mod read_response;
 mod secure;

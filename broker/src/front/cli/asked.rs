@@ -97,6 +97,8 @@ fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>)
         configuration: Vec::<PathBuf>::new(),
         configured_log: AuditTarget::Usual,
         ca_file: deciding.ca_file,
+        proxy: deciding.proxy,
+        url_userinfo: deciding.url_userinfo,
         bus_address: None,
         delegation: deciding.delegation,
         issuer: IssuerSettings::default(),

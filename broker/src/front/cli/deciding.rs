@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{audit_target, token_source};
+use super::values::{audit_target, proxy, token_source};
 use crate::audit::{AuditSync, AuditTarget};
+use crate::host::network::object::UserInformation;
 use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
+use crate::policy::url::Url;
 use crate::run::delegation::TokenSource;
 
 /// What is decided, required and recorded.
@@ -41,6 +43,12 @@ pub(super) struct DecidingArguments {
     /// A signed token that says on whose behalf the script runs; root configures whose are believed
     #[arg(long, value_name = "FILE|fd:N", value_parser = token_source())]
     pub(super) delegation: Option<TokenSource>,
+    /// Send requests for URLs to this proxy, http://HOST:PORT, in place of their servers
+    #[arg(long, value_name = "URL", value_parser = proxy())]
+    pub(super) proxy: Option<Url>,
+    /// What to do with name and password in a URL
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = UserInformation::Refuse)]
+    pub(super) url_userinfo: UserInformation,
     /// Which protections must be in force, such as core, strict, max, or +landlock,-cgroup
     #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
     pub(super) require: Option<String>,

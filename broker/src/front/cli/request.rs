@@ -58,6 +58,8 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
         audience: effective.text("delegation-audience").map(str::to_owned),
         keys: effective.text("delegation-keys").map(PathBuf::from),
     };
+    run.proxy = effective.proxy()?;
+    run.url_userinfo = effective.choice("url-userinfo")?;
     run.audit_log = effective.audit_log()?;
     run.forbids = effective.forbids().map(PathBuf::from).collect();
     if run.dry_run {

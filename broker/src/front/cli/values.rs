@@ -4,8 +4,10 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 
 use crate::audit::{AuditSync, AuditTarget};
+use crate::host::network::object::UserInformation;
 use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
+use crate::policy::url::Url;
 use crate::result::Format;
 use crate::run::delegation::TokenSource;
 use crate::run::input::GivenArgument;
@@ -17,6 +19,10 @@ pub(super) fn audit_target() -> impl TypedValueParser<Value = AuditTarget> {
 
 pub(super) fn token_source() -> impl TypedValueParser<Value = TokenSource> {
     OsStringValueParser::new().try_map(|text| TokenSource::parse(&text))
+}
+
+pub(super) fn proxy() -> impl TypedValueParser<Value = Url> {
+    StringValueParser::new().try_map(|text| Url::parse_proxy(&text))
 }
 
 pub(super) fn given_argument() -> impl TypedValueParser<Value = GivenArgument> {
@@ -79,6 +85,21 @@ impl ValueEnum for HardLinks {
             Self::Refuse => PossibleValue::new("refuse")
                 .help("Refuse a file with several names when somebody else could have made one of them"),
             Self::Allow => PossibleValue::new("allow").help("Judge it by the name it was opened by"),
+        })
+    }
+}
+
+impl ValueEnum for UserInformation {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Refuse, Self::Allow]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Refuse => PossibleValue::new("refuse").help("Refuse a URL that has them"),
+            Self::Allow => {
+                PossibleValue::new("allow").help("Send them to its server, and to none that it redirects to")
+            }
         })
     }
 }

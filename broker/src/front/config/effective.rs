@@ -9,6 +9,7 @@ use super::layers::{Chosen, shown};
 use super::setting::{Setting, limits};
 use crate::audit::AuditTarget;
 use crate::gate::limits::Limits;
+use crate::policy::url::Url;
 
 /// What holds in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,18 @@ impl Effective {
             }
             _ => Ok(AuditTarget::Usual),
         }
+    }
+
+    /// The proxy for requests, if there is one.
+    ///
+    /// # Errors
+    /// When it is none; every value was looked at when it was read.
+    pub fn proxy(&self) -> Result<Option<Url>, ConfigError> {
+        let Some((text, origin)) = self.last("proxy").filter(|(text, _)| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let proxy = Url::parse_proxy(&shown(text));
+        proxy.map(Some).map_err(|reason| ConfigError::new(origin, reason.to_owned()))
     }
 
     /// The policies that only forbid.

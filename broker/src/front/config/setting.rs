@@ -5,6 +5,7 @@ use clap::{Args, Command as Grammar, FromArgMatches, ValueEnum};
 use crate::audit::AuditSync;
 use crate::front::cli::{LimitArguments, Unit};
 use crate::gate::limits::Limits;
+use crate::host::network::object::UserInformation;
 use crate::host::{Children, HardLinks};
 use crate::policy::Mode;
 use crate::terminal::Color;
@@ -39,6 +40,8 @@ pub enum Kind {
     Believed,
     /// A file that says so.
     BelievedFile,
+    /// A proxy; once there is one, only that one.
+    Proxy,
     /// Policies that only forbid. Each origin adds to them, and none takes one away.
     Forbids,
     /// One of several words, none of which is tighter than another.
@@ -67,6 +70,8 @@ pub fn settings() -> Vec<Setting> {
         top("delegation-issuer", Kind::Believed, ""),
         top("delegation-audience", Kind::Believed, ""),
         top("delegation-keys", Kind::BelievedFile, ""),
+        top("proxy", Kind::Proxy, ""),
+        top("url-userinfo", Kind::Steps(USER_INFORMATION), &word_of(UserInformation::Refuse)),
         top("color", Kind::Word(COLORS), &word_of(Color::Auto)),
         top("explain-denials", Kind::Truth, "true"),
     ];
@@ -125,5 +130,6 @@ pub(super) const VARIABLES: &str = "REX_BROKER_";
 const POLICY_MODES: &[&str] = &["rex", "standard", "strict"];
 const HARD_LINKS: &[&str] = &["allow", "refuse"];
 const CHILDREN: &[&str] = &["unconfined", "approximate", "confined"];
+const USER_INFORMATION: &[&str] = &["allow", "refuse"];
 const AUDIT_SYNCS: &[&str] = &["run", "record"];
 const COLORS: &[&str] = &["auto", "always", "never"];

@@ -6,6 +6,7 @@ use rex_outside::{Layer, Requirement, State};
 use super::setting::{Kind, Setting, limits};
 use crate::audit::AuditTarget;
 use crate::front::cli::per_operation;
+use crate::policy::url::Url;
 
 impl Setting {
     /// Whether the text is a value of this setting.
@@ -34,6 +35,7 @@ impl Setting {
             Kind::File | Kind::BelievedFile | Kind::Forbids => {
                 Err("the path is not absolute, and configuration knows no working directory".to_owned())
             }
+            Kind::Proxy => Url::parse_proxy(value).map(drop).map_err(str::to_owned),
             Kind::Truth if matches!(value, "true" | "false") => Ok(()),
             Kind::Truth => Err(format!("`{value}` is neither true nor false")),
         }
@@ -64,7 +66,7 @@ impl Setting {
             // A record that goes elsewhere is one that whoever relies on the old place does not find.
             Kind::AuditLog => !matches!(old, "" | NOWHERE) || new == NOWHERE,
             // Whoever else is believed, or is not, is not who the old one says.
-            Kind::File => !old.is_empty(),
+            Kind::File | Kind::Proxy => !old.is_empty(),
             Kind::Believed | Kind::BelievedFile => true,
             Kind::Forbids | Kind::Word(_) | Kind::Truth => false,
         }

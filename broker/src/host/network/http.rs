@@ -8,12 +8,14 @@ use nix::poll::PollFlags;
 use rex_ipc::action::network::Get;
 
 use super::anchors;
+use super::hosts::reached_by;
 use super::object::{Exchange, GoOn, Line, Network, Question, Spelled};
 use super::patience::{Failed, connected, patiently, send};
 use super::secure::Secure;
 use super::worker::Worker;
 use crate::gate::Permit;
 use crate::gate::error::Error;
+use crate::policy::url::{Host, Url};
 use rex_ipc::failure::ErrorKind;
 
 /// A connection to the server of a URL, over which nothing has been sent.
@@ -34,6 +36,81 @@ pub fn reach(
     connected(SocketAddr::new(address, url.port), deadline, go_on).map(Reached).map_err(told)
 }
 
+/// Connects to the operator's proxy for a permitted URL. Where the name of its server leads the proxy finds out. No script has
+/// named the proxy, and none is told of it.
+///
+/// # Errors
+/// The system's, that there is no such proxy, that the time is over, or `Interrupted` when the run is to end.
+pub fn reach_proxy(
+    permit: &Permit<'_, Get, Spelled>,
+    network: &Network,
+    deadline: Instant,
+    go_on: GoOn<'_>,
+) -> Result<Reached, Error> {
+    let proxy = match (&permit.resource().url, &network.proxy) {
+        (Some(_), Some(proxy)) => proxy,
+        _ => return Err(failed("there is no proxy")),
+    };
+    let mut reached = Err(failed(
+        "the proxy has no address that this host knows: it is named by one, or by a name of /etc/hosts",
+    ));
+    for address in reached_by(&proxy.host, network) {
+        match connected(SocketAddr::new(address, proxy.port), deadline, go_on).map_err(told) {
+            Ok(socket) => return Ok(Reached(socket)),
+            Err(error @ Error::Interrupted) => return Err(error),
+            Err(error) => reached = Err(error),
+        }
+    }
+    reached
+}
+
+/// Has the proxy lead the connection through to the server of a URL; see RFC 9110, 9.3.6.
+fn lead_through(socket: &TcpStream, url: &Url, deadline: Instant, go_on: GoOn<'_>) -> Result<(), Failed> {
+    let host = match &url.host {
+        Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+        host => host.to_string(),
+    };
+    let server = format!("{host}:{}", url.port);
+    let request = format!("CONNECT {server} HTTP/1.1\r\nhost: {server}\r\n\r\n");
+    send(socket, request.as_bytes(), deadline, go_on)?;
+    let mut head = Vec::new();
+    // One by one, so that nothing is taken of what the server says.
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        let count =
+            patiently(socket, PollFlags::POLLIN, deadline, go_on, |mut socket| socket.read(&mut byte))?;
+        if count == 0 || head.len() >= MOST_HEAD_BYTES {
+            return Err(Failed::Refused("the proxy has not answered as one"));
+        }
+        head.extend(byte);
+    }
+    let is_through = head.starts_with(b"HTTP/1.") && head.get(8..10) == Some(b" 2");
+    if is_through { Ok(()) } else { Err(Failed::Refused("the proxy does not lead through to the server")) }
+}
+
+/// The header that names the user, where the URL did. RFC 7617, 2.
+fn authorization(url: &Url) -> String {
+    url.user.as_ref().map_or_else(String::new, |user| format!("authorization: Basic {}\r\n", base64(user)))
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let number =
+            group.iter().zip([16, 8, 0]).fold(0, |sum, (byte, shift)| sum | u32::from(*byte) << shift);
+        for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let digit = usize::try_from(number >> shift & 63).ok().and_then(|digit| BASE64.get(digit));
+            text.push(digit.filter(|_| place <= group.len()).map_or('=', |digit| char::from(*digit)));
+        }
+    }
+    text
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// What a proxy may say before it leads through.
+const MOST_HEAD_BYTES: usize = 8 << 10;
+
 /// Sends the request for a permitted URL, over TLS where that is its scheme. `questions` are those that are to be asked again
 /// for each part of the answer.
 ///
@@ -49,10 +126,13 @@ pub fn begin(
 ) -> Result<(), Error> {
     let url = permit.resource().url.clone().ok_or_else(|| failed("there is no URL"))?;
     network.end_exchange(false);
+    let is_proxied = network.proxy.is_some();
+    // RFC 9112, 3.2.2: a proxy is told the whole URL.
+    let target = if is_proxied && !url.is_secure { url.to_string() } else { url.target.clone() };
     let request = format!(
-        "GET {} HTTP/1.1\r\nhost: {}\r\naccept: */*\r\nconnection: close\r\n\r\n",
-        url.target,
-        url.authority()
+        "GET {target} HTTP/1.1\r\nhost: {}\r\naccept: */*\r\n{}connection: close\r\n\r\n",
+        url.authority(),
+        authorization(&url)
     );
     let line = match url.is_secure {
         false => {
@@ -61,6 +141,9 @@ pub fn begin(
         }
         true => {
             let anchors = anchors::read(network).map_err(told)?;
+            if is_proxied {
+                lead_through(&socket, &url, deadline, go_on).map_err(told)?;
+            }
             let worker = Worker::start(network, deadline, go_on).map_err(told)?;
             let secure = Secure::begin(socket, worker, &url, &anchors, request.as_bytes(), deadline, go_on);
             Line::Secure(Box::new(secure.map_err(told)?))
@@ -120,6 +203,18 @@ mod tests {
     use std::io;
 
     use super::*;
+
+    // RFC 4648, section 10; RFC 7617, section 2.
+    #[test]
+    fn users_are_named_as_the_standard_has_it() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        let url = Url::parse_with_user("http://Aladdin:open%20sesame@h/").unwrap();
+        assert_eq!(authorization(&url), "authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n");
+    }
 
     #[test]
     fn what_the_system_says_is_told_with_its_number() {

@@ -72,12 +72,26 @@ pub struct Network {
     pub connect_time: Duration,
     /// The file with the certificates of those authorities that are believed; nothing for the store of the system.
     pub ca_file: Option<PathBuf>,
+    /// The operator's proxy, to which requests go in place of their servers.
+    pub proxy: Option<Url>,
+    /// What becomes of user information in a URL.
+    pub user_information: UserInformation,
     /// How workers are started; without it there is nothing that needs one.
     pub staff: Option<Staff>,
     pub(super) sealed: Option<SealedImage>,
     /// The processes of the workers that there are.
     pub(super) workers: Rc<RefCell<Vec<u32>>>,
     pub(super) exchange: Option<Exchange>,
+}
+
+/// What to do with name and password in a URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserInformation {
+    /// Refuse the URL.
+    #[default]
+    Refuse,
+    /// Send them to its server, and to no other that it redirects to.
+    Allow,
 }
 
 /// How workers for the network are started.
@@ -146,6 +160,8 @@ impl Default for Network {
             query_time: Duration::from_secs(5),
             connect_time: Duration::from_secs(5),
             ca_file: None,
+            proxy: None,
+            user_information: UserInformation::Refuse,
             staff: None,
             sealed: None,
             workers: Rc::default(),
