@@ -46,6 +46,9 @@ fn advice(called: &str, line: &str, column: usize, script: &str) -> String {
             in_words(&call.types)
         );
     }
+    if same.is_empty() && !LANGUAGE.contains(&call.name) && is_variable(script, call.name) {
+        return format!("`{0}` is a variable: what it holds is called with `{0}.call(…)`", call.name);
+    }
     let near = lookup::nearest_calls(&reference, call.name);
     let of_language =
         LANGUAGE.iter().filter(|name| lookup::is_near(call.name, name)).map(|name| format!("`{name}`"));
@@ -190,6 +193,15 @@ fn own_function<'s>(script: &'s str, name: &str) -> Option<&'s str> {
     })
 }
 
+/// Whether a line of the script declares a variable of this name.
+fn is_variable(script: &str, name: &str) -> bool {
+    script.lines().any(|line| {
+        let line = line.trim_start();
+        let rest = line.strip_prefix("let ").or_else(|| line.strip_prefix("const ")).map(str::trim_start);
+        rest.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.trim_start().starts_with('='))
+    })
+}
+
 fn entries_called<'r>(reference: &'r Reference, name: &str) -> Vec<&'r Entry> {
     let is_call = |entry: &&Entry| !matches!(entry.form(), Form::Constant | Form::Operator | Form::Property);
     reference.entries().map(|(_, entry)| entry).filter(|entry| entry.name == name).filter(is_call).collect()
@@ -298,6 +310,18 @@ mod tests {
         ] {
             let told = of(called);
             assert!(told.starts_with(wanted) && !told.contains("search"), "{called}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_holds_a_closure_is_called_with_call() {
+        let of = |script: &str| advice("twice (i64)", "", 1, script);
+
+        for script in ["let twice = |x| x * 2;\ntwice(1)", "  const twice=|x| x; twice(1)"] {
+            assert_eq!(of(script), "`twice` is a variable: what it holds is called with `twice.call(…)`");
+        }
+        for script in ["let twice_more = 1;", "// let twice = 1", "twice(1)"] {
+            assert!(!of(script).contains("variable"), "{script}");
         }
     }
 
