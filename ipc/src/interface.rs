@@ -78,6 +78,10 @@ macro_rules! interface {
                 0x0204 find_real_path: FindRealPath -> RealPath, needs [file_system::Stat];
                 0x0205 begin_trace: BeginTrace -> TraceBegun,
                     needs [process_system::Trace, process_system::MountNamespace, file_system::Execute];
+                0x0206 enter_namespaces: EnterNamespaces -> (),
+                    needs [process_system::MountNamespace, process_system::NetworkNamespace,
+                        file_system::NetworkNamespace, file_system::Open];
+                0x0207 leave_namespaces: LeaveNamespaces -> (), needs [];
             }
             systemd {
                 0x0301 act_on_unit: ActOnUnit -> UnitJob, needs [systemd::Start, systemd::Stop, systemd::Restart];
@@ -100,7 +104,7 @@ macro_rules! interface {
                 0x0601 uname: Uname -> KernelNames, needs [sysinfo::List];
                 0x0602 host_name: HostName -> HostNameText, needs [sysinfo::List];
                 0x0603 count_processors: CountProcessors -> ProcessorCount, needs [sysinfo::List];
-                0x0604 list_interfaces: ListInterfaces -> InterfacePage, needs [sysinfo::List];
+                0x0604 list_interfaces: ListInterfaces -> InterfacePage, needs [sysinfo::List, file_system::Read];
                 0x0605 read_source: ReadSource -> Chunk, needs [file_system::Open, file_system::Read];
                 0x0606 read_kernel_log: ReadKernelLog -> KernelLogPage, needs [file_system::Read];
                 0x0607 write_parameter: WriteParameter -> (), needs [file_system::Open, file_system::Write];

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{List, Text};
-use crate::file_system::{EntryType, PathText};
+use crate::file_system::{EntryType, NameText, PathText};
 use crate::handle::FileId;
 use crate::limits::{
     MAX_COMMAND_BYTES, MAX_IDENTITY_BYTES, MAX_OPEN_ENTRIES, MAX_PAGE_PROCESSES, MAX_PROCESS_NAME_BYTES,
@@ -170,6 +170,36 @@ pub enum Tracer {
     /// `/usr/bin/gstack`, which a script of Rex needs; gdb does its work.
     Script,
 }
+
+/// Has connections, tables of sockets and interfaces be those of a network namespace, until it is left. What would be done elsewhere
+/// is refused until then: programs, requests to servers, queries of name servers, and changes of parameters.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct EnterNamespaces {
+    /// Which.
+    pub of: Namespaces,
+}
+
+/// Namespaces that can be entered.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum Namespaces {
+    /// Those of a process; `mount_namespace` and `network_namespace` are asked for it, whichever are wanted.
+    OfProcess {
+        /// The process.
+        pid: u32,
+        /// When it was started, in ticks since the host was, if it has to be a process that was described before.
+        started_ticks: Option<u64>,
+        /// That of its mounts, which is asked for and refused.
+        mount: bool,
+        /// That of its network.
+        network: bool,
+    },
+    /// The network namespace that has this name in `/run/netns`; `network_namespace` and `open` are asked for the file.
+    Named(NameText),
+}
+
+/// Leaves what was entered.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct LeaveNamespaces {}
 
 /// Lists what processes hold open; `list_fds` is asked for each, and those that it denies are left out.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]

@@ -35,6 +35,7 @@ struct Shared {
     passed_over: Cell<u64>,
     refused: Cell<u64>,
     first_refused: RefCell<Option<Refusal>>,
+    is_inside: Cell<bool>,
     last_line: Cell<u32>,
     told: RefCell<Option<(String, RequestNumber)>>,
     texts: Cell<Option<TextOfObject>>,
@@ -90,6 +91,7 @@ impl Session {
             passed_over: Cell::new(0),
             refused: Cell::new(0),
             first_refused: RefCell::default(),
+            is_inside: Cell::new(false),
             last_line: Cell::new(0),
             told: RefCell::default(),
             texts: Cell::default(),
@@ -215,6 +217,16 @@ impl Session {
     pub fn take_refused(&self) -> Option<(u64, Refusal)> {
         let first = self.0.first_refused.take()?;
         Some((self.0.refused.take(), first))
+    }
+
+    /// Whether the script is within a network namespace.
+    pub fn is_inside(&self) -> bool {
+        self.0.is_inside.get()
+    }
+
+    /// Says that a network namespace was entered or left.
+    pub fn set_inside(&self, is_inside: bool) {
+        self.0.is_inside.set(is_inside);
     }
 
     /// The frames, for what is sent around the run of the script.

@@ -1,6 +1,6 @@
 //! Samples of the rows about processes, services, disks and the host as a whole.
 
-use rex_ipc::file_system::{Chunk, EntryType};
+use rex_ipc::file_system::{Chunk, EntryType, NameText};
 use rex_ipc::handle::FileId;
 use rex_ipc::process_system::*;
 use rex_ipc::sysinfo::*;
@@ -114,6 +114,34 @@ impl Sampled for BeginTrace {
 
     fn replies() -> Vec<TraceBegun> {
         [Tracer::Debugger, Tracer::Script].map(|tracer| TraceBegun { started_ticks: 70_000, tracer }).into()
+    }
+}
+
+impl Sampled for EnterNamespaces {
+    fn requests() -> Vec<Self> {
+        let of_process =
+            |started_ticks| Namespaces::OfProcess { pid: 300, started_ticks, mount: false, network: true };
+        [
+            of_process(None),
+            of_process(Some(70_000)),
+            Namespaces::Named(NameText::try_from(text("blue")).unwrap()),
+        ]
+        .map(|of| EnterNamespaces { of })
+        .into()
+    }
+
+    fn replies() -> Vec<()> {
+        vec![()]
+    }
+}
+
+impl Sampled for LeaveNamespaces {
+    fn requests() -> Vec<Self> {
+        vec![LeaveNamespaces {}]
+    }
+
+    fn replies() -> Vec<()> {
+        vec![()]
     }
 }
 

@@ -29,6 +29,7 @@ use file_system::tools::Tools;
 use file_system::unguarded;
 use file_system::walk::Reached;
 use handles::Handles;
+use network::inside::Inside;
 use network::object::Network;
 use own_processes::OwnProcesses;
 use programs::object::Programs;
@@ -95,6 +96,13 @@ impl Host {
             users: HashMap::new(),
             groups: HashMap::new(),
         })
+    }
+
+    /// Has connections and tables be those of another network namespace from now on, or of the broker's. Tables that are read in
+    /// parts begin anew.
+    pub fn enter(&mut self, inside: Option<Inside>) {
+        self.network.inside = inside;
+        self.sources = Sources::default();
     }
 
     /// Notes a process of this run, by its number in the broker's own namespace: no `/proc` shows it to a script. Says

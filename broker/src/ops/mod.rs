@@ -4,6 +4,7 @@ pub mod call;
 mod disk;
 pub mod explain;
 pub mod file_system;
+mod inside;
 pub mod naming;
 mod network;
 mod process_system;
@@ -52,9 +53,7 @@ macro_rules! emit_dispatch {
         ) -> Result<(), Error> {
             let room_bytes = MAX_REPLY_BYTES.saturating_sub(replies.used());
             // Before anything is done for it: an act whose answer cannot be sent must not happen.
-            if room::needed_by(&request) > room_bytes {
-                return Err(room::too_little());
-            }
+            room::is_possible(&request, room_bytes, parts.host)?;
             match request {
                 $($(Request::$request(request) => {
                     let mut call = Call::new(parts, line, room_bytes, &request);

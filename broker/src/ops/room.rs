@@ -9,7 +9,9 @@ use rex_ipc::limits::{
     MAX_PATH_TEXT_BYTES, MAX_PROCESS_NAME_BYTES, MAX_REPLY_BYTES, MAX_URL_BYTES,
 };
 
+use super::inside;
 use crate::gate::error::Error;
+use crate::host::Host;
 
 /// The most bytes that the answer has, or the fewest with which it still says something where it takes what is left.
 pub fn needed_by(request: &Request) -> usize {
@@ -57,6 +59,17 @@ pub fn needed_by(request: &Request) -> usize {
         // A few numbers at most: what `MAX_REPLY_BYTES` leaves of the frame has room for sixteen of these.
         _ => 0,
     }
+}
+
+/// Whether a request can be carried out at all: its answer has room, and it belongs to where the script is.
+///
+/// # Errors
+/// `Other` where there is no room; `UnsupportedOperationError` for what would be done in another network namespace.
+pub fn is_possible(request: &Request, room_bytes: usize, host: &Host) -> Result<(), Error> {
+    if needed_by(request) > room_bytes {
+        return Err(too_little());
+    }
+    if host.network.inside.is_some() { inside::is_served(request) } else { Ok(()) }
 }
 
 /// What a request is told for which no room is left behind the answers to those before it in its call.

@@ -320,6 +320,8 @@ fn changes_host(request: &Request) -> bool {
             | Request::Now(_)
             | Request::FindRealPath(_)
             | Request::BeginTrace(_)
+            | Request::EnterNamespaces(_)
+            | Request::LeaveNamespaces(_)
             | Request::StatFileSystem(_)
     );
     !opens_without_making && !reads

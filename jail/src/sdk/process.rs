@@ -183,10 +183,10 @@ fn register_manager(registrar: &mut Registrar<'_>) {
             "(ProcessManager, NamespaceOptions, FnPtr)",
             "any",
             NSENTER,
-            "Checks the options, and says that namespaces cannot be entered.",
+            "Runs a function within a network namespace.",
         ),
-        |_: ProcessManager, options: NamespaceOptions, _: FnPtr| -> Fallible<Dynamic> {
-            Err(namespaces::refusal(&options))
+        |context: NativeCallContext, _: ProcessManager, options: NamespaceOptions, callback: FnPtr| {
+            namespaces::nsenter(&context, &options, &callback)
         },
     );
 }

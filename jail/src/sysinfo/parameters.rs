@@ -42,9 +42,20 @@ pub struct SysctlEntry {
 /// `PermissionDenied`, which for Rex is `Other`; `Other` for the system's failures; the limit on strings.
 pub fn read(context: &NativeCallContext, key: &str) -> Fallible<String> {
     let session = Session::of(context);
+    are_of_host(&session)?;
     let path = format!("{ROOT}/{}", relative(&session, key));
     read_path(context, &session, &path)
         .map_err(|error| Kind::<SystemInfo>::of_file(error, session.is_rex_compat()))
+}
+
+/// Within a network namespace, whose parameters have the same paths, those of the host would be taken for its own.
+fn are_of_host(session: &Session) -> Fallible<()> {
+    if !session.is_inside() {
+        return Ok(());
+    }
+    let message =
+        "parameters of the kernel are those of the host, and not told or set within a network namespace";
+    Err(Kind::<SystemInfo>::error(OTHER, message))
 }
 
 fn read_path(context: &NativeCallContext, session: &Session, path: &str) -> Fallible<String> {
@@ -66,6 +77,7 @@ fn value_of(session: &Session, path: &str, content: Vec<u8>) -> Fallible<String>
 /// which for Rex is `Other`; `Other` for the system's other failures.
 pub fn write(context: &NativeCallContext, key: &str, value: &str) -> Fallible<()> {
     let session = Session::of(context);
+    are_of_host(&session)?;
     let invalid = |reason: &str| format!("Invalid sysctl value for {key}={value}: {reason}");
     let Some(text) = Text::new(value) else {
         return Err(Kind::<SystemInfo>::error("InvalidValue", invalid("Argument list too long")));
@@ -94,6 +106,7 @@ pub fn write(context: &NativeCallContext, key: &str, value: &str) -> Fallible<()
 /// `PermissionDenied`; `IoError` when the program fails; `Other` when it cannot be opened or started.
 pub fn load(context: &NativeCallContext) -> Fallible<()> {
     let (session, line) = (Session::of(context), value::line(context));
+    are_of_host(&session)?;
     let as_ours = |error| Kind::<SystemInfo>::of_file(error, session.is_rex_compat());
     let (dir, file) = (session.new_dir(), session.new_file());
     let open_dir = text::open_parent(dir, value::path("/usr/sbin").map_err(as_ours)?);
@@ -123,6 +136,7 @@ pub fn load(context: &NativeCallContext) -> Fallible<()> {
 /// for the system's failures; the limits on arrays and strings.
 pub fn find(context: &NativeCallContext, pattern: &str) -> Fallible<Vec<SysctlEntry>> {
     let session = Session::of(context);
+    are_of_host(&session)?;
     let mut found = found(context, &session, pattern)
         .map_err(|error| Kind::<SystemInfo>::of_file(error, session.is_rex_compat()))?;
     found.sort_by(|a, b| a.key.cmp(&b.key));

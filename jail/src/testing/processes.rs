@@ -8,9 +8,9 @@ use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::EntryType;
 use rex_ipc::interface::Request;
 use rex_ipc::process_system::{
-    BeginTrace, FindRealPath, Holder, Holders, ListOpenFiles, ListProcesses, OpenAccess, OpenEntry,
-    OpenFilesPage, PidNamespace, ProcessPage, ProcessRecord, Processes, RealPath, Signal, SignalProcess,
-    Signalled, Sought, TraceBegun, Tracer,
+    BeginTrace, EnterNamespaces, FindRealPath, Holder, Holders, ListOpenFiles, ListProcesses, Namespaces,
+    OpenAccess, OpenEntry, OpenFilesPage, PidNamespace, ProcessPage, ProcessRecord, Processes, RealPath,
+    Signal, SignalProcess, Signalled, Sought, TraceBegun, Tracer,
 };
 
 use super::Bench;
@@ -33,6 +33,8 @@ pub(crate) struct Known {
     pub refusals: BTreeMap<u32, (u16, &'static str)>,
     /// Those whose number another process has, once the script has waited.
     pub replaced: BTreeSet<u32>,
+    /// Whether a namespace was entered.
+    pub is_inside: bool,
     /// What listing processes fails with.
     pub broken: Option<&'static str>,
 }
@@ -94,6 +96,11 @@ impl World {
             Request::SignalProcess(signal) => writer.push(&self.signal_process(signal)?).unwrap(),
             Request::ListOpenFiles(list) => writer.push(&self.list_open_files(list)?).unwrap(),
             Request::BeginTrace(begin) => writer.push(&self.begin_trace(begin)?).unwrap(),
+            Request::EnterNamespaces(enter) => writer.push(&self.enter_namespaces(enter)?).unwrap(),
+            Request::LeaveNamespaces(_) => {
+                assert!(std::mem::take(&mut self.processes.is_inside), "something was entered");
+                writer.push(&()).unwrap();
+            }
             Request::FindRealPath(find) => writer.push(&self.find_real_path(find)?).unwrap(),
             // No unit is known here, and no manager of units.
             _ => return Err(missing()),
@@ -155,6 +162,29 @@ impl World {
         }
         self.processes.signals.push((record.pid, signal.signal));
         Ok(Signalled { name: record.name, command: record.command })
+    }
+
+    fn enter_namespaces(&mut self, enter: &EnterNamespaces) -> Result<(), Failure> {
+        if self.processes.is_inside {
+            let message = "namespaces cannot be entered from within another";
+            return Err(invalid(ErrorKind::UnsupportedOperationError, message));
+        }
+        match &enter.of {
+            Namespaces::OfProcess { pid, mount, network, .. } => {
+                self.processes.listed.iter().find(|record| record.pid == *pid).ok_or_else(no_process)?;
+                for action in [mount.then_some("mount_namespace"), network.then_some("network_namespace")] {
+                    action.map_or(Ok(()), |action| self.check_process(action, *pid))?;
+                }
+                if *mount {
+                    let message = "mount namespaces cannot be entered in this version";
+                    return Err(invalid(ErrorKind::UnsupportedOperationError, message));
+                }
+            }
+            Namespaces::Named(name) if name.as_str() == "none" => return Err(missing()),
+            Namespaces::Named(_) => {}
+        }
+        self.processes.is_inside = true;
+        Ok(())
     }
 
     /// Says what has to be open; that the debugger itself is executed by the real broker's tests alone.

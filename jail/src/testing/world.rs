@@ -230,6 +230,8 @@ impl World {
             Request::ListProcesses(_)
             | Request::SignalProcess(_)
             | Request::BeginTrace(_)
+            | Request::EnterNamespaces(_)
+            | Request::LeaveNamespaces(_)
             | Request::ListOpenFiles(_)
             | Request::FindRealPath(_) => self.answer_about_processes(request, writer)?,
             Request::ActOnUnit(_) | Request::UnitStatus(_) | Request::ReloadManager(_) => {

@@ -18,7 +18,7 @@ pub(crate) fn session(policy: &str) -> Session {
 }
 
 /// Has a program that is open say some words.
-pub(super) fn saying(file: FileId, words: &[&str]) -> BeginProgram {
+pub(crate) fn saying(file: FileId, words: &[&str]) -> BeginProgram {
     let word = |word: &&str| ProgramArgument { word: ProgramText::cut(word), value: None };
     BeginProgram {
         file,
@@ -31,7 +31,7 @@ pub(super) fn saying(file: FileId, words: &[&str]) -> BeginProgram {
 }
 
 /// echo(1), open, and its path.
-pub(super) fn echo(session: &mut Session) -> (FileId, String) {
+pub(crate) fn echo(session: &mut Session) -> (FileId, String) {
     let path = std::fs::canonicalize("/usr/bin/echo").unwrap();
     let directory = session.open_dir(path.parent().unwrap().to_str().unwrap()).unwrap();
     let file = session.open_file(directory, path.file_name().unwrap().to_str().unwrap()).unwrap();

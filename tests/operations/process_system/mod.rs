@@ -1,7 +1,9 @@
 //! Rows about processes, each with real ones.
 
 mod begin_trace;
+mod enter_namespaces;
 mod find_real_path;
+mod leave_namespaces;
 mod list_open_files;
 mod list_processes;
 mod recycled;

@@ -1,5 +1,6 @@
 //! Whether something listens at a port: a connection that is closed at once.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
@@ -7,8 +8,9 @@ use rex_ipc::action::network::Connect;
 use rex_ipc::failure::ErrorKind;
 use rex_ipc::network::Protocol;
 
+use super::inside::within;
 use super::object::{Endpoint, GoOn, Network};
-use super::patience::{Failed, connected};
+use super::patience::{Failed, connected_by, stream_to};
 use crate::gate::Permit;
 use crate::gate::error::Error;
 
@@ -26,13 +28,18 @@ pub fn try_out(
 ) -> Result<(), Error> {
     let address = SocketAddr::new(address, permit.resource().port);
     let deadline = Instant::now() + network.connect_time;
+    let tcp = |go_on| -> Result<(), Failed> {
+        let socket = within(network.inside.as_ref(), || stream_to(address))??;
+        connected_by(socket, address, deadline, go_on).map(drop)
+    };
+    let udp = || -> Result<(), Failed> { Ok(within(network.inside.as_ref(), || udp(address))??) };
     let reached = match protocol {
-        Protocol::Tcp => connected(address, deadline, go_on).map(drop),
-        Protocol::Udp => udp(address),
-        Protocol::Either => match connected(address, deadline, go_on) {
+        Protocol::Tcp => tcp(go_on),
+        Protocol::Udp => udp(),
+        Protocol::Either => match tcp(go_on) {
             Err(Failed::Run(error)) => return Err(error),
-            Err(_) => udp(address),
-            Ok(_) => Ok(()),
+            Err(_) => udp(),
+            Ok(()) => Ok(()),
         },
     };
     reached.map_err(|failed| match failed {
@@ -44,7 +51,7 @@ pub fn try_out(
 }
 
 /// As in Rex, whose socket is one of IPv4 whatever it is connected to.
-fn udp(address: SocketAddr) -> Result<(), Failed> {
+fn udp(address: SocketAddr) -> io::Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    Ok(socket.connect(address)?)
+    socket.connect(address)
 }

@@ -5,6 +5,7 @@ pub mod connect;
 pub mod dns;
 pub mod hosts;
 pub mod http;
+pub mod inside;
 pub mod lookup;
 pub mod object;
 mod patience;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rex_outside::{Least, Plan, Requirement, SealedImage};
 
+use super::inside::Inside;
 use super::secure::Secure;
 use crate::gate::error::Error;
 use crate::policy::url::{Host, Url};
@@ -78,6 +79,8 @@ pub struct Network {
     pub user_information: UserInformation,
     /// How workers are started; without it there is nothing that needs one.
     pub staff: Option<Staff>,
+    /// The network namespace that connections are made in, where that is not the broker's.
+    pub inside: Option<Inside>,
     pub(super) sealed: Option<SealedImage>,
     /// The processes of the workers that there are.
     pub(super) workers: Rc<RefCell<Vec<u32>>>,
@@ -163,6 +166,7 @@ impl Default for Network {
             proxy: None,
             user_information: UserInformation::Refuse,
             staff: None,
+            inside: None,
             sealed: None,
             workers: Rc::default(),
             exchange: None,

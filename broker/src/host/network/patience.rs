@@ -82,9 +82,22 @@ pub(super) fn patiently<S: AsFd, T>(
 
 /// A connection of TCP that does not wait.
 pub(super) fn connected(to: SocketAddr, deadline: Instant, go_on: GoOn<'_>) -> Result<TcpStream, Failed> {
+    connected_by(stream_to(to)?, to, deadline, go_on)
+}
+
+/// A socket for a connection of TCP, which belongs to the network namespace of this thread for good.
+pub(super) fn stream_to(to: SocketAddr) -> nix::Result<OwnedFd> {
     let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let descriptor: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+    socket(family, SockType::Stream, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC, None)
+}
+
+/// As [`connected`], by this socket.
+pub(super) fn connected_by(
+    descriptor: OwnedFd,
+    to: SocketAddr,
+    deadline: Instant,
+    go_on: GoOn<'_>,
+) -> Result<TcpStream, Failed> {
     match connect(descriptor.as_raw_fd(), &SockaddrStorage::from(to)) {
         Ok(()) => {}
         Err(Errno::EINPROGRESS | Errno::EINTR) => {

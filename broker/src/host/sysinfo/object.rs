@@ -13,6 +13,15 @@ pub struct ThisHost;
 #[derive(Clone, Copy, Debug)]
 pub struct Table(pub Source);
 
+/// One of the tables of a network namespace that was entered, by the name that the policy is asked about.
+#[derive(Clone, Debug)]
+pub struct TableInside {
+    /// Which.
+    pub source: Source,
+    /// The path.
+    pub path: String,
+}
+
 impl Table {
     /// The path that the policy is asked about.
     pub fn path(self) -> &'static str {
@@ -28,6 +37,11 @@ impl Table {
             Source::Udp6 => "/proc/net/udp6",
             Source::Unix => "/proc/net/unix",
         }
+    }
+
+    /// Whether each network namespace has its own.
+    pub fn is_of_network(self) -> bool {
+        matches!(self.0, Source::Tcp | Source::Tcp6 | Source::Udp | Source::Udp6 | Source::Unix)
     }
 
     /// Where the broker finds it below its `/proc`: what is a link there is the entry that it leads to.

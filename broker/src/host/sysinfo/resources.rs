@@ -2,7 +2,7 @@
 
 use rex_ipc::action::kind;
 
-use super::object::{KernelLog, MountPoint, Parameter, Parameters, Table, ThisHost};
+use super::object::{KernelLog, MountPoint, Parameter, Parameters, Table, TableInside, ThisHost};
 use crate::gate::Resource;
 use crate::gate::sealed::Sealed;
 
@@ -43,6 +43,7 @@ macro_rules! resources {
 
 resources! {
     Table: File, |it| it.path();
+    TableInside: File, |it| &it.path;
     KernelLog: File, |_it| KernelLog::PATH;
     Parameter: File, |it| it.path.as_str();
     MountPoint: Dir, |it| it.path.as_str();

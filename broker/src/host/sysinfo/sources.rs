@@ -11,8 +11,9 @@ use nix::sys::uio::pread;
 use rex_ipc::action::file_system::Read;
 use rex_ipc::sysinfo::Source;
 
-use super::object::Table;
+use super::object::{Table, TableInside};
 use crate::gate::Permit;
+use crate::host::network::inside::{Inside, within};
 
 /// The tables that are being read in parts, so that the parts belong together.
 #[derive(Debug, Default)]
@@ -32,13 +33,38 @@ impl Sources {
         space: &mut [u8],
     ) -> io::Result<(usize, bool)> {
         let table = *permit.resource();
+        self.part(table.0, offset_bytes, space, || open_table(table))
+    }
+
+    /// As [`Self::read`], of the network namespace that was entered.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; those of entering it.
+    pub fn read_inside(
+        &mut self,
+        permit: &Permit<'_, Read, TableInside>,
+        inside: &Inside,
+        offset_bytes: u64,
+        space: &mut [u8],
+    ) -> io::Result<(usize, bool)> {
+        let source = permit.resource().source;
+        self.part(source, offset_bytes, space, || within(Some(inside), || open_table(Table(source)))?)
+    }
+
+    fn part(
+        &mut self,
+        source: Source,
+        offset_bytes: u64,
+        space: &mut [u8],
+        open: impl FnOnce() -> io::Result<OwnedFd>,
+    ) -> io::Result<(usize, bool)> {
         if offset_bytes == 0 {
-            self.0.insert(table.0, open_table(table)?);
+            self.0.insert(source, open()?);
         }
-        let file = self.0.get(&table.0).ok_or(Errno::EINVAL)?;
+        let file = self.0.get(&source).ok_or(Errno::EINVAL)?;
         let read = fill(file.as_fd(), offset_bytes, space);
         if !matches!(read, Ok((_, false))) {
-            self.0.remove(&table.0);
+            self.0.remove(&source);
         }
         read
     }

@@ -35,8 +35,15 @@ impl Perform for Connect {
             Protocol::Udp => "udp",
             Protocol::Either => "auto",
         };
-        let spelled =
-            |text: String, address| Endpoint { text, host: host.clone(), port: self.port, protocol, address };
+        // Within a namespace an address is another one; a script of Rex knows it by the name that it has everywhere.
+        let prefix = call.host.network.inside.as_ref().filter(|_| !as_rex).map(|inside| inside.name_of(""));
+        let spelled = |text: String, address| Endpoint {
+            text: prefix.as_ref().map_or_else(|| text.clone(), |prefix| format!("{prefix}{text}")),
+            host: host.clone(),
+            port: self.port,
+            protocol,
+            address,
+        };
         let mut permit = call.authorize::<ToConnect, _>(spelled(given.to_owned(), first))?;
         let unknown = || format!("Invalid address format: {given}:{}", self.port);
         let no_host = || Error::invalid(ErrorKind::Other, unknown());
@@ -45,6 +52,11 @@ impl Perform for Connect {
             permit = call.authorize_beyond_rex::<ToConnect, _>(spelled(canonical.to_string(), first))?;
         }
         let addresses = if known.is_empty() {
+            if call.host.network.inside.is_some() {
+                let message =
+                    "names that only name servers know cannot be looked up within a network namespace";
+                return Err(Error::invalid(ErrorKind::UnsupportedOperationError, message));
+            }
             let found = lookup::of_endpoint(&permit, &mut call.host.network, &mut || call.pace.go_on());
             found.map_err(|error| match error {
                 Error::Failed { .. } if as_rex => no_host(),

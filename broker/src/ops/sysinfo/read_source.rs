@@ -2,8 +2,11 @@
 //!
 //! # Policy
 //! What `rex_ipc::sysinfo::Source` says of each: `file_system::read` on the file, for some before that `file_system::open` on
-//! it, or on what leads to it.
+//! it, or on what leads to it. Within a network namespace its tables have names of their own, but for a script of Rex.
 
+use std::io;
+
+use nix::errno::Errno;
 use rex_ipc::action::file_system::{Open, Read};
 use rex_ipc::bounded::Bytes;
 use rex_ipc::file_system::Chunk;
@@ -11,8 +14,9 @@ use rex_ipc::limits::MAX_CHUNK_BYTES;
 use rex_ipc::sysinfo::{ReadSource, Source};
 
 use crate::gate::error::Error;
+use crate::host::Host;
 use crate::host::file_system::object::{DirPath, FilePath};
-use crate::host::sysinfo::object::Table;
+use crate::host::sysinfo::object::{Table, TableInside};
 use crate::ops::Perform;
 use crate::ops::call::Call;
 use crate::ops::explain::ahead::Ahead;
@@ -21,6 +25,10 @@ use crate::policy::name::PathName;
 
 impl Perform for ReadSource {
     fn foresee(&self, ahead: &mut Ahead<'_, '_, Self>) -> Option<()> {
+        if Table(self.source).is_of_network() {
+            // Within a network namespace it has another name.
+            return None;
+        }
         for opened in opened(self.source) {
             ahead.ask::<Open>(&match opened {
                 Opened::Dir(path) => Place::dir(PathName::parse(path).ok()?),
@@ -32,6 +40,24 @@ impl Perform for ReadSource {
     }
 
     fn perform(self, call: &mut Call<'_, Self>) -> Result<Chunk, Error> {
+        // A script of Rex knows the tables of a namespace by the name that they have everywhere.
+        let inside = call.host.network.inside.as_ref().filter(|_| Table(self.source).is_of_network());
+        if let Some(inside) = inside {
+            let path = match call.is_rex_compat() {
+                true => Table(self.source).path().to_owned(),
+                false => inside.name_of(Table(self.source).path()),
+            };
+            call.authorize::<Open, _>(FilePath(PathName::parse(&path)?))?;
+            let permit = call.authorize::<Read, _>(TableInside { source: self.source, path })?;
+            return answer(
+                call,
+                |host, offset_bytes, bytes| {
+                    let inside = host.network.inside.as_ref().ok_or(Errno::ESRCH)?;
+                    host.sources.read_inside(&permit, inside, offset_bytes, bytes)
+                },
+                self.offset_bytes,
+            );
+        }
         for opened in opened(self.source) {
             match opened {
                 Opened::Dir(path) => {
@@ -43,12 +69,25 @@ impl Perform for ReadSource {
             }
         }
         let permit = call.authorize::<Read, _>(Table(self.source))?;
-        let mut bytes = vec![0; MAX_CHUNK_BYTES.min(call.room_bytes.saturating_sub(CHUNK_OVERHEAD_BYTES))];
-        let (count, end) = call.host.sources.read(&permit, self.offset_bytes, &mut bytes)?;
-        bytes.truncate(count);
-        call.metered.count_read_bytes(count)?;
-        Ok(Chunk { bytes: Bytes::new(bytes).unwrap_or_default(), end })
+        answer(
+            call,
+            |host, offset_bytes, bytes| host.sources.read(&permit, offset_bytes, bytes),
+            self.offset_bytes,
+        )
     }
+}
+
+/// As much of a table as there is room for.
+fn answer(
+    call: &mut Call<'_, ReadSource>,
+    read: impl FnOnce(&mut Host, u64, &mut [u8]) -> io::Result<(usize, bool)>,
+    offset_bytes: u64,
+) -> Result<Chunk, Error> {
+    let mut bytes = vec![0; MAX_CHUNK_BYTES.min(call.room_bytes.saturating_sub(CHUNK_OVERHEAD_BYTES))];
+    let (count, end) = read(call.host, offset_bytes, &mut bytes)?;
+    bytes.truncate(count);
+    call.metered.count_read_bytes(count)?;
+    Ok(Chunk { bytes: Bytes::new(bytes).unwrap_or_default(), end })
 }
 
 /// What has to be opened on the way to a table.
