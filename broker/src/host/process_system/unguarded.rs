@@ -51,7 +51,8 @@ pub fn hold_for_signal(host: &mut Host, pid: u32) -> io::Result<Process> {
     Ok(process)
 }
 
-fn missing_is_gone(error: io::Error) -> io::Error {
+/// For who asks for a process by its number: that there is no directory of it is that there is no such process.
+pub fn missing_is_gone(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(Errno::ENOENT as i32) { Errno::ESRCH.into() } else { error }
 }
 

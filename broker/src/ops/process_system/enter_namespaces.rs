@@ -35,7 +35,8 @@ impl Perform for EnterNamespaces {
         }
         let inside = match self.of {
             Namespaces::OfProcess { pid, started_ticks, mount, network } => {
-                let process = Rc::new(unguarded::hold(call.host, pid, None)?);
+                let process =
+                    Rc::new(unguarded::hold(call.host, pid, None).map_err(unguarded::missing_is_gone)?);
                 if started_ticks.is_some_and(|started| started != process.about.started_ticks) {
                     // Another has its number by now.
                     return Err(Errno::ESRCH.into());
