@@ -4,22 +4,24 @@
 //! and its arguments from its standard input into memory files, and then becomes the broker. What a caller has sent is
 //! never a word of a command line, which every user of the host can read.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
+use std::io::{self, PipeReader, Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getppid};
 
 /// A broker that was started for one call.
@@ -30,7 +32,6 @@ pub(crate) struct Child {
 }
 
 struct State {
-    process: std::process::Child,
     is_stopping: bool,
     /// Once it is reaped, its number may be somebody else's.
     is_gone: bool,
@@ -48,9 +49,9 @@ pub(crate) struct Input<'a> {
 /// What a child says.
 pub(crate) struct Said {
     /// Its standard output.
-    pub(crate) stdout: ChildStdout,
+    pub(crate) stdout: PipeReader,
     /// Its standard error.
-    pub(crate) stderr: ChildStderr,
+    pub(crate) stderr: PipeReader,
 }
 
 impl Child {
@@ -59,39 +60,35 @@ impl Child {
     /// The thread that calls has to live until [`Child::wait`] has come back: the kernel counts its death as the parent's.
     ///
     /// # Errors
-    /// When no process can be made. That there is no broker shows in what the child says, and in its status of 71.
+    /// When no process can be made, or it is gone before it has all of its input. That there is no broker shows in what the child
+    /// says, and in its status of 71.
     pub(crate) fn start(
         broker: &Path,
         words: &[OsString],
         input: Option<Input<'_>>,
     ) -> io::Result<(Arc<Self>, Said)> {
-        let mut process = Command::new("/proc/self/exe")
-            .arg0("rex-mcp")
-            .arg(BECOME)
-            .arg(std::process::id().to_string())
-            .arg(broker)
-            .args(words)
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        let pid = Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?);
-        let state = State { process, is_stopping: false, is_gone: false };
-        let child = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), pid });
-        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
-            child.stop();
-            child.wait();
-            return Err(io::Error::other("a child without its pipes"));
+        let (stdin, to_stdin) = match input {
+            Some(_) => io::pipe().map(|(read, write)| (OwnedFd::from(read), Some(write)))?,
+            None => (OwnedFd::from(File::open("/dev/null")?), None),
         };
-        if let (Some(mut stdin), Some(input)) = (stdin, input) {
-            // It is read to its end before anything is said. A child that is gone already says so by its status.
-            let length = (input.arguments.len() as u64).to_be_bytes();
-            drop(
-                [&length[..], input.arguments, input.script]
-                    .iter()
-                    .try_for_each(|part| stdin.write_all(part)),
-            );
+        let (stdout, to_stdout) = io::pipe()?;
+        let (stderr, to_stderr) = io::pipe()?;
+        let ends = [stdin, to_stdout.into(), to_stderr.into()];
+        let pid = spawn(broker, words, &ends)?;
+        drop(ends);
+        let state = State { is_stopping: false, is_gone: false };
+        let child = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), pid });
+        if let (Some(mut to_stdin), Some(input)) = (to_stdin, input) {
+            // It is read to its end before anything is said.
+            let lengths = [input.arguments.len() as u64, input.script.len() as u64].map(u64::to_be_bytes);
+            let handed_over = [lengths.as_flattened(), input.arguments, input.script]
+                .iter()
+                .try_for_each(|part| to_stdin.write_all(part));
+            if let Err(error) = handed_over {
+                child.stop();
+                child.wait();
+                return Err(error);
+            }
         }
         Ok((child, Said { stdout, stderr }))
     }
@@ -117,12 +114,12 @@ impl Child {
 
     fn insist(&self, grace: Duration) {
         let still_there = |state: &mut State| !state.is_gone;
-        let Ok((mut state, _)) = self.changed.wait_timeout_while(self.state(), grace, still_there) else {
+        let Ok((state, _)) = self.changed.wait_timeout_while(self.state(), grace, still_there) else {
             return;
         };
         if !state.is_gone {
-            // That it has ended by itself in between is as good.
-            let _ = state.process.kill();
+            // It is not reaped, as above. That it has ended by itself in between is as good.
+            let _ = kill(self.pid, Signal::SIGKILL);
         }
     }
 
@@ -133,7 +130,14 @@ impl Child {
         }
         let mut state = self.state();
         // It has none where the kernel was told to throw it away, by a parent that ignores SIGCHLD.
-        let status = state.process.wait().ok();
+        let status = loop {
+            match waitpid(self.pid, None) {
+                Err(Errno::EINTR) => {}
+                Ok(WaitStatus::Exited(_, code)) => break Some(ExitStatus::from_raw(code << 8)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => break Some(ExitStatus::from_raw(signal as i32)),
+                Ok(_) | Err(_) => break None,
+            }
+        };
         state.is_gone = true;
         self.changed.notify_all();
         status
@@ -142,6 +146,33 @@ impl Child {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// This program again, with these as its first three descriptors, on its way to become the broker. It is not deaf to SIGTERM, as
+/// it would be if whoever started this server had that signal ignored.
+fn spawn(broker: &Path, words: &[OsString], ends: &[OwnedFd; 3]) -> io::Result<Pid> {
+    let text = |word: OsString| CString::new(word.into_vec()).map_err(io::Error::other);
+    let first = ["rex-mcp".into(), BECOME.into(), std::process::id().to_string().into(), broker.into()];
+    let words: Vec<CString> =
+        first.into_iter().chain(words.iter().cloned()).map(text).collect::<io::Result<_>>()?;
+    let variable = |(mut name, value): (OsString, OsString)| {
+        name.push("=");
+        name.push(value);
+        text(name)
+    };
+    let environment: Vec<CString> = std::env::vars_os().map(variable).collect::<io::Result<_>>()?;
+    let mut actions = PosixSpawnFileActions::init()?;
+    for (end, number) in ends.iter().zip(0..) {
+        actions.add_dup2(end.as_raw_fd(), number)?;
+    }
+    let mut heeded = SigSet::empty();
+    heeded.add(Signal::SIGTERM);
+    // As the standard library has it: this program ignores the signal, and a broker is not to find it ignored.
+    heeded.add(Signal::SIGPIPE);
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
+    attributes.set_sigdefault(&heeded)?;
+    Ok(posix_spawn("/proc/self/exe", &actions, &attributes, &words, &environment)?)
 }
 
 /// Has the broker look at the policies, and gives its status and what it found.
@@ -193,11 +224,20 @@ fn turn(
     broker: &OsStr,
     words: impl Iterator<Item = OsString>,
 ) -> io::Result<std::convert::Infallible> {
+    // It has its default action, by the one who started this.
+    let mut heeded = SigSet::empty();
+    heeded.add(Signal::SIGTERM);
+    heeded.thread_unblock()?;
     set_pdeathsig(Signal::SIGTERM)?;
-    // Asked for first: a parent that died before would send nothing any more.
-    if parent.to_str() != Some(&getppid().to_string()) {
-        return Err(io::Error::other("whoever asked for it is gone"));
-    }
+    let is_asked_for = || {
+        if parent.to_str() == Some(&getppid().to_string()) {
+            Ok(())
+        } else {
+            Err(io::Error::other("whoever asked for it is gone"))
+        }
+    };
+    // Asked for after the signal is: a parent that died before would send nothing any more.
+    is_asked_for()?;
     let mut command = Command::new(broker);
     let mut kept = None;
     for word in words {
@@ -209,21 +249,27 @@ fn turn(
         command.arg(format!("{ARGUMENTS}/proc/self/fd/{}", arguments.as_raw_fd())).stdin(script);
         kept = Some(arguments);
     }
+    is_asked_for()?;
     let error = command.exec();
     drop(kept);
     Err(error)
 }
 
 /// The two files that standard input has: the arguments, which stay open when the broker takes over, and the script.
+///
+/// # Errors
+/// When the input ends before all is there, as it does at the death of whoever writes it: a part of a script is another script.
 fn take(from: &mut impl Read) -> io::Result<(File, File)> {
-    let mut length = [0; 8];
-    from.read_exact(&mut length)?;
+    let mut lengths = [[0; 8]; 2];
+    from.read_exact(lengths.as_flattened_mut())?;
     let mut arguments = File::from(memfd_create("arguments", MFdFlags::empty())?);
     let mut script = File::from(memfd_create("script", MFdFlags::MFD_CLOEXEC)?);
-    io::copy(&mut from.take(u64::from_be_bytes(length)), &mut arguments)?;
-    io::copy(from, &mut script)?;
-    arguments.rewind()?;
-    script.rewind()?;
+    for (file, length) in [&mut arguments, &mut script].into_iter().zip(lengths.map(u64::from_be_bytes)) {
+        if io::copy(&mut from.by_ref().take(length), file)? != length {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        file.rewind()?;
+    }
     Ok((arguments, script))
 }
 
@@ -238,3 +284,27 @@ pub(crate) const NO_BROKER: u8 = 71;
 
 /// A broker that is told to end does so within half a second, or its watchdog ends it.
 const GRACE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(input: &[u8]) -> io::Result<[String; 2]> {
+        let (mut arguments, mut script) = take(&mut &input[..])?;
+        let mut texts = [String::new(), String::new()];
+        arguments.read_to_string(&mut texts[0])?;
+        script.read_to_string(&mut texts[1])?;
+        Ok(texts)
+    }
+
+    #[test]
+    fn an_input_that_ends_early_is_none() {
+        let whole = [&2_u64.to_be_bytes()[..], &6_u64.to_be_bytes(), b"{}1 + 41"].concat();
+
+        assert_eq!(taken(&whole).unwrap(), ["{}", "1 + 41"]);
+        for end in 0..whole.len() {
+            let kind = taken(&whole[..end]).map_err(|error| error.kind());
+            assert_eq!(kind, Err(io::ErrorKind::UnexpectedEof), "after {end} bytes");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -253,4 +253,76 @@ fn a_broker_that_does_not_end_is_killed() {
     let status = eventually("the end of the server", || server.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
     assert!(brokers.iter().all(|broker| !is_running(Pid::from_raw(*broker))));
+}
+
+// Whoever writes the script is killed in the middle of it, and the signal that the kernel sends then is one that whoever started the
+// server has had ignored.
+#[test]
+fn a_server_that_is_killed_while_it_hands_a_script_over_has_no_part_of_it_run() {
+    use std::os::unix::fs::PermissionsExt;
+
+    const SHORT: Duration = Duration::from_secs(5);
+    const IGNORING: &str = "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.execv(sys.argv[1], sys.argv[1:])";
+    let scratch = Scratch::new();
+    let counted = scratch.path().join("counted");
+    let counting = format!(
+        "#!/bin/sh\n[ \"$1\" = policy ] && exit 0\nwc -c > {0}.part && mv {0}.part {0}\nexec sleep 60\n",
+        counted.display()
+    );
+    let counting = scratch.file("counting", counting);
+    fs::set_permissions(&counting, fs::Permissions::from_mode(0o755)).unwrap();
+    let policy = scratch.file("policy.cedar", PERMIT_ALL);
+    let params =
+        json!({ "name": "run_script", "arguments": { "script": " ".repeat(30_000_000) }, "_meta": meta() });
+    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let is_on_its_way = |child: Pid| {
+        fs::read(format!("/proc/{child}/cmdline"))
+            .is_ok_and(|words| words.windows(19).any(|word| word == b"--become-the-broker"))
+    };
+    let takes = |child: &Pid| {
+        fs::read_dir(format!("/proc/{child}/fd")).into_iter().flatten().flatten().any(|file| {
+            fs::read_link(file.path()).is_ok_and(|link| link.to_string_lossy().contains("memfd:script"))
+        })
+    };
+
+    // It may be quicker than this test; then it is tried again.
+    let child = (0..50).find_map(|_| {
+        let _ = fs::remove_file(&counted);
+        let mut server = std::process::Command::new("python3")
+            .args(["-c", IGNORING])
+            .arg(crate::server::program())
+            .arg("--broker")
+            .arg(&counting)
+            .arg("--policy")
+            .arg(&policy)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(server.id().try_into().unwrap());
+        server.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+        // The check of the policy at the start was another child, and is over.
+        let begun = Instant::now();
+        let child = loop {
+            assert!(begun.elapsed() < 12 * SHORT, "no child was made");
+            let child = children(pid).pop().map(Pid::from_raw);
+            if let Some(child) = child.filter(|child| takes(child) || begun.elapsed() > SHORT) {
+                break child;
+            }
+        };
+        let _ = kill(child, Signal::SIGSTOP);
+        let was_caught = is_on_its_way(child);
+        server.kill().unwrap();
+        server.wait().unwrap();
+        let _ = kill(child, Signal::SIGCONT);
+        if !was_caught {
+            let _ = kill(child, Signal::SIGKILL);
+            eventually("the end of the child", || (!is_running(child)).then_some(()));
+        }
+        was_caught.then_some(child)
+    });
+
+    let child = child.expect("a child was caught before it was the broker");
+    eventually("the end of the child", || (!is_running(child)).then_some(()));
+    assert!(!counted.exists(), "a part was run: {} bytes", fs::read_to_string(&counted).unwrap());
 }
