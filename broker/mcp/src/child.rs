@@ -31,6 +31,9 @@ pub(crate) struct Child {
     pid: Pid,
 }
 
+/// A broker that goes on no longer than whoever holds this: it is stopped and waited for with the end of its holder, however that comes.
+pub(crate) struct Running(Arc<Child>);
+
 struct State {
     is_stopping: bool,
     /// Once it is reaped, its number may be somebody else's.
@@ -57,7 +60,7 @@ pub(crate) struct Said {
 impl Child {
     /// Starts the broker with these words, of which [`ARGUMENTS`] becomes the option for the file of arguments.
     ///
-    /// The thread that calls has to live until [`Child::wait`] has come back: the kernel counts its death as the parent's.
+    /// The thread that calls has to live as long as what it is given: the kernel counts its death as the parent's.
     ///
     /// # Errors
     /// When no process can be made, or it is gone before it has all of its input. That there is no broker shows in what the child
@@ -66,7 +69,7 @@ impl Child {
         broker: &Path,
         words: &[OsString],
         input: Option<Input<'_>>,
-    ) -> io::Result<(Arc<Self>, Said)> {
+    ) -> io::Result<(Running, Said)> {
         let (stdin, to_stdin) = match input {
             Some(_) => io::pipe().map(|(read, write)| (OwnedFd::from(read), Some(write)))?,
             None => (OwnedFd::from(File::open("/dev/null")?), None),
@@ -77,18 +80,13 @@ impl Child {
         let pid = spawn(broker, words, &ends)?;
         drop(ends);
         let state = State { is_stopping: false, is_gone: false };
-        let child = Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), pid });
+        let child = Running(Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), pid }));
         if let (Some(mut to_stdin), Some(input)) = (to_stdin, input) {
             // It is read to its end before anything is said.
             let lengths = [input.arguments.len() as u64, input.script.len() as u64].map(u64::to_be_bytes);
-            let handed_over = [lengths.as_flattened(), input.arguments, input.script]
+            [lengths.as_flattened(), input.arguments, input.script]
                 .iter()
-                .try_for_each(|part| to_stdin.write_all(part));
-            if let Err(error) = handed_over {
-                child.stop();
-                child.wait();
-                return Err(error);
-            }
+                .try_for_each(|part| to_stdin.write_all(part))?;
         }
         Ok((child, Said { stdout, stderr }))
     }
@@ -124,7 +122,7 @@ impl Child {
     }
 
     /// Waits for the end, and gives the status, if the kernel has kept it.
-    pub(crate) fn wait(&self) -> Option<ExitStatus> {
+    fn wait(&self) -> Option<ExitStatus> {
         // Without reaping it, so that nobody who stops it in the meantime reaches another process of its number.
         while let Err(Errno::EINTR) = waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
         }
@@ -145,6 +143,28 @@ impl Child {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// What it is, for those who may end it.
+    pub(crate) fn child(&self) -> &Arc<Child> {
+        &self.0
+    }
+
+    /// Waits for the end, and gives the status, if the kernel has kept it.
+    pub(crate) fn wait(self) -> Option<ExitStatus> {
+        self.0.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.state().is_gone {
+            return;
+        }
+        self.0.stop();
+        self.0.wait();
     }
 }
 

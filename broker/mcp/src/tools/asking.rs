@@ -85,21 +85,36 @@ struct Asked {
 fn ask(call: &Call<'_>, words: &[OsString]) -> Result<Asked, String> {
     let (child, said) = Child::start(&call.served.broker, words, None)
         .map_err(|error| format!("the broker cannot be started: {error}"))?;
-    call.served.in_flight.attach(call.id, &child);
-    let told = thread::scope(|scope| {
-        let told = scope.spawn(|| start_of(said.stderr));
+    call.served.in_flight.attach(call.id, child.child());
+    let (answer, told) = beside(said.stderr, || {
         let mut answer = Vec::new();
-        let read = said.stdout.take(MOST_ANSWER_BYTES).read_to_end(&mut answer);
-        (read.map(|_| answer), told.join().unwrap_or_default())
-    });
+        said.stdout.take(MOST_ANSWER_BYTES).read_to_end(&mut answer).map(|_| answer)
+    })?;
     let status = child.wait().as_ref().and_then(ExitStatus::code);
-    let answer = told.0.map_err(|error| format!("the broker's answer cannot be read: {error}"))?;
-    let told = if told.1.trim().is_empty() { "the broker gave no answer".to_owned() } else { told.1 };
+    let answer = answer.map_err(|error| format!("the broker's answer cannot be read: {error}"))?;
+    let told = if told.trim().is_empty() { "the broker gave no answer".to_owned() } else { told };
     Ok(Asked { status, document: json::parse(&answer).ok(), told })
 }
 
+/// Does something while another thread reads what is told, and gives the beginning of that, too.
+///
+/// # Errors
+/// When there is no other thread to be had. Then nothing was done.
+pub(super) fn beside<T>(
+    told: impl Read + Send,
+    work: impl FnOnce() -> T,
+) -> Result<(T, String), &'static str> {
+    thread::scope(|scope| {
+        let told = thread::Builder::new()
+            .name("told".to_owned())
+            .spawn_scoped(scope, || start_of(told))
+            .map_err(|_| "there is no thread for another call")?;
+        Ok((work(), told.join().unwrap_or_default()))
+    })
+}
+
 /// The first of what a stream says, which is read to its end.
-pub(super) fn start_of(mut stream: impl Read) -> String {
+fn start_of(mut stream: impl Read) -> String {
     let mut kept = Vec::new();
     let read = stream.by_ref().take(MOST_TOLD_BYTES).read_to_end(&mut kept);
     if read.is_ok() {

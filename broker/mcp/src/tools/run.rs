@@ -4,11 +4,10 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::thread;
 
 use serde_json::{Map, Value, json};
 
-use super::asking::start_of;
+use super::asking::beside;
 use super::{Answer, Call, MOST_SCRIPT_BYTES};
 use crate::arguments::{number, of_script, text};
 use crate::child::{ARGUMENTS, Child, Input};
@@ -45,12 +44,11 @@ fn perform(call: &Call<'_>, timeout: u64, options: &[&str]) -> Answer {
         Ok(started) => started,
         Err(error) => return Answer::failed(format!("the broker cannot be started: {error}")),
     };
-    call.served.in_flight.attach(call.id, &child);
-    let (document, told) = thread::scope(|scope| {
-        let told = scope.spawn(|| start_of(said.stderr));
-        let document = follow(call, BufReader::new(said.stdout));
-        (document, told.join().unwrap_or_default())
-    });
+    call.served.in_flight.attach(call.id, child.child());
+    let (document, told) = match beside(said.stderr, || follow(call, BufReader::new(said.stdout))) {
+        Ok(both) => both,
+        Err(error) => return Answer::failed(error),
+    };
     let status = child.wait();
     match document {
         Some(document) => answer(&document),

@@ -326,3 +326,53 @@ fn a_server_that_is_killed_while_it_hands_a_script_over_has_no_part_of_it_run() 
     eventually("the end of the child", || (!is_running(child)).then_some(()));
     assert!(!counted.exists(), "a part was run: {} bytes", fs::read_to_string(&counted).unwrap());
 }
+
+// setrlimit(2): RLIMIT_NPROC counts the threads of a user, and root has no such bound.
+#[test]
+fn a_call_for_which_there_is_no_thread_leaves_no_process() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY_ELSE: u32 = 1_999_999_937;
+    if !nix::unistd::geteuid().is_root() {
+        return rex_tests::skip::skipped("only root can become a user who has no other process");
+    }
+    let scratch = Scratch::new();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = scratch.path().join("rex-mcp");
+    fs::copy(crate::server::program(), &program).unwrap();
+    let lasting = scratch.file("lasting", "#!/bin/sh\n[ \"$1\" = policy ] && exit 0\nexec sleep 60\n");
+    fs::set_permissions(&lasting, fs::Permissions::from_mode(0o755)).unwrap();
+    let policy = scratch.file("policy.cedar", PERMIT_ALL);
+    fs::set_permissions(&policy, fs::Permissions::from_mode(0o644)).unwrap();
+    // One that serves, one that writes, one for the call, and the broker: none is left for what the broker says.
+    let mut server = std::process::Command::new("bash")
+        .args(["-c", "ulimit -u 4; exec \"$@\"", "bash"])
+        .arg(&program)
+        .arg("--broker")
+        .arg(&lasting)
+        .arg("--policy")
+        .arg(&policy)
+        .uid(NOBODY_ELSE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    let mut stdin = server.stdin.take().unwrap();
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+
+    for (id, tool, arguments) in
+        [(1, "run_script", json!({ "script": "1" })), (2, "show_sdk", json!({ "name": "cat" }))]
+    {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta() });
+        let line = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stdout.read_line(&mut answer).unwrap();
+        assert!(answer.contains("there is no thread for another call"), "{tool}: {answer}");
+        assert_eq!(children(pid), [0_i32; 0], "{tool}");
+    }
+    drop(stdin);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
