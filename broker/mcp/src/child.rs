@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
@@ -259,30 +260,28 @@ fn turn(
     // Asked for after the signal is: a parent that died before would send nothing any more.
     is_asked_for()?;
     let mut command = Command::new(broker);
-    let mut kept = None;
     for word in words {
         if word != ARGUMENTS {
             command.arg(word);
             continue;
         }
         let (arguments, script) = take(&mut io::stdin().lock())?;
-        command.arg(format!("{ARGUMENTS}/proc/self/fd/{}", arguments.as_raw_fd())).stdin(script);
-        kept = Some(arguments);
+        // This one stays open, and its number is far from those that an operator may have meant by `fd:N`.
+        let kept = fcntl(&arguments, FcntlArg::F_DUPFD(LEAST_DESCRIPTOR))?;
+        command.arg(format!("{ARGUMENTS}/proc/self/fd/{kept}")).stdin(script);
     }
     is_asked_for()?;
-    let error = command.exec();
-    drop(kept);
-    Err(error)
+    Err(command.exec())
 }
 
-/// The two files that standard input has: the arguments, which stay open when the broker takes over, and the script.
+/// The two files that standard input has: the arguments, and the script.
 ///
 /// # Errors
 /// When the input ends before all is there, as it does at the death of whoever writes it: a part of a script is another script.
 fn take(from: &mut impl Read) -> io::Result<(File, File)> {
     let mut lengths = [[0; 8]; 2];
     from.read_exact(lengths.as_flattened_mut())?;
-    let mut arguments = File::from(memfd_create("arguments", MFdFlags::empty())?);
+    let mut arguments = File::from(memfd_create("arguments", MFdFlags::MFD_CLOEXEC)?);
     let mut script = File::from(memfd_create("script", MFdFlags::MFD_CLOEXEC)?);
     for (file, length) in [&mut arguments, &mut script].into_iter().zip(lengths.map(u64::from_be_bytes)) {
         if io::copy(&mut from.by_ref().take(length), file)? != length {
@@ -301,6 +300,9 @@ const BECOME: &str = "--become-the-broker";
 
 /// `EX_OSERR` of sysexits.h: the broker's own status where it cannot make a jail.
 pub(crate) const NO_BROKER: u8 = 71;
+
+/// The arguments have the first free number from here.
+const LEAST_DESCRIPTOR: i32 = 200;
 
 /// A broker that is told to end does so within half a second, or its watchdog ends it.
 const GRACE: Duration = Duration::from_secs(2);

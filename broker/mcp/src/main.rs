@@ -43,6 +43,15 @@ fn main() -> ExitCode {
             return if is_wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    let served = match &asked.task {
+        Some(Task::Install(asked)) => &asked.served,
+        None => &asked.served,
+    };
+    let refused = served.refusal().or_else(|| served.lacking().filter(|_| asked.task.is_none()));
+    if let Some(told) = refused {
+        eprintln!("rex-mcp: {told}");
+        return ExitCode::from(USAGE);
+    }
     match asked.task {
         Some(Task::Install(asked)) => install::print(&asked),
         None => start(asked.served),

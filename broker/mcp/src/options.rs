@@ -1,6 +1,7 @@
 //! What the operator says: which broker, which policies, how much at a time. A client has no say in any of it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,18 +82,59 @@ impl Served {
 
     /// What decides besides the policies: the files of each `--forbid` among the further options.
     pub(crate) fn forbids(&self) -> Vec<PathBuf> {
-        let mut forbids = Vec::new();
-        let mut words = self.further.iter();
-        while let Some(word) = words.next() {
-            if word == FORBID {
-                forbids.extend(words.next().map(PathBuf::from));
-            } else if let Some(file) =
-                word.to_str().and_then(|word| word.strip_prefix(FORBID)?.strip_prefix('='))
-            {
-                forbids.push(file.into());
+        self.given(FORBID).map(PathBuf::from).collect()
+    }
+
+    /// Why this cannot be served, if the further options say what they must not.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        for word in self.options() {
+            if let Some(own) = OWN.iter().find(|own| is_option(word, own)) {
+                return Some(format!("{own} cannot stand behind --: {OWN_HINT}"));
             }
         }
-        forbids
+        let taken = |number: i32| (0..=2).contains(&number);
+        let number = self.descriptors().find(|number| taken(*number))?;
+        Some(format!(
+            "fd:{number} is a stream of the broker's own: what a run says to this program goes there"
+        ))
+    }
+
+    /// Why this cannot be served from here, if it names a descriptor that nobody has opened for it. To be asked before anything is opened.
+    pub(crate) fn lacking(&self) -> Option<String> {
+        let is_closed = |number: &i32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_err();
+        let number = self.descriptors().find(is_closed)?;
+        Some(format!("fd:{number} was not open when this program was started"))
+    }
+
+    /// The descriptors that runs are to take over, and that each of them would look for among its own.
+    fn descriptors(&self) -> impl Iterator<Item = i32> {
+        let configured = std::env::var_os(AUDIT_LOG_VARIABLE);
+        let named: Vec<OsString> = [AUDIT_LOG, DELEGATION]
+            .iter()
+            .flat_map(|name| self.given(name).map(OsStr::to_owned).collect::<Vec<_>>())
+            .chain(configured)
+            .collect();
+        named.into_iter().filter_map(|value| value.to_str()?.strip_prefix("fd:")?.parse().ok())
+    }
+
+    /// The values that an option is given among the further ones, in either spelling.
+    fn given<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a OsStr> {
+        self.further.iter().enumerate().filter_map(move |(at, word)| {
+            if word == name {
+                return self.further.get(at.saturating_add(1)).map(OsString::as_os_str);
+            }
+            let value = word.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            Some(OsStr::from_bytes(value))
+        })
+    }
+
+    /// The further words but those that `--require` takes, which may begin with a hyphen.
+    fn options(&self) -> impl Iterator<Item = &OsStr> {
+        let before = std::iter::once(None).chain(self.further.iter().map(Some));
+        let pairs = before.zip(&self.further);
+        pairs
+            .filter(|(before, _)| before.is_none_or(|word| word != REQUIRE))
+            .map(|(_, word)| word.as_os_str())
     }
 
     /// The words that serve the same from anywhere.
@@ -119,6 +161,28 @@ impl Served {
 
 const BROKER: &str = "rex-broker";
 const FORBID: &str = "--forbid";
+const AUDIT_LOG: &str = "--audit-log";
+const DELEGATION: &str = "--delegation";
+const REQUIRE: &str = "--require";
+/// Where the broker looks for the place of the record when no option says it.
+const AUDIT_LOG_VARIABLE: &str = "REX_BROKER_AUDIT_LOG";
+
+/// What is decided before `--`, so that everything that asks for it has it from there.
+const OWN: &[&str] = &["--policy", "-p", "--args", "-a"];
+const OWN_HINT: &str = "policies belong before it, so that they are checked and explained, too, and arguments come with each script";
+
+/// Whether a word is this option, alone, with a value, or in a cluster of short ones.
+fn is_option(word: &OsStr, option: &str) -> bool {
+    let word = word.as_bytes();
+    if let Some(rest) = word.strip_prefix(option.as_bytes()) {
+        return !option.starts_with("--") || rest.is_empty() || rest.starts_with(b"=");
+    }
+    let Some(letter) = option.strip_prefix('-').filter(|name| name.len() == 1) else { return false };
+    // -v is the one that takes no value, and so may stand before another.
+    let Some(cluster) = word.strip_prefix(b"-v") else { return false };
+    let next = cluster.iter().find(|other| **other != b'v');
+    next.is_some_and(|next| letter.as_bytes() == [*next])
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -162,6 +226,56 @@ mod tests {
         let served = CommandLine::try_parse_from(words).unwrap().served;
 
         assert_eq!(served.forbids(), [PathBuf::from("/a"), PathBuf::from("/b")]);
+    }
+
+    fn further(words: &[&str]) -> Served {
+        let words = ["rex-mcp", "-p", "/p", "--"].iter().chain(words);
+        CommandLine::try_parse_from(words).unwrap().served
+    }
+
+    #[test]
+    fn what_belongs_before_the_hyphens_is_refused_behind_them() {
+        for words in [
+            &["--policy", "/q"] as &[&str],
+            &["--policy=/q"],
+            &["-p", "/q"],
+            &["-p/q"],
+            &["-p=/q"],
+            &["-vp", "/q"],
+            &["-vvp/q"],
+            &["--require", "strict", "--policy", "/q"],
+            &["--args", "/a"],
+            &["-a/a"],
+        ] {
+            assert!(further(words).refusal().is_some_and(|told| told.contains("behind --")), "{words:?}");
+        }
+        for words in [
+            &["--policy-mode", "strict"] as &[&str],
+            &["--require", "-pidns"],
+            &["--require=-pidns"],
+            &["--arg", "a=1"],
+            &["-v"],
+        ] {
+            assert_eq!(further(words).refusal(), None, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_a_run_has_of_its_own_is_refused() {
+        for number in ["0", "1", "2", "+1", "002"] {
+            for words in [
+                &["--audit-log", &format!("fd:{number}")] as &[&str],
+                &[&format!("--delegation=fd:{number}")],
+            ] {
+                assert!(further(words).refusal().is_some_and(|told| told.contains("own")), "{words:?}");
+            }
+        }
+        let open = std::fs::File::open("/dev/null").unwrap();
+        let open = format!("--audit-log=fd:{}", std::os::fd::AsRawFd::as_raw_fd(&open));
+
+        assert_eq!((further(&[&open]).refusal(), further(&[&open]).lacking()), (None, None));
+        assert_eq!(further(&["--audit-log", "fd:999999"]).refusal(), None);
+        assert!(further(&["--audit-log", "fd:999999"]).lacking().is_some());
     }
 
     #[test]

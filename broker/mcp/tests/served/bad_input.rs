@@ -1,6 +1,7 @@
 //! What a client gets wrong is told it, and costs nothing else: the server serves on, and nothing runs that should not.
 
 use std::fs;
+use std::io::{BufRead, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -270,4 +271,71 @@ fn what_is_installed_names_program_and_policy_by_whole_paths() {
         assert_eq!(entry["command"].as_str(), crate::server::program().to_str());
         assert_eq!(entry["args"][1], "/tmp/agents.cedar");
     }
+}
+
+// A run would find its own streams, or the file of its arguments, under these numbers; and another policy would decide than the
+// one that is checked and explained.
+#[test]
+fn what_runs_would_take_for_something_else_is_refused_at_the_start() {
+    let scratch = Scratch::new();
+    let policy =
+        scratch.file("policy.cedar", "permit(principal, action, resource == file_system::Dir::\"/etc\");");
+    let wide = scratch.file("wide.cedar", PERMIT_ALL);
+    let wide = wide.to_str().unwrap();
+    for further in [
+        &["--audit-log", "fd:1"] as &[&str],
+        &["--audit-log", "fd:2"],
+        &["--audit-log", "fd:3"],
+        &["--audit-log=fd:200"],
+        &["--policy", wide],
+        &["-vp", wide],
+    ] {
+        let ended = std::process::Command::new(crate::server::program())
+            .arg("--broker")
+            .arg(rex_tests::program::path())
+            .arg("--policy")
+            .arg(&policy)
+            .arg("--")
+            .args(further)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+
+        assert_eq!(ended.status.code(), Some(64), "{further:?}");
+        assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{further:?}");
+    }
+}
+
+#[test]
+fn a_descriptor_that_the_operator_has_opened_takes_the_record_and_nothing_else() {
+    let scratch = Scratch::new();
+    let policy = scratch.file("policy.cedar", PERMIT_ALL);
+    let record = scratch.path().join("record");
+    let mut server = std::process::Command::new("bash")
+        .args(["-c", "exec 3>>\"$1\"; shift; exec \"$@\"", "bash"])
+        .arg(&record)
+        .arg(crate::server::program())
+        .arg("--broker")
+        .arg(rex_tests::program::path())
+        .arg("--policy")
+        .arg(policy)
+        .args(["--", "--audit-log", "fd:3"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let arguments = json!({ "script": "cat(\"/etc/hostname\"); x", "arguments": { "x": 7 } });
+    let params = json!({ "name": "run_script", "arguments": arguments, "_meta": meta() });
+    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let mut stdin = server.stdin.take().unwrap();
+
+    stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+
+    let mut answer = String::new();
+    std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut answer).unwrap();
+    assert!(answer.contains("\"output\":\"7\""), "{answer}");
+    let record = fs::read_to_string(record).unwrap();
+    assert!(record.contains("\"event\":\"start\"") && record.contains("\"event\":\"end\""), "{record}");
+    drop(stdin);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }
