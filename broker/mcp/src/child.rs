@@ -203,9 +203,14 @@ fn spawn(broker: &Path, words: &[OsString], ends: &[OwnedFd; 3]) -> io::Result<P
 ///
 /// # Errors
 /// When there is no broker.
-pub(crate) fn check(broker: &Path, policies: &[PathBuf]) -> io::Result<(u8, String)> {
+pub(crate) fn check(
+    broker: &Path,
+    policy_mode: Option<&OsStr>,
+    policies: &[PathBuf],
+) -> io::Result<(u8, String)> {
     let mut checking = Command::new(broker)
         .args(["policy", "check"])
+        .args(policy_mode)
         .args(policies)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

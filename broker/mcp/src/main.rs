@@ -61,7 +61,8 @@ fn main() -> ExitCode {
 /// Serves, if the policies are any. A mistake in one is the operator's to learn, and not each client's.
 fn start(served: Served) -> ExitCode {
     let broker = served.broker();
-    match child::check(&broker, &served.policies) {
+    let policy_mode = served.policy_mode();
+    match child::check(&broker, policy_mode.as_deref(), &served.policies) {
         Ok((0, _)) => {}
         Ok((refused, found)) => {
             // Standard output is the client's.
@@ -77,6 +78,7 @@ fn start(served: Served) -> ExitCode {
         broker,
         in_flight: InFlight::new(served.max_runs.into()),
         forbids: served.forbids(),
+        policy_mode,
         policies: served.policies,
         timeout: served.timeout,
         further: served.further,

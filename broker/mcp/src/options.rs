@@ -85,6 +85,14 @@ impl Served {
         self.given(FORBID).map(PathBuf::from).collect()
     }
 
+    /// How the policies are looked at, if the further options say so: as the option that every command on policies has.
+    pub(crate) fn policy_mode(&self) -> Option<OsString> {
+        let mut option = OsString::from(POLICY_MODE);
+        option.push("=");
+        option.push(self.given(POLICY_MODE).last()?);
+        Some(option)
+    }
+
     /// Why this cannot be served, if the further options say what they must not.
     pub(crate) fn refusal(&self) -> Option<String> {
         for word in self.options() {
@@ -161,6 +169,7 @@ impl Served {
 
 const BROKER: &str = "rex-broker";
 const FORBID: &str = "--forbid";
+const POLICY_MODE: &str = "--policy-mode";
 const AUDIT_LOG: &str = "--audit-log";
 const DELEGATION: &str = "--delegation";
 const REQUIRE: &str = "--require";

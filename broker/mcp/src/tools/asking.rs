@@ -51,6 +51,7 @@ pub(super) fn explain(call: &Call<'_>) -> Answer {
     for policy in call.served.policies.iter().chain(&call.served.forbids) {
         words.extend(["--policy".into(), policy.into()]);
     }
+    words.extend(call.served.policy_mode.clone());
     for name in ["action", "resource"] {
         if let Some(value) = text(call.arguments, name) {
             // In one word, so that a value which begins with a hyphen is no option.

@@ -50,6 +50,8 @@ pub(crate) struct Operator {
     pub(crate) policies: Vec<PathBuf>,
     /// Files of the further options that forbid besides, and so decide with them.
     pub(crate) forbids: Vec<PathBuf>,
+    /// How the policies are looked at, as an option of the broker.
+    pub(crate) policy_mode: Option<OsString>,
     /// The most seconds of a run.
     pub(crate) timeout: u64,
     /// Further options of every run.

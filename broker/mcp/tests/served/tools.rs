@@ -250,6 +250,21 @@ fn what_forbids_besides_the_policy_is_explained_with_it() {
     assert_eq!(ran["structuredContent"]["denials"][0]["policy_ids"], json!(["no-hosts"]));
 }
 
+// What is a mistake in one mode is none in another, so that check, explanation and run have to be in the one that the operator said.
+#[test]
+fn policies_are_looked_at_in_the_mode_that_runs_look_at_them_in() {
+    const MISTAKEN: &str = r#"permit(principal, action == file_system::Action::"raed", resource);"#;
+    let policy = format!("{MISTAKEN}\n{WALK_ONLY}");
+    let mut server = Server::with(&policy, &[], &["--policy-mode", "rex"]);
+
+    let explained =
+        server.call("explain_denial", json!({ "action": "open", "resource": "file_system::Dir::\"/etc\"" }));
+    let ran = server.call("run_script", json!({ "script": "7" }));
+
+    assert_eq!(explained["structuredContent"]["decision"], "permitted", "{explained}");
+    assert_eq!(ran["structuredContent"]["output"], "7", "{ran}");
+}
+
 #[test]
 fn a_run_is_seen_and_stopped_by_its_name_and_answered() {
     let mut server = Server::under(PERMIT_ALL);
