@@ -1,5 +1,6 @@
 //! JSON that says one thing: no name twice in a map, and no deeper than a bound.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -8,38 +9,46 @@ use serde_json::{Map, Number, Value};
 /// The value of a text that is one JSON value and nothing behind it.
 ///
 /// # Errors
-/// When it is not JSON, nested deeper than [`MOST_LEVELS`], or has a map with a name that comes twice, of which readers take
+/// When it is not JSON, nested deeper than [`MOST_LEVELS`], of more than so many values, or has a map with a name that comes twice, of which readers take
 /// now the first and now the last.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn parse(bytes: &[u8], most_values: usize) -> Result<Value, serde_json::Error> {
     let mut decoder = serde_json::Deserializer::from_slice(bytes);
-    let value = Level(0).deserialize(&mut decoder)?;
+    let left = Cell::new(most_values);
+    let value = Level { depth: 0, left: &left }.deserialize(&mut decoder)?;
     decoder.end()?;
     Ok(value)
 }
 
-/// A value that is so many lists and maps deep.
+/// A value that is so many lists and maps deep, in a text that may have so many more.
 #[derive(Clone, Copy)]
-struct Level(usize);
+struct Level<'a> {
+    depth: usize,
+    left: &'a Cell<usize>,
+}
 
-impl Level {
+impl Level<'_> {
     fn below<E: de::Error>(self) -> Result<Self, E> {
-        let below = self.0.saturating_add(1);
-        if below > MOST_LEVELS {
+        let depth = self.depth.saturating_add(1);
+        if depth > MOST_LEVELS {
             return Err(E::custom(format_args!("nested deeper than {MOST_LEVELS} levels")));
         }
-        Ok(Self(below))
+        Ok(Self { depth, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Level {
+impl<'de> DeserializeSeed<'de> for Level<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, decoder: D) -> Result<Value, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(de::Error::custom("there are too many values"));
+        };
+        self.left.set(left);
         decoder.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Level {
+impl<'de> Visitor<'de> for Level<'_> {
     type Value = Value;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,9 +109,20 @@ impl<'de> Visitor<'de> for Level {
 /// Lists and maps within each other. Arguments of a script are at the sixth level of a message and have two of their own.
 const MOST_LEVELS: usize = 64;
 
+/// Values of what a client sends, each of which takes up to some hundreds of bytes where the message has six for it.
+pub(crate) const MOST_VALUES: usize = 1_000_000;
+
+/// Values of what a broker writes. Its own limits on signals, lines and denials keep a document far below, unless the operator
+/// raises them.
+pub(crate) const MOST_VALUES_OF_A_BROKER: usize = 8_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+        super::parse(bytes, MOST_VALUES)
+    }
 
     #[test]
     fn what_is_json_is_read_as_it_stands() {
@@ -128,6 +148,19 @@ mod tests {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn values_are_bounded_to_the_last() {
+        let list = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+        let maps = |maps: usize| format!("[{}0]", r#"{"":0},"#.repeat(maps));
+
+        assert!(parse(list(MOST_VALUES).as_bytes()).is_ok());
+        let told = parse(list(MOST_VALUES + 1).as_bytes()).unwrap_err().to_string();
+        assert!(told.contains("too many values"), "{told}");
+        // The list and what closes it are two, and each map has a value of its own.
+        assert!(parse(maps(MOST_VALUES / 2 - 1).as_bytes()).is_ok());
+        assert!(parse(maps(MOST_VALUES / 2).as_bytes()).is_err());
     }
 
     #[test]

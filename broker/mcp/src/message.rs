@@ -52,7 +52,7 @@ pub(crate) struct Fault {
 
 /// What a line is, or the fault to answer with and, if it could be read, the name of the request.
 pub(crate) fn read(line: &[u8]) -> Result<Message, (Option<Id>, Fault)> {
-    let value = json::parse(line)
+    let value = json::parse(line, json::MOST_VALUES)
         .map_err(|error| (None, Fault::new(PARSE_ERROR, format!("this is not a JSON message: {error}"))))?;
     let Value::Object(mut object) = value else {
         return Err((None, Fault::request("a message is one object; batches are not a part of MCP")));

@@ -94,7 +94,7 @@ fn ask(call: &Call<'_>, words: &[OsString]) -> Result<Asked, String> {
     let status = child.wait().as_ref().and_then(ExitStatus::code);
     let answer = answer.map_err(|error| format!("the broker's answer cannot be read: {error}"))?;
     let told = if told.trim().is_empty() { "the broker gave no answer".to_owned() } else { told };
-    Ok(Asked { status, document: json::parse(&answer).ok(), told })
+    Ok(Asked { status, document: json::parse(&answer, json::MOST_VALUES_OF_A_BROKER).ok(), told })
 }
 
 /// Does something while another thread reads what is told, and gives the beginning of that, too.

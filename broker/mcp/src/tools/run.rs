@@ -74,7 +74,7 @@ fn follow(call: &Call<'_>, mut events: impl BufRead) -> Option<Value> {
     // The end of the stream and a stream that breaks are one: there is no more to come.
     while let Ok(Some(line)) = lines::next(&mut events, MOST_EVENT_BYTES) {
         let Line::Whole(line) = line else { continue };
-        let Ok(event) = json::parse(&line) else { continue };
+        let Ok(event) = json::parse(&line, json::MOST_VALUES_OF_A_BROKER) else { continue };
         match event["event"].as_str() {
             Some("start") => {
                 if let Some(run) = event["run"].as_str() {

@@ -339,3 +339,22 @@ fn a_descriptor_that_the_operator_has_opened_takes_the_record_and_nothing_else()
     drop(stdin);
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }
+
+// Each of these values takes hundreds of bytes where the message has seven for it.
+#[test]
+fn a_message_of_the_greatest_length_takes_no_more_than_a_few_times_of_that() {
+    const MOST_KIB: u64 = 512 * 1024;
+    let mut server = Server::under(PERMIT_ALL);
+    let many = r#"{"":0},"#.repeat(9_000_000);
+
+    server.send_bytes(
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":[{many}0]}}}}"#).as_bytes(),
+    );
+    server.send_bytes(b"\n");
+
+    assert_eq!(server.next()["error"]["code"], -32_700);
+    let peak = rex_tests::runs::status_field(server.pid(), "VmHWM:").unwrap();
+    let kib: u64 = peak.trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < MOST_KIB, "{kib} KiB");
+    server.assert_alive();
+}
