@@ -114,6 +114,27 @@ impl Served {
         Some(format!("fd:{number} was not open when this program was started"))
     }
 
+    /// The further options, with whole paths for those that are relative.
+    fn further_from_anywhere(&self) -> impl Iterator<Item = OsString> {
+        let before = std::iter::once(None).chain(self.further.iter().map(Some));
+        before.zip(&self.further).map(|(before, word)| {
+            for (option, others) in PATHS {
+                if before.is_some_and(|before| before == option) {
+                    return whole(word, others);
+                }
+                let joined =
+                    word.as_bytes().strip_prefix(option.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+                if let Some(value) = joined {
+                    let mut word = OsString::from(option);
+                    word.push("=");
+                    word.push(whole(OsStr::from_bytes(value), others));
+                    return word;
+                }
+            }
+            word.clone()
+        })
+    }
+
     /// The descriptors that runs are to take over, and that each of them would look for among its own.
     fn descriptors(&self) -> impl Iterator<Item = i32> {
         let configured = std::env::var_os(AUDIT_LOG_VARIABLE);
@@ -147,21 +168,19 @@ impl Served {
 
     /// The words that serve the same from anywhere.
     pub(crate) fn words(&self) -> Vec<String> {
-        let absolute = |path: &Path| -> String {
-            std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
-        };
+        let absolute = |path: &Path| absolute(path.as_os_str()).to_string_lossy().into_owned();
         let mut words = Vec::new();
         for policy in &self.policies {
             words.extend(["--policy".to_owned(), absolute(policy)]);
         }
         if let Some(broker) = &self.broker {
-            words.extend(["--broker".to_owned(), absolute(broker)]);
+            words.extend(["--broker".to_owned(), found(broker).to_string_lossy().into_owned()]);
         }
         words.extend(["--timeout".to_owned(), self.timeout.to_string()]);
         words.extend(["--max-runs".to_owned(), self.max_runs.to_string()]);
         if !self.further.is_empty() {
             words.push("--".to_owned());
-            words.extend(self.further.iter().map(|word| word.to_string_lossy().into_owned()));
+            words.extend(self.further_from_anywhere().map(|word| word.to_string_lossy().into_owned()));
         }
         words
     }
@@ -175,6 +194,34 @@ const DELEGATION: &str = "--delegation";
 const REQUIRE: &str = "--require";
 /// Where the broker looks for the place of the record when no option says it.
 const AUDIT_LOG_VARIABLE: &str = "REX_BROKER_AUDIT_LOG";
+
+/// The options of `rex-broker run` that name a file, and what else each may name: a word, or what begins so.
+const PATHS: [(&str, &[&str]); 4] =
+    [(FORBID, &[]), (AUDIT_LOG, &["none", "fd:"]), (DELEGATION, &["fd:"]), ("--ca-file", &[])];
+
+/// A value that is a path as a whole path, and what is none as it is.
+fn whole(value: &OsStr, others: &[&str]) -> OsString {
+    let is_other = |other: &&str| {
+        value == *other || other.ends_with(':') && value.as_bytes().starts_with(other.as_bytes())
+    };
+    if others.iter().any(|other| is_other(other)) { value.to_owned() } else { absolute(value) }
+}
+
+fn absolute(path: &OsStr) -> OsString {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), PathBuf::into_os_string)
+}
+
+/// The whole path of a program: where it has no directory, that of the one which `PATH` has here; its mere name if there is none.
+fn found(program: &Path) -> PathBuf {
+    if program.as_os_str().as_bytes().contains(&b'/') {
+        return absolute(program.as_os_str()).into();
+    }
+    let is_program =
+        |path: &PathBuf| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file();
+    let listed = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&listed).map(|directory| directory.join(program)).find(is_program);
+    found.map_or_else(|| program.to_owned(), |path| absolute(path.as_os_str()).into())
+}
 
 /// What is decided before `--`, so that everything that asks for it has it from there.
 const OWN: &[&str] = &["--policy", "-p", "--args", "-a"];

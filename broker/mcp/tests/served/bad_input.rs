@@ -358,3 +358,59 @@ fn a_message_of_the_greatest_length_takes_no_more_than_a_few_times_of_that() {
     assert!(kib < MOST_KIB, "{kib} KiB");
     server.assert_alive();
 }
+
+// What is printed in one directory is read in another, where other files may lie under the same names.
+#[test]
+fn what_is_installed_serves_under_the_same_files_from_anywhere() {
+    let scratch = Scratch::new();
+    let (here, there) = (scratch.path().join("here"), scratch.path().join("there"));
+    for (directory, file) in [(&here, "/etc/hosts"), (&there, "/nonesuch")] {
+        fs::create_dir(directory).unwrap();
+        fs::write(directory.join("policy.cedar"), PERMIT_ALL).unwrap();
+        let forbid = format!("forbid(principal, action, resource == file_system::File::\"{file}\");");
+        fs::write(directory.join("deny.cedar"), forbid).unwrap();
+    }
+    let beside = rex_tests::program::path().parent().unwrap();
+    for forbid in [&["--forbid", "deny.cedar"] as &[&str], &["--forbid=deny.cedar"]] {
+        let printed = std::process::Command::new(crate::server::program())
+            .args([
+                "install",
+                "--client",
+                "claude-code",
+                "--policy",
+                "policy.cedar",
+                "--broker",
+                "rex-broker",
+                "--",
+            ])
+            .args(forbid)
+            .args(["--audit-log", "none", "--require=core"])
+            .current_dir(&here)
+            .env("PATH", beside)
+            .output()
+            .unwrap();
+        let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+        let entry = &printed["mcpServers"]["rex-broker"];
+        let words: Vec<&str> = entry["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(words.ends_with(&["--audit-log", "none", "--require=core"]), "{words:?}");
+        let mut server = std::process::Command::new(entry["command"].as_str().unwrap())
+            .args(&words)
+            .current_dir(&there)
+            .env("PATH", "/nonesuch")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let params = json!({ "name": "run_script", "arguments": { "script": "cat(\"/etc/hosts\")" }, "_meta": meta() });
+        let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let mut stdin = server.stdin.take().unwrap();
+
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+
+        let mut answer = String::new();
+        std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut answer).unwrap();
+        assert!(answer.contains("\"exit\":77"), "{words:?}: {answer}");
+        drop(stdin);
+        assert_eq!(server.wait().unwrap().code(), Some(0));
+    }
+}
