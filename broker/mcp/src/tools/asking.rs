@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call};
+use super::{Answer, Call, OPERATORS, for_the_operator, without_directories};
 use crate::arguments::text;
 use crate::child::Child;
 use crate::json;
@@ -28,7 +28,7 @@ pub(super) fn search(call: &Call<'_>) -> Answer {
             Answer::of(json!({ "entries": entries, "left_out": left_out }))
         }
         (Some(1), _) => Answer::of(json!({ "entries": [], "left_out": 0 })),
-        _ => Answer::failed(told),
+        _ => unanswered(status, &told),
     }
 }
 
@@ -40,7 +40,8 @@ pub(super) fn show(call: &Call<'_>) -> Answer {
         Ok(Asked { status: Some(0), document: Some(entries), .. }) => {
             Answer::of(json!({ "entries": entries }))
         }
-        Ok(Asked { told, .. }) | Err(told) => Answer::failed(told),
+        Ok(Asked { status, told, .. }) => unanswered(status, &told),
+        Err(told) => Answer::failed(told),
     }
 }
 
@@ -60,14 +61,23 @@ pub(super) fn explain(call: &Call<'_>) -> Answer {
     }
     match ask(call, &words) {
         Ok(Asked { status: Some(0 | 77), document: Some(explained @ Value::Object(_)), .. }) => {
-            Answer::of(explained)
+            Answer::of(without_directories(explained))
         }
-        Ok(Asked { told, document, .. }) => {
+        Ok(Asked { status, told, document }) => {
             let why = document.as_ref().and_then(|document| document["error"].as_str()).unwrap_or(&told);
-            Answer::failed(why)
+            unanswered(status, why)
         }
         Err(told) => Answer::failed(told),
     }
+}
+
+/// Why there is no answer: in the broker's words where the question is to blame, and else for the operator alone.
+fn unanswered(status: Option<i32>, told: &str) -> Answer {
+    if matches!(status, Some(1 | 64)) {
+        return Answer::failed(told);
+    }
+    for_the_operator(told);
+    Answer::failed(OPERATORS)
 }
 
 /// The digest of the SDK.

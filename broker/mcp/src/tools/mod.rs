@@ -5,6 +5,7 @@ mod going;
 mod run;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -133,6 +134,37 @@ impl Answer {
         result
     }
 }
+
+/// The files of policies by their names alone: where they lie is the operator's to know.
+fn without_directories(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(file) if key == "file" => {
+                        if let Some((_, name)) = file.rsplit_once('/') {
+                            *file = name.to_owned();
+                        }
+                    }
+                    _ => *value = without_directories(value.take()),
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_directories(value.take())),
+        _ => {}
+    }
+    value
+}
+
+/// Says on standard error what a client is not to know, in one line.
+fn for_the_operator(told: &str) {
+    // Where nobody reads it, the client still has its answer.
+    let _ = writeln!(io::stderr(), "rex-mcp: {}", told.escape_debug());
+}
+
+/// What a client learns in the place of that.
+const OPERATORS: &str = "the broker cannot serve this as the operator has set it up; what is wrong stands on the standard error of this \
+    server, and nothing that is sent changes it";
 
 const SCRIPT: Field = Field {
     name: "script",

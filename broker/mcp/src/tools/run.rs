@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use serde_json::{Map, Value, json};
 
 use super::asking::beside;
-use super::{Answer, Call, MOST_SCRIPT_BYTES};
+use super::{Answer, Call, MOST_SCRIPT_BYTES, OPERATORS, for_the_operator, without_directories};
 use crate::arguments::{number, of_script, text};
 use crate::child::{ARGUMENTS, Child, Input};
 use crate::json;
@@ -35,10 +35,10 @@ fn perform(call: &Call<'_>, timeout: u64, options: &[&str]) -> Answer {
         Ok(arguments) => arguments.to_string(),
         Err(told) => return Answer::failed(told),
     };
-    if arguments.len() > MOST_SCRIPT_BYTES {
-        return Answer::failed("the arguments are too large");
-    }
     let script = text(call.arguments, "script").unwrap_or_default();
+    if arguments.len().saturating_add(script.len()) > MOST_SCRIPT_BYTES {
+        return Answer::failed("script and arguments are too large");
+    }
     let input = Input { arguments: arguments.as_bytes(), script: script.as_bytes() };
     let (child, said) = match Child::start(&call.served.broker, &words(call, timeout, options), Some(input)) {
         Ok(started) => started,
@@ -113,6 +113,11 @@ fn answer(document: &Value) -> Answer {
         structured["error"] =
             json!({ "type": document["error"]["error_type"], "message": document["error"]["message"] });
     }
+    let is_operators = is_operators(document);
+    if is_operators {
+        for_the_operator(&format!("exit {}: {}", document["exit"], document["error"]["message"]));
+        structured["error"]["message"] = json!(OPERATORS);
+    }
     let denials: Vec<Value> = list(document, "denials").map(denial).collect();
     if !denials.is_empty() {
         structured["denials"] = json!(denials);
@@ -122,19 +127,37 @@ fn answer(document: &Value) -> Answer {
             structured[key] = document[key].clone();
         }
     }
-    for key in ["alarms", "diagnostics"] {
-        if list(document, key).next().is_some() {
-            structured[key] = document[key].clone();
-        }
+    let is_own =
+        |signal: &Value, name: &str| !signal[name].as_str().unwrap_or_default().starts_with("RexRunner");
+    // The broker's own say once more what its error says.
+    let alarms: Vec<&Value> =
+        list(document, "alarms").filter(|alarm| !is_operators || is_own(alarm, "alarm_type")).collect();
+    if !alarms.is_empty() {
+        structured["alarms"] = json!(alarms);
     }
-    let own = |metric: &&Value| !metric["metric_name"].as_str().unwrap_or_default().starts_with("RexRunner");
-    let metrics: Vec<&Value> = list(document, "metrics").filter(own).collect();
+    if !is_operators && list(document, "diagnostics").next().is_some() {
+        structured["diagnostics"] = without_directories(document["diagnostics"].clone());
+    }
+    let metrics: Vec<&Value> =
+        list(document, "metrics").filter(|metric| is_own(metric, "metric_name")).collect();
     if !metrics.is_empty() {
         structured["metrics"] = json!(metrics);
     }
     let is_error = document["status"] != "SUCCESS";
     let texts = if is_error && !denials.is_empty() { vec![explained(&denials)] } else { Vec::new() };
     Answer { structured: Some(structured), texts, is_error }
+}
+
+/// Whether a run came to its end by what the operator has set up, and not by the script: then the reason has paths of this host in it.
+fn is_operators(document: &Value) -> bool {
+    let is_senders = ["SCRIPT_EXCEPTION", "VALIDATION_EXCEPTION"]
+        .iter()
+        .any(|kind| document["error"]["error_type"] == *kind);
+    match document["exit"].as_u64() {
+        Some(64 | 66 | 71 | 74 | 78) => true,
+        Some(65) => !is_senders,
+        _ => false,
+    }
 }
 
 fn logs(document: &Value) -> Vec<Value> {
@@ -170,7 +193,7 @@ fn denial(denial: &Value) -> Value {
         ("nearest", "nearest"),
     ] {
         if !denial[from].is_null() {
-            shown.insert(key.to_owned(), denial[from].clone());
+            shown.insert(key.to_owned(), without_directories(denial[from].clone()));
         }
     }
     shown.insert("hint".to_owned(), json!(hint));
@@ -204,7 +227,10 @@ fn without_document(status: Option<ExitStatus>, told: &str) -> Answer {
         (_, Some(signal)) => format!("the broker was ended by signal {signal}"),
         _ => "the broker ended".to_owned(),
     };
-    Answer::failed(if told.is_empty() { how } else { format!("{how}: {told}") })
+    if !told.is_empty() {
+        for_the_operator(told);
+    }
+    Answer::failed(how)
 }
 
 pub(super) fn schema() -> Value {

@@ -86,6 +86,7 @@ fn what_the_owner_adds_to_the_policy_holds_for_the_next_script() {
     server.scratch.file("policy.cedar", "permit(");
     let refused = server.call("run_script", script);
     assert_eq!((&refused["isError"], &refused["structuredContent"]["exit"]), (&json!(true), &json!(65)));
+    assert_valid(&mut server, "run_script", &refused);
     server.assert_alive();
 }
 
@@ -306,4 +307,40 @@ fn so_many_calls_are_served_at_a_time_and_no_more() {
     outputs.sort();
     assert_eq!(outputs, ["1", "2"]);
     assert_eq!(server.call("run_script", json!({ "script": "3" }))["structuredContent"]["output"], "3");
+}
+
+// Where policies and records lie, and what the host lacks, is nothing that helps with a script.
+#[test]
+fn where_the_operators_files_lie_is_told_to_nobody() {
+    let mut server = Server::under(WALK_ONLY);
+    let place = server.scratch.path().to_str().unwrap().to_owned();
+    let asked = json!({ "action": "read", "resource": "/etc/hosts" });
+    let script = json!({ "script": "cat(\"/etc/hosts\")" });
+
+    let mut told =
+        vec![server.call("run_script", script.clone()), server.call("explain_denial", asked.clone())];
+    assert_eq!(told[0]["structuredContent"]["denials"][0]["nearest"]["file"], "policy.cedar");
+    assert_eq!(told[1]["structuredContent"]["nearest"]["failed"][0]["file"], "policy.cedar");
+    server.scratch.file("policy.cedar", "permit(");
+    told.extend([server.call("run_script", script.clone()), server.call("explain_denial", asked.clone())]);
+    fs::remove_file(server.scratch.path().join("policy.cedar")).unwrap();
+    told.extend([server.call("run_script", script.clone()), server.call("explain_denial", asked.clone())]);
+    server.scratch.file("policy.cedar", WALK_ONLY);
+    fs::remove_file(server.record()).unwrap();
+    fs::create_dir(server.record()).unwrap();
+    told.push(server.call("run_script", script));
+
+    let exits: Vec<&Value> = told.iter().map(|told| &told["structuredContent"]["exit"]).collect();
+    assert_eq!(
+        exits,
+        [&json!(77), &json!(null), &json!(65), &json!(null), &json!(66), &json!(null), &json!(74)]
+    );
+    for told in told {
+        assert!(!told.to_string().contains(&place), "{told}");
+    }
+    // What the script is to blame for is told as ever.
+    let wrong = server.call("check_script", json!({ "script": "let a = ;" }));
+    assert!(wrong["structuredContent"]["error"]["message"].as_str().unwrap().contains("Unexpected ';'"));
+    let deep = server.call("explain_denial", json!({ "action": "raed" }));
+    assert!(deep["content"][0]["text"].as_str().unwrap().contains("did you mean `read`?"), "{deep}");
 }
