@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Number, Value, json};
 
+use crate::message::short;
+
 /// One argument of a tool.
 #[derive(Debug)]
 pub(crate) struct Field {
@@ -53,14 +55,15 @@ pub(crate) fn check(fields: &[Field], arguments: &Map<String, Value>) -> Result<
         }
         if name.to_lowercase().contains("polic") {
             return Err(format!(
-                "{name:?} is refused: the policy is the operator's, who has named it when this server was started"
+                "{:?} is refused: the policy is the operator's, who has named it when this server was started",
+                short(name)
             ));
         }
         let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
         return Err(if known.is_empty() {
-            format!("there is no argument {name:?}; this tool takes none")
+            format!("there is no argument {:?}; this tool takes none", short(name))
         } else {
-            format!("there is no argument {name:?}; there are {}", known.join(", "))
+            format!("there is no argument {:?}; there are {}", short(name), known.join(", "))
         });
     }
     for field in fields {
@@ -134,7 +137,9 @@ pub(crate) fn number(arguments: &Map<String, Value>, name: &str) -> Option<u64> 
 /// When a value is none that a script can be given: null, or a number beyond 64 bits.
 pub(crate) fn of_script(arguments: &Map<String, Value>) -> Result<Value, String> {
     let kinds = arguments.iter().map(|(name, value)| {
-        kind_of(value).map(|kind| (name.clone(), kind)).map_err(|what| format!("arguments.{name}: {what}"))
+        kind_of(value)
+            .map(|kind| (name.clone(), kind))
+            .map_err(|what| format!("arguments.{}: {what}", short(name)))
     });
     kinds.collect::<Result<Map<_, _>, _>>().map(Value::Object)
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::message::short;
+
 /// The value of a text that is one JSON value and nothing behind it.
 ///
 /// # Errors
@@ -98,7 +100,7 @@ impl<'de> Visitor<'de> for Level<'_> {
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(below)?;
             if values.contains_key(&name) {
-                return Err(de::Error::custom(format_args!("the name {name:?} comes twice")));
+                return Err(de::Error::custom(format_args!("the name {:?} comes twice", short(&name))));
             }
             values.insert(name, value);
         }

@@ -61,6 +61,8 @@ pub(crate) fn read(line: &[u8]) -> Result<Message, (Option<Id>, Fault)> {
         return Ok(Message::Answer);
     }
     let id = match object.remove("id").map(Id::of) {
+        // JSON-RPC 2.0, section 4.1: a notification is never answered, and so not even told that it is a wrong one.
+        None if object.get("method").is_some_and(Value::is_string) => return Ok(notified(object)),
         None => None,
         Some(Some(id)) => Some(id),
         Some(None) => return Err((None, Fault::request("an id is a whole number or a short text"))),
@@ -74,16 +76,32 @@ pub(crate) fn read(line: &[u8]) -> Result<Message, (Option<Id>, Fault)> {
     let params = match object.remove("params") {
         None => Map::new(),
         Some(Value::Object(params)) => params,
-        Some(_) if id.is_none() => Map::new(),
         Some(_) => return Err((id, Fault::params("params has to be an object"))),
     };
     if let Some(unknown) = object.keys().next() {
-        return Err((id, Fault::request(format!("a message has no {unknown:?}"))));
+        return Err((id, Fault::request(format!("a message has no {:?}", short(unknown)))));
     }
-    Ok(match id {
-        Some(id) => Message::Request(Request { id, method, params }),
-        None => Message::Notification { method, params },
-    })
+    match id {
+        Some(id) => Ok(Message::Request(Request { id, method, params })),
+        None => Err((None, Fault::request("a request has an id"))),
+    }
+}
+
+/// A notification, which is one of nothing if it has not the form of one.
+fn notified(mut object: Map<String, Value>) -> Message {
+    let is_one = object.remove("jsonrpc") == Some(Value::from("2.0"));
+    let (method, params) = (object.remove("method"), object.remove("params"));
+    match (method, params) {
+        (Some(Value::String(method)), Some(Value::Object(params))) if is_one && object.is_empty() => {
+            Message::Notification { method, params }
+        }
+        _ => Message::Notification { method: String::new(), params: Map::new() },
+    }
+}
+
+/// As much of a name that a client has sent as it gets to hear again.
+pub(crate) fn short(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MOST_NAME_BYTES)).unwrap_or_default()
 }
 
 /// The answer to a request.
@@ -162,7 +180,7 @@ impl Fault {
 
     /// The request is in a revision that is not spoken here.
     pub(crate) fn version(requested: &str, supported: &[&str]) -> Self {
-        let data = json!({ "supported": supported, "requested": requested });
+        let data = json!({ "supported": supported, "requested": short(requested) });
         Self {
             data: Some(Box::new(data)),
             ..Self::new(UNSUPPORTED_VERSION, "this revision of MCP is not spoken here")
@@ -201,6 +219,8 @@ const UNSUPPORTED_VERSION: i32 = -32_022;
 /// What a client gets to hear again of what it has sent.
 const MOST_ECHOED_BYTES: usize = 4096;
 
+const MOST_NAME_BYTES: usize = 128;
+
 /// A name is sent back and kept while the request is served.
 const MOST_ID_BYTES: usize = 256;
 
@@ -226,6 +246,14 @@ mod tests {
             read(r#"{"jsonrpc":"2.0","method":"x","params":[1]}"#),
             Message::Notification { .. }
         ));
+        // Whatever is wrong with one, it is none that could be answered.
+        for line in [
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1},"more":1}"#,
+            r#"{"jsonrpc":"1.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+            r#"{"method":"notifications/cancelled","params":{"requestId":1}}"#,
+        ] {
+            assert_eq!(read(line), Message::Notification { method: String::new(), params: Map::new() });
+        }
         assert_eq!(read(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Message::Answer);
         assert_eq!(read(r#"{"jsonrpc":"2.0","error":{"code":1,"message":""}}"#), Message::Answer);
     }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::message::{Fault, Request};
+use crate::message::{Fault, Request, short};
 use crate::tools::{self, DIGEST, Tool};
 
 /// What has been agreed upon with a client of an older revision.
@@ -88,7 +88,7 @@ impl Protocol {
                 Asked::Nothing(lasting(era, json!({ "contents": [content] })))
             }
             ("tools/call", _) => call(params, &meta)?,
-            _ => return Err(Fault::method(format!("there is no method {method:?} here"))),
+            _ => return Err(Fault::method(format!("there is no method {:?} here", short(&method)))),
         };
         Ok((era, asked))
     }
@@ -97,7 +97,8 @@ impl Protocol {
     fn era(&self, method: &str, meta: &Map<String, Value>) -> Result<Era, Fault> {
         match meta.get(VERSION) {
             Some(Value::String(version)) if version == MODERN => {}
-            Some(Value::String(version)) => return Err(Fault::version(version, REVISIONS)),
+            // The others are agreed upon by initialize, and cannot be spoken by saying so in a request.
+            Some(Value::String(version)) => return Err(Fault::version(version, &[MODERN])),
             Some(_) => return Err(Fault::params(format!("{VERSION} has to be a text"))),
             // A client may ask whether anybody is there before it says who it is.
             None if self.agreed.is_some() || method == "ping" => return Ok(Era::Legacy),
@@ -163,10 +164,10 @@ fn call(mut params: Map<String, Value>, meta: &Map<String, Value>) -> Result<Ask
         params.remove(passed_over);
     }
     if let Some(unknown) = params.keys().next() {
-        return Err(Fault::params(format!("tools/call has no {unknown:?}")));
+        return Err(Fault::params(format!("tools/call has no {:?}", short(unknown))));
     }
     let Some(tool) = tools::find(&name) else {
-        return Err(Fault::params(format!("there is no tool {name:?}")));
+        return Err(Fault::params(format!("there is no tool {:?}", short(&name))));
     };
     let progress = match meta.get("progressToken") {
         None => None,
@@ -303,7 +304,37 @@ mod tests {
         wrong["_meta"][VERSION] = json!("1900-01-01");
         let told = ask(&mut Protocol::default(), "tools/list", wrong);
         assert_eq!(told["error"]["code"], -32_022);
-        assert_eq!(told["error"]["data"], json!({ "supported": REVISIONS, "requested": "1900-01-01" }));
+        assert_eq!(told["error"]["data"], json!({ "supported": [MODERN], "requested": "1900-01-01" }));
+    }
+
+    #[test]
+    fn a_revision_is_not_refused_by_a_list_that_has_it() {
+        for version in LEGACY {
+            let mut wrong = modern(json!({}));
+            wrong["_meta"][VERSION] = json!(version);
+            let told = ask(&mut Protocol::default(), "tools/list", wrong);
+            assert_eq!(told["error"]["code"], -32_022);
+            assert!(
+                !told["error"]["data"]["supported"].as_array().unwrap().contains(&json!(version)),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_wrong_is_not_sent_back_whole() {
+        let long = "é".repeat(1_000_000);
+        let mut version = modern(json!({}));
+        version["_meta"][VERSION] = json!(long);
+        for (method, params) in [
+            (long.as_str(), modern(json!({}))),
+            ("tools/call", modern(json!({ "name": long }))),
+            ("tools/call", modern(json!({ "name": "run_script", long.as_str(): 1 }))),
+            ("tools/list", version),
+        ] {
+            let told = ask(&mut Protocol::default(), method, params).to_string();
+            assert!(told.contains("error") && told.len() < 1_000, "{} bytes", told.len());
+        }
     }
 
     #[test]

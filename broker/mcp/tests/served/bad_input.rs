@@ -78,6 +78,9 @@ fn notifications_and_answers_that_nobody_asked_for_are_passed_over() {
         "tools/call",
         json!({ "name": "run_script", "arguments": { "script": "touch(\"/tmp/x\")" }, "_meta": meta() }),
     );
+    server.send(&json!({ "jsonrpc": "2.0", "method": "notifications/x", "more": 1 }));
+    server.send(&json!({ "jsonrpc": "1.0", "method": "notifications/x" }));
+    server.send(&json!({ "method": "notifications/x", "params": 1 }));
     server.send(&json!({ "jsonrpc": "2.0", "id": 1, "result": {} }));
     server.send(&json!({ "jsonrpc": "2.0", "id": 2, "error": { "code": 1, "message": "" } }));
 
@@ -413,4 +416,24 @@ fn what_is_installed_serves_under_the_same_files_from_anywhere() {
         drop(stdin);
         assert_eq!(server.wait().unwrap().code(), Some(0));
     }
+}
+
+#[test]
+fn what_is_wrong_is_not_sent_back_whole() {
+    let mut server = Server::under(PERMIT_ALL);
+    let long = "a".repeat(3_000_000);
+
+    for (tool, arguments) in [
+        ("sdk_digest", json!({ long.as_str(): 1 })),
+        ("run_script", json!({ "script": "1", long.as_str(): 1 })),
+        ("run_script", json!({ "script": "1", format!("policy{long}"): 1 })),
+        ("run_script", json!({ "script": "1", "arguments": { long.as_str(): null } })),
+        ("run_script", json!({ "script": "1", "arguments": { long.as_str(): 1 } })),
+    ] {
+        let told = server.call(tool, arguments).to_string();
+        assert!(told.len() < 10_000, "{tool}: {} bytes", told.len());
+    }
+    server.send_bytes(format!("{{\"{long}\":1,\"{long}\":2}}\n").as_bytes());
+    assert!(server.next().to_string().len() < 1_000);
+    server.assert_alive();
 }
