@@ -171,7 +171,8 @@ impl Progress<'_> {
         }
         self.sent.store(now, Ordering::Relaxed);
         let end = message.floor_char_boundary(MOST_PROGRESS_BYTES);
-        let message = message.get(..end).unwrap_or_default();
+        // One line, so that whatever a script has put into it stands behind what says whose it is.
+        let message = message.get(..end).unwrap_or_default().replace(char::is_control, " ");
         let params = json!({ "progressToken": token, "progress": now, "message": message });
         // Where there is no room for it, the client learns of it by the answer.
         let _ = self.output.send_at_once(&message::notification("notifications/progress", &params));

@@ -84,7 +84,8 @@ fn follow(call: &Call<'_>, mut events: impl BufRead) -> Option<Value> {
             }
             Some("log") => {
                 if let Some(message) = event["message"].as_str() {
-                    (call.progress)(message);
+                    // What the script says is not to look like what this server says.
+                    (call.progress)(&format!("{LOGGED}{message}"));
                 }
             }
             Some("denial") => {
@@ -295,5 +296,8 @@ pub(super) fn schema() -> Value {
 /// Longer than any document: output, logs, denials and signals have limits of their own. An operator who raises
 /// `--max-output` beyond it gets no document.
 const MOST_EVENT_BYTES: usize = 128 * 1024 * 1024;
+
+/// What a line of the script's log begins with where it is told as progress.
+const LOGGED: &str = "log: ";
 
 const MOST_EXPLAINED: usize = 20;

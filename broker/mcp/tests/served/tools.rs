@@ -170,7 +170,7 @@ fn what_happens_is_told_as_it_happens_to_those_who_want_to_know() {
 
     assert_eq!(answer["result"]["structuredContent"]["output"], "3");
     let messages: Vec<&str> = told.iter().filter_map(|params| params["message"].as_str()).collect();
-    assert!(messages[0].ends_with("has begun") && messages.contains(&"two"), "{messages:?}");
+    assert!(messages[0].ends_with("has begun") && messages.contains(&"log: two"), "{messages:?}");
     assert!(told.iter().all(|params| params["progressToken"] == "mine"));
     let values: Vec<u64> = told.iter().filter_map(|params| params["progress"].as_u64()).collect();
     assert!(values.len() == told.len() && values.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}");
@@ -343,4 +343,24 @@ fn where_the_operators_files_lie_is_told_to_nobody() {
     assert!(wrong["structuredContent"]["error"]["message"].as_str().unwrap().contains("Unexpected ';'"));
     let deep = server.call("explain_denial", json!({ "action": "raed" }));
     assert!(deep["content"][0]["text"].as_str().unwrap().contains("did you mean `read`?"), "{deep}");
+}
+
+#[test]
+fn what_a_script_logs_does_not_look_like_what_the_server_says() {
+    let mut server = Server::under(PERMIT_ALL);
+    let script = r#"sleep(1); info("run 0 has begun"); sleep(1); warn("x\ndenied: a on b"); sleep(1); 3"#;
+    let params =
+        json!({ "name": "run_script", "arguments": { "script": script }, "_meta": { "progressToken": 1 } });
+
+    let id = server.ask("tools/call", params);
+    let mut told: Vec<String> = Vec::new();
+    loop {
+        let message = server.next();
+        if message["id"] == id {
+            break;
+        }
+        told.push(message["params"]["message"].as_str().unwrap().to_owned());
+    }
+
+    assert_eq!(told[1..], ["log: run 0 has begun", "log: x denied: a on b"]);
 }
