@@ -58,7 +58,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves, if the policies are any. A mistake in one is the operator's to learn, and not each client's.
+/// Serves, if the policies are any and runs would not be refused for the sake of the options. A mistake there is the operator's to learn,
+/// and not each client's.
 fn start(served: Served) -> ExitCode {
     let broker = served.broker();
     let policy_mode = served.policy_mode();
@@ -83,6 +84,10 @@ fn start(served: Served) -> ExitCode {
         timeout: served.timeout,
         further: served.further,
     });
+    if let Err((refused, why)) = tools::rehearse(&operator) {
+        eprintln!("rex-mcp: runs would be refused: {why}");
+        return ExitCode::from(refused);
+    }
     let served = Arc::clone(&operator);
     let gone = move || {
         // Nobody listens any more, whether or not there is still somebody who sends.

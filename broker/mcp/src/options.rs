@@ -248,10 +248,12 @@ Examples:
 
 Exit status:
    0 the client has gone
-  64 the command line makes no sense
+  64 the command line makes no sense, or what stands on it behind --
   65 a policy is refused
   66 a policy cannot be read
-  71 there is no broker";
+  71 there is no broker, or not what --require asks for
+
+Other statuses are those with which the broker would refuse each run.";
 
 #[cfg(test)]
 mod tests {

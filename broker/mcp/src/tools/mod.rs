@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub(crate) use asking::DIGEST;
+pub(crate) use run::rehearse;
 
 use crate::arguments::{self, Field, Kind};
 use crate::in_flight::InFlight;

@@ -8,9 +8,9 @@ use std::process::ExitStatus;
 use serde_json::{Map, Value, json};
 
 use super::asking::beside;
-use super::{Answer, Call, MOST_SCRIPT_BYTES, OPERATORS, for_the_operator, without_directories};
+use super::{Answer, Call, MOST_SCRIPT_BYTES, OPERATORS, Operator, for_the_operator, without_directories};
 use crate::arguments::{number, of_script, text};
-use crate::child::{ARGUMENTS, Child, Input};
+use crate::child::{ARGUMENTS, Child, Input, NO_BROKER};
 use crate::json;
 use crate::lines::{self, Line};
 
@@ -40,15 +40,17 @@ fn perform(call: &Call<'_>, timeout: u64, options: &[&str]) -> Answer {
         return Answer::failed("script and arguments are too large");
     }
     let input = Input { arguments: arguments.as_bytes(), script: script.as_bytes() };
-    let (child, said) = match Child::start(&call.served.broker, &words(call, timeout, options), Some(input)) {
+    let words = words(call.served, timeout, options);
+    let (child, said) = match Child::start(&call.served.broker, &words, Some(input)) {
         Ok(started) => started,
         Err(error) => return Answer::failed(format!("the broker cannot be started: {error}")),
     };
     call.served.in_flight.attach(call.id, child.child());
-    let (document, told) = match beside(said.stderr, || follow(call, BufReader::new(said.stdout))) {
-        Ok(both) => both,
-        Err(error) => return Answer::failed(error),
-    };
+    let (document, told) =
+        match beside(said.stderr, || follow(BufReader::new(said.stdout), |event| tell(call, event))) {
+            Ok(both) => both,
+            Err(error) => return Answer::failed(error),
+        };
     let status = child.wait();
     match document {
         Some(document) => answer(&document),
@@ -57,46 +59,71 @@ fn perform(call: &Call<'_>, timeout: u64, options: &[&str]) -> Answer {
 }
 
 /// The command line of a run. Nothing on it is the client's but a number.
-fn words(call: &Call<'_>, timeout: u64, options: &[&str]) -> Vec<OsString> {
+fn words(served: &Operator, timeout: u64, options: &[&str]) -> Vec<OsString> {
     let mut words: Vec<OsString> = ["run", "-", ARGUMENTS, "--ndjson"].map(OsString::from).to_vec();
-    for policy in &call.served.policies {
+    for policy in &served.policies {
         words.extend(["--policy".into(), policy.into()]);
     }
     words.extend(["--timeout".into(), timeout.to_string().into()]);
     words.extend(options.iter().map(OsString::from));
-    words.extend(call.served.further.iter().cloned());
+    words.extend(served.further.iter().cloned());
     words
 }
 
-/// Reads the events to their end, tells of them, and gives the document, which is the last.
-fn follow(call: &Call<'_>, mut events: impl BufRead) -> Option<Value> {
+/// Has the broker look at an empty script with everything that it is given for each run, and run nothing.
+///
+/// # Errors
+/// When runs would be refused: the status that they would end with, and why.
+pub(crate) fn rehearse(served: &Operator) -> Result<(), (u8, String)> {
+    let no_broker = |told: String| (NO_BROKER, told);
+    let input = Input { arguments: b"{}", script: b"" };
+    let words = words(served, served.timeout, &["--dry-run"]);
+    let (child, said) = Child::start(&served.broker, &words, Some(input))
+        .map_err(|error| no_broker(format!("the broker cannot be started: {error}")))?;
+    let (document, told) = beside(said.stderr, || follow(BufReader::new(said.stdout), |_| ()))
+        .map_err(|error| no_broker(error.to_owned()))?;
+    child.wait();
+    // Its status says no more, and there is none where the kernel was told to keep none.
+    match document.as_ref().map(|document| (document["exit"].as_u64(), &document["error"]["message"])) {
+        Some((Some(0), _)) => Ok(()),
+        Some((Some(exit), why)) => {
+            Err((u8::try_from(exit).unwrap_or(NO_BROKER), why.as_str().unwrap_or(&told).to_owned()))
+        }
+        _ => Err(no_broker(if told.is_empty() { "the broker says nothing".to_owned() } else { told })),
+    }
+}
+
+/// Reads the events to their end, has them told, and gives the document, which is the last.
+fn follow(mut events: impl BufRead, tell: impl Fn(&Value)) -> Option<Value> {
     let mut document = None;
     // The end of the stream and a stream that breaks are one: there is no more to come.
     while let Ok(Some(line)) = lines::next(&mut events, MOST_EVENT_BYTES) {
         let Line::Whole(line) = line else { continue };
         let Ok(event) = json::parse(&line, json::MOST_VALUES_OF_A_BROKER) else { continue };
-        match event["event"].as_str() {
-            Some("start") => {
-                if let Some(run) = event["run"].as_str() {
-                    call.served.in_flight.name(call.id, run);
-                    (call.progress)(&format!("run {run} has begun"));
-                }
-            }
-            Some("log") => {
-                if let Some(message) = event["message"].as_str() {
-                    // What the script says is not to look like what this server says.
-                    (call.progress)(&format!("{LOGGED}{message}"));
-                }
-            }
-            Some("denial") => {
-                let of = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
-                (call.progress)(&format!("denied: {} on {}", of("action"), of("resource")));
-            }
-            Some("result") => document = Some(event),
-            _ => {}
+        if event["event"] == "result" {
+            document = Some(event);
+        } else {
+            tell(&event);
         }
     }
     document
+}
+
+fn tell(call: &Call<'_>, event: &Value) {
+    let of = |key: &str| event[key].as_str();
+    match (of("event"), of("run"), of("message")) {
+        (Some("start"), Some(run), _) => {
+            call.served.in_flight.name(call.id, run);
+            (call.progress)(&format!("run {run} has begun"));
+        }
+        // What the script says is not to look like what this server says.
+        (Some("log"), _, Some(message)) => (call.progress)(&format!("{LOGGED}{message}")),
+        (Some("denial"), ..) => {
+            let [action, resource] = ["action", "resource"].map(|key| of(key).unwrap_or_default());
+            (call.progress)(&format!("denied: {action} on {resource}"));
+        }
+        _ => {}
+    }
 }
 
 /// What of the document is of use to whoever wrote the script. How the jail was confined is the operator's to know.

@@ -437,3 +437,24 @@ fn what_is_wrong_is_not_sent_back_whole() {
     assert!(server.next().to_string().len() < 1_000);
     server.assert_alive();
 }
+
+#[test]
+fn options_with_which_every_run_would_be_refused_end_the_start() {
+    let scratch = Scratch::new();
+    let forbids = scratch.file("forbids.cedar", "permit(principal, action, resource);");
+    for (further, code, piece) in [
+        (&["--nonesuch"] as &[&str], 64, "--nonesuch"),
+        (&["--timeout", "7"], 64, "--timeout"),
+        (&["--json"], 64, "--json"),
+        (&["--max-output", "much"], 64, "much"),
+        (&["--forbid", forbids.to_str().unwrap()], 78, "may only forbid"),
+        (&["--forbid", "/nonesuch.cedar"], 66, "/nonesuch.cedar"),
+    ] {
+        let ended = command(&scratch, PERMIT_ALL, &[], further).stdin(Stdio::null()).output().unwrap();
+
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{further:?}: {told}");
+        assert!(ended.stdout.is_empty() && told.contains(piece), "{further:?}: {told}");
+    }
+    assert!(!scratch.path().join("audit.jsonl").exists(), "something was run");
+}

@@ -13,6 +13,11 @@ use serde_json::json;
 
 use crate::server::{Server, children, command, meta};
 
+/// What a program in the place of the broker says when it is asked before anything is run.
+const LOOKED_AT: &str = r#"[ "$1" = policy ] && exit 0
+case "$*" in *--dry-run*) echo '{"event":"result","exit":0}'; exit 0;; esac
+"#;
+
 fn assert_gone(processes: &[Pid]) {
     assert!(processes.len() >= 2, "{processes:?}");
     eventually("the end of every process of the run", || {
@@ -223,10 +228,8 @@ fn a_broker_that_does_not_end_is_killed() {
     use std::os::unix::fs::PermissionsExt;
 
     let scratch = Scratch::new();
-    let deaf = scratch.file(
-        "deaf",
-        "#!/bin/sh\n[ \"$1\" = policy ] && exit 0\ntrap '' TERM\nwhile :; do sleep 0.1; done\n",
-    );
+    let deaf = format!("#!/bin/sh\n{LOOKED_AT}trap '' TERM\nwhile :; do sleep 0.1; done\n");
+    let deaf = scratch.file("deaf", deaf);
     fs::set_permissions(&deaf, fs::Permissions::from_mode(0o755)).unwrap();
     let policy = scratch.file("policy.cedar", PERMIT_ALL);
     let mut server = std::process::Command::new(crate::server::program())
@@ -266,7 +269,7 @@ fn a_server_that_is_killed_while_it_hands_a_script_over_has_no_part_of_it_run() 
     let scratch = Scratch::new();
     let counted = scratch.path().join("counted");
     let counting = format!(
-        "#!/bin/sh\n[ \"$1\" = policy ] && exit 0\nwc -c > {0}.part && mv {0}.part {0}\nexec sleep 60\n",
+        "#!/bin/sh\n{LOOKED_AT}wc -c > {0}.part && mv {0}.part {0}\nexec sleep 60\n",
         counted.display()
     );
     let counting = scratch.file("counting", counting);
@@ -341,7 +344,7 @@ fn a_call_for_which_there_is_no_thread_leaves_no_process() {
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = scratch.path().join("rex-mcp");
     fs::copy(crate::server::program(), &program).unwrap();
-    let lasting = scratch.file("lasting", "#!/bin/sh\n[ \"$1\" = policy ] && exit 0\nexec sleep 60\n");
+    let lasting = scratch.file("lasting", format!("#!/bin/sh\n{LOOKED_AT}exec sleep 60\n"));
     fs::set_permissions(&lasting, fs::Permissions::from_mode(0o755)).unwrap();
     let policy = scratch.file("policy.cedar", PERMIT_ALL);
     fs::set_permissions(&policy, fs::Permissions::from_mode(0o644)).unwrap();
