@@ -1,8 +1,8 @@
 //! How a broker is started for one call, how it is ended, and why none is left when this server is gone.
 //!
 //! The child is at first this program again: it asks the kernel for a signal at the death of its parent, takes the script
-//! and its arguments from its standard input into memory files, and then becomes the broker. What a caller has sent is
-//! never a word of a command line, which every user of the host can read.
+//! and its arguments from its standard input into memory files, and then becomes the broker. Neither is ever a word of a
+//! command line, which every user of the host can read; what is asked about SDK and policy without running anything is.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;

@@ -122,7 +122,7 @@ fn arguments_that_the_schema_does_not_have_are_refused_and_nothing_runs() {
     server.assert_alive();
 }
 
-// What a client sends is never a word of a command line, and what stands in a script is a script.
+// What stands in a script is a script, and what is asked is no option.
 #[test]
 fn nothing_that_is_sent_becomes_an_option_of_the_broker() {
     let mut server = Server::under("permit(principal, action, resource == file_system::Dir::\"/nonesuch\");");
@@ -457,4 +457,17 @@ fn options_with_which_every_run_would_be_refused_end_the_start() {
         assert!(ended.stdout.is_empty() && told.contains(piece), "{further:?}: {told}");
     }
     assert!(!scratch.path().join("audit.jsonl").exists(), "something was run");
+}
+
+#[test]
+fn scripts_and_their_arguments_stand_on_no_command_line() {
+    const SECRET: &str = "hunter2-of-the-client";
+    let mut server = Server::under(PERMIT_ALL);
+    let script = format!("let a = \"{SECRET}\"; sleep(60)");
+    server.begin("run_script", json!({ "script": script, "arguments": { "b": SECRET, SECRET: 1 } }));
+
+    for process in server.processes_of_a_run() {
+        let words = fs::read(format!("/proc/{process}/cmdline")).unwrap();
+        assert!(!String::from_utf8_lossy(&words).contains(SECRET), "{}", String::from_utf8_lossy(&words));
+    }
 }
