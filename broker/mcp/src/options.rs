@@ -204,7 +204,7 @@ fn whole(value: &OsStr, others: &[&str]) -> OsString {
     let is_other = |other: &&str| {
         value == *other || other.ends_with(':') && value.as_bytes().starts_with(other.as_bytes())
     };
-    if others.iter().any(|other| is_other(other)) { value.to_owned() } else { absolute(value) }
+    if others.iter().any(is_other) { value.to_owned() } else { absolute(value) }
 }
 
 fn absolute(path: &OsStr) -> OsString {

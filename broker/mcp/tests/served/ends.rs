@@ -18,6 +18,9 @@ const LOOKED_AT: &str = r#"[ "$1" = policy ] && exit 0
 case "$*" in *--dry-run*) echo '{"event":"result","exit":0}'; exit 0;; esac
 "#;
 
+/// Starts a program that finds SIGTERM ignored and blocked.
+const DEAF_TO_SIGTERM: &str = "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.execv(sys.argv[1], sys.argv[1:])";
+
 fn assert_gone(processes: &[Pid]) {
     assert!(processes.len() >= 2, "{processes:?}");
     eventually("the end of every process of the run", || {
@@ -265,7 +268,6 @@ fn a_server_that_is_killed_while_it_hands_a_script_over_has_no_part_of_it_run() 
     use std::os::unix::fs::PermissionsExt;
 
     const SHORT: Duration = Duration::from_secs(5);
-    const IGNORING: &str = "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.execv(sys.argv[1], sys.argv[1:])";
     let scratch = Scratch::new();
     let counted = scratch.path().join("counted");
     let counting = format!(
@@ -292,7 +294,7 @@ fn a_server_that_is_killed_while_it_hands_a_script_over_has_no_part_of_it_run() 
     let child = (0..50).find_map(|_| {
         let _ = fs::remove_file(&counted);
         let mut server = std::process::Command::new("python3")
-            .args(["-c", IGNORING])
+            .args(["-c", DEAF_TO_SIGTERM])
             .arg(crate::server::program())
             .arg("--broker")
             .arg(&counting)
@@ -378,4 +380,36 @@ fn a_call_for_which_there_is_no_thread_leaves_no_process() {
     }
     drop(stdin);
     assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_server_that_was_started_deaf_to_sigterm_takes_its_runs_with_it() {
+    let scratch = Scratch::new();
+    let served = command(&scratch, PERMIT_ALL, &[], &[]);
+    let mut server = std::process::Command::new("python3")
+        .args(["-c", DEAF_TO_SIGTERM])
+        .arg(served.get_program())
+        .args(served.get_args())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    let params = json!({ "name": "run_script", "arguments": { "script": "sleep(60)" }, "_meta": meta() });
+    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let mut stdin = server.stdin.take().unwrap();
+    stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    eventually("the begin of a record", || {
+        fs::metadata(scratch.path().join("audit.jsonl")).ok().filter(|file| file.len() > 0)
+    });
+    let processes: Vec<Pid> = eventually("a broker with its jail", || {
+        let brokers = children(pid);
+        let jails: Vec<i32> = brokers.iter().flat_map(|broker| children(Pid::from_raw(*broker))).collect();
+        (!jails.is_empty()).then(|| brokers.iter().chain(&jails).map(|pid| Pid::from_raw(*pid)).collect())
+    });
+
+    server.kill().unwrap();
+
+    server.wait().unwrap();
+    assert_gone(&processes);
 }
