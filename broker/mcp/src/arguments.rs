@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use crate::message::short;
+use crate::json::short;
 
 /// One argument of a tool.
 #[derive(Debug)]

@@ -6,8 +6,6 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::message::short;
-
 /// The value of a text that is one JSON value and nothing behind it.
 ///
 /// # Errors
@@ -117,6 +115,13 @@ pub(crate) const MOST_VALUES: usize = 1_000_000;
 /// Values of what a broker writes. Its own limits on signals, lines and denials keep a document far below, unless the operator
 /// raises them.
 pub(crate) const MOST_VALUES_OF_A_BROKER: usize = 8_000_000;
+
+/// As much of a name that a client has sent as it gets to hear again.
+pub(crate) fn short(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MOST_NAME_BYTES)).unwrap_or_default()
+}
+
+const MOST_NAME_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use crate::json;
+use crate::json::{self, short};
 
 /// How a request is named by whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,11 +97,6 @@ fn notified(mut object: Map<String, Value>) -> Message {
         }
         _ => Message::Notification { method: String::new(), params: Map::new() },
     }
-}
-
-/// As much of a name that a client has sent as it gets to hear again.
-pub(crate) fn short(name: &str) -> &str {
-    name.get(..name.floor_char_boundary(MOST_NAME_BYTES)).unwrap_or_default()
 }
 
 /// The answer to a request.
@@ -218,8 +213,6 @@ const UNSUPPORTED_VERSION: i32 = -32_022;
 
 /// What a client gets to hear again of what it has sent.
 const MOST_ECHOED_BYTES: usize = 4096;
-
-const MOST_NAME_BYTES: usize = 128;
 
 /// A name is sent back and kept while the request is served.
 const MOST_ID_BYTES: usize = 256;

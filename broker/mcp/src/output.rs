@@ -47,10 +47,12 @@ impl Output {
         Ok(output)
     }
 
-    /// Has one message written, and waits until there is room for it.
-    pub(crate) fn send(&self, message: &Value) {
+    /// Has one message written, and waits until there is room for it. `ready` is called when there is, before anybody can have
+    /// read it.
+    pub(crate) fn send_after(&self, message: &Value, ready: impl FnOnce()) {
         let is_full = |queue: &mut Queue| queue.bytes > MOST_WAITING_BYTES;
         let queue = self.changed.wait_while(self.queue(), is_full).unwrap_or_else(PoisonError::into_inner);
+        ready();
         self.put(queue, message);
     }
 

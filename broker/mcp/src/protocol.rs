@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::message::{Fault, Request, short};
+use crate::json::short;
+use crate::message::{Fault, Request};
 use crate::tools::{self, DIGEST, Tool};
 
 /// What has been agreed upon with a client of an older revision.

@@ -129,9 +129,11 @@ impl Server {
                 .map(reply)
                 .map_err(|_| Fault::internal("this server has made a mistake"));
             if operator.in_flight.finish(&id) {
-                output.send(&message::answer(&id, result));
+                // Who has the answer finds the place free.
+                output.send_after(&message::answer(&id, result), || operator.in_flight.release());
+            } else {
+                operator.in_flight.release();
             }
-            operator.in_flight.release();
         };
         // The run belongs to this thread, and ends with it whatever happens to it.
         if thread::Builder::new().name(tool.name.to_owned()).spawn(work).is_err() {
