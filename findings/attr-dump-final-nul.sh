@@ -19,7 +19,8 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 chmod 755 "$place"
 cd "$place"
-apt-get -qq -o APT::Sandbox::User=root download attr=1:2.5.1-4
+version=2.5.1-4
+apt-get -qq -o APT::Sandbox::User=root download "attr=1:$version"
 dpkg-deb -x attr_*.deb root
 touch file
 cat >probe.py <<'PYTHON'

@@ -17,7 +17,8 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 chmod 755 "$place"
 cd "$place"
-apt-get -qq -o APT::Sandbox::User=root download procps=2:4.0.2-3
+version=4.0.2-3
+apt-get -qq -o APT::Sandbox::User=root download "procps=2:$version"
 dpkg-deb -x procps_*.deb root
 seen=$(
   for line in '-kernel.ostype = x' '-kernel.no_such_parameter = 1'; do
