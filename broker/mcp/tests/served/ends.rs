@@ -21,6 +21,19 @@ case "$*" in *--dry-run*) echo '{"event":"result","exit":0}'; exit 0;; esac
 /// Starts a program that finds SIGTERM ignored and blocked.
 const DEAF_TO_SIGTERM: &str = "import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.execv(sys.argv[1], sys.argv[1:])";
 
+/// A server that a program in Python has prepared the signals of, which then becomes it.
+fn started_by(preparing: &str, scratch: &Scratch) -> std::process::Child {
+    let served = command(scratch, PERMIT_ALL, &[], &[]);
+    std::process::Command::new("python3")
+        .args(["-c", preparing])
+        .arg(served.get_program())
+        .args(served.get_args())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
 fn is_ignored(process: Pid, signal: Signal) -> bool {
     let ignored = status_field(process, "SigIgn:").expect("the server runs");
     u64::from_str_radix(&ignored, 16).unwrap() >> (signal as i32 - 1) & 1 == 1
@@ -201,15 +214,7 @@ fn a_broker_that_is_killed_is_an_error_and_the_server_serves_on() {
 fn a_client_that_ignores_its_children_is_served_and_leaves_nothing() {
     const IGNORING: &str = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])";
     let scratch = Scratch::new();
-    let served = command(&scratch, PERMIT_ALL, &[], &[]);
-    let mut server = std::process::Command::new("python3")
-        .args(["-c", IGNORING])
-        .arg(served.get_program())
-        .args(served.get_args())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut server = started_by(IGNORING, &scratch);
     let pid = Pid::from_raw(server.id().try_into().unwrap());
     let mut stdin = server.stdin.take().unwrap();
     let mut stdout = BufReader::new(server.stdout.take().unwrap());
@@ -395,15 +400,7 @@ fn a_call_for_which_there_is_no_thread_leaves_no_process() {
 #[test]
 fn a_server_that_was_started_deaf_to_sigterm_takes_its_runs_with_it() {
     let scratch = Scratch::new();
-    let served = command(&scratch, PERMIT_ALL, &[], &[]);
-    let mut server = std::process::Command::new("python3")
-        .args(["-c", DEAF_TO_SIGTERM])
-        .arg(served.get_program())
-        .args(served.get_args())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut server = started_by(DEAF_TO_SIGTERM, &scratch);
     let pid = Pid::from_raw(server.id().try_into().unwrap());
     let params = json!({ "name": "run_script", "arguments": { "script": "sleep(60)" }, "_meta": meta() });
     let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
