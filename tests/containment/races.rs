@@ -20,11 +20,11 @@ use rex_ipc::limits::MAX_FRAME_BYTES;
 use rex_tests::bench;
 use rex_tests::tree::Tree;
 
-/// Opens, lists and stats in all.
-const OPERATIONS: u64 = 1_000_000;
+/// Opens, lists and stats in all; `.ci/full races` does ten million.
+const OPERATIONS: u64 = 400_000;
 
 #[test]
-fn a_million_opens_lists_and_stats_show_nothing_outside_the_policy() {
+fn hundreds_of_thousands_of_opens_lists_and_stats_show_nothing_outside_the_policy() {
     let scene = Scene::new();
     let exchanger = Exchanger::start(&scene.tree);
     let mut racer = Racer::new(&scene);
