@@ -29,6 +29,7 @@ mod protection_page;
 mod recording;
 mod scripts;
 mod secure;
+mod self_named;
 mod signals;
 mod transcripts;
 mod usage;
