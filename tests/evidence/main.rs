@@ -4,6 +4,7 @@
 mod grants;
 mod host;
 mod identity;
+mod why;
 
 use std::fs;
 use std::path::{Path, PathBuf};

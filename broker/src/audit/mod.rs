@@ -2,6 +2,7 @@
 //!
 //! The form of each line is in `docs/audit.md`.
 
+pub mod blobs;
 mod error;
 mod fold;
 mod journal;

@@ -33,6 +33,10 @@ pub struct Start<'a> {
     pub delegation_terms: Option<&'a Value>,
     /// The links that fill slots of templates in the policy.
     pub policy_links: Option<&'a Value>,
+    /// SHA-256 of the schema that policies were checked against, where it is kept.
+    pub schema_sha256: Option<&'a str>,
+    /// What evaluates policies, with its version, where they are kept.
+    pub engine: Option<&'a str>,
 }
 
 /// The policy's answer to one question.
@@ -50,6 +54,8 @@ pub struct Decision<'a> {
     pub resource: &'a str,
     /// What else the policy could look at.
     pub context: Option<&'a Value>,
+    /// What statements look at beside action, resource and context.
+    pub facts: Option<&'a Value>,
     /// What the act does, where action and resource do not say it.
     pub act: Option<&'a Value>,
     /// The answer.
@@ -147,6 +153,8 @@ impl Start<'_> {
         if let Some(links) = self.policy_links {
             fields.value("policy_links", links);
         }
+        optional(fields, "schema_sha256", self.schema_sha256);
+        optional(fields, "engine", self.engine);
     }
 }
 
@@ -160,6 +168,9 @@ impl Decision<'_> {
         fields.text("resource", self.resource);
         if let Some(context) = self.context {
             fields.value("context", context);
+        }
+        if let Some(facts) = self.facts {
+            fields.value("facts", facts);
         }
         if let Some(act) = self.act {
             fields.value("act", act);

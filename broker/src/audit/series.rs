@@ -56,6 +56,7 @@ impl Series {
             && !decision.is_piece
             && decision.errors.is_empty()
             && decision.context.is_none()
+            && decision.facts.is_none()
             && decision.act.is_none()
             && matches!(decision.resource_kind, ResourceKind::File | ResourceKind::Dir);
         if is_look { split(decision.resource) } else { None }

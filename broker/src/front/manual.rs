@@ -40,8 +40,11 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 20] = [
+static PAGES: [(&str, &str); 23] = [
     page!("rex-broker"),
+    page!("rex-broker-audit"),
+    page!("rex-broker-audit-replay"),
+    page!("rex-broker-audit-why"),
     page!("rex-broker-completions"),
     page!("rex-broker-config"),
     page!("rex-broker-config-show"),

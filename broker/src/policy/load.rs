@@ -100,7 +100,7 @@ impl Policies {
             return Err(PolicyErrors { findings, cedar_reason: None });
         }
         let rules = parsed.into_iter().filter_map(|parsed| rule(parsed, &texts, &words)).collect();
-        Ok(Loaded { policies: Policies::new(rules, words, digest(sources)), warnings: findings })
+        Ok(Loaded { policies: Policies::new(rules, words, policy_sha256(sources)), warnings: findings })
     }
 }
 
@@ -148,7 +148,8 @@ fn rule(parsed: Parsed, texts: &[Source<'_>], words: &Vocabulary) -> Option<Rule
     Some(rule)
 }
 
-fn digest(sources: &[PolicyText<'_>]) -> String {
+/// SHA-256 of one policy text, in hexadecimal digits; of several: of their digests in order, one a line.
+pub fn policy_sha256(sources: &[PolicyText<'_>]) -> String {
     let digests: Vec<String> = sources.iter().map(|source| hex(&Sha256::digest(source.text))).collect();
     match digests.as_slice() {
         [only] => only.clone(),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::alike::{self, Look};
 use super::by_directory::ByDirectory;
 use super::entities::Horizon;
+use super::looked_at::LooksAt;
 use super::scope::Scope;
 use super::session::Reads;
 use super::vocabulary::Vocabulary;
@@ -125,6 +126,19 @@ impl Policies {
     /// The links by which some of them were made.
     pub fn links(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().filter_map(|rule| rule.link.as_deref())
+    }
+
+    /// The annotations of the policy of that id but for `@id`, in the order of their names.
+    pub fn annotations(&self, id: &str) -> Vec<(String, String)> {
+        let rule = self.rules.iter().find(|rule| rule.id == id);
+        let annotations = rule.into_iter().flat_map(|rule| rule.template.annotations());
+        let written = annotations.map(|(name, value)| (name.to_string(), value.val.to_string()));
+        written.filter(|(name, _)| name != "id").collect()
+    }
+
+    /// What the statements look at that no record has unless somebody needs it.
+    pub fn looks_at(&self) -> LooksAt {
+        LooksAt::of(self.rules.iter().map(|rule| &rule.condition))
     }
 
     /// Where the policy of that id begins.

@@ -5,6 +5,7 @@ pub mod delegation;
 mod ending;
 pub mod image;
 pub mod input;
+mod keeping;
 mod outcome;
 mod policies;
 pub mod record;
@@ -47,6 +48,7 @@ use crate::run::conclude::{Beginning, PATIENCE};
 use crate::run::delegation::{Held, Narrowing};
 use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
+use crate::run::keeping::KeptBlobs;
 use crate::run::request::{Environment, RunRequest};
 use crate::run::services::Services;
 use crate::run::session::{RunEnd, Session};
@@ -182,6 +184,7 @@ struct Prepared {
     forbidden: Forbidden,
     principal: String,
     granted: Vec<Link>,
+    kept: Option<KeptBlobs>,
 }
 
 impl Run<'_> {
@@ -243,6 +246,7 @@ impl Run<'_> {
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;
         let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
+        let kept = keeping::keep(options, inputs)?;
         recorder.jail.run.clone_from(&run_id);
         let mut forbidden = Forbidden::new();
         policies::close(&mut forbidden, options, inputs);
@@ -272,7 +276,7 @@ impl Run<'_> {
         recorder.jail.delegation = told;
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
-        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, granted })
+        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, granted, kept })
     }
 
     /// Starts what starts programs, where the policy could ever permit one.
@@ -341,9 +345,20 @@ impl Run<'_> {
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
-        let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal, granted } =
-            prepared;
-        let policy = (engine.policies().digest().to_owned(), granted);
+        let Prepared {
+            waiter,
+            plan,
+            mut jail,
+            spawner,
+            engine,
+            journal,
+            forbidden,
+            principal,
+            granted,
+            kept,
+        } = prepared;
+        let policy = (engine.policies().digest().to_owned(), granted, kept);
+        let looks_at = engine.policies().looks_at();
         let (inner, closed) = match spawner {
             Some(_) => {
                 let closed = closed_to_programs(&forbidden);
@@ -364,6 +379,7 @@ impl Run<'_> {
         deciding.rex_compat = self.options.compat;
         let limits = self.options.limits;
         let mut services = Services::new(host, deciding, limits, waiter, Box::new(journal), recorder);
+        services.kept.looks_at = looks_at;
         if self.options.for_person && self.options.explain_denials {
             services.deciding.explaining = Explaining::enabled();
         }
@@ -456,7 +472,7 @@ impl Run<'_> {
         jail: &Jail,
         plan: &Plan,
         inputs: &Inputs,
-        (policy_sha256, granted): &(String, Vec<Link>),
+        (policy_sha256, granted, kept): &(String, Vec<Link>, Option<KeptBlobs>),
         services: &mut Services,
     ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
@@ -493,6 +509,8 @@ impl Run<'_> {
             require: Some(self.beginning.required()),
             delegation_terms: terms.as_ref(),
             policy_links: granted.as_ref(),
+            schema_sha256: kept.as_ref().map(|kept| kept.schema_sha256.as_str()),
+            engine: kept.as_ref().map(|_| keeping::ENGINE),
         };
         services
             .kept

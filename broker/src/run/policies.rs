@@ -110,6 +110,9 @@ pub(super) fn close(forbidden: &mut Forbidden, options: &RunRequest, inputs: &In
     for path in &options.configuration {
         told(forbidden.add_file(path, forbidden::CONFIGURATION));
     }
+    if let Some(path) = &options.audit_blobs {
+        told(forbidden.add_path(path, forbidden::AUDIT_LOG));
+    }
     // The log of this run is closed where it is opened.
     for path in audit::places(&options.configured_log) {
         told(forbidden.add_path(&path, forbidden::AUDIT_LOG));

@@ -9,6 +9,7 @@ use crate::audit::{self, Sink};
 use crate::gate::error::{Error, LimitReached};
 use crate::gate::{Act, Decision, Recording};
 use crate::ops::call::Telling;
+use crate::policy::LooksAt;
 use crate::policy::explain::{Lacking, Need};
 use crate::result::stream::Unheard;
 use crate::result::{Document, Recorder, Refusal};
@@ -31,6 +32,8 @@ pub struct Kept {
     /// Whether it adds to new content that nobody sees before it is complete.
     is_piece: bool,
     interruption: Interruption,
+    /// What the policy looks at beside what every record has.
+    pub looks_at: LooksAt,
 }
 
 /// Tells the caller what the script says.
@@ -50,6 +53,7 @@ impl Kept {
             operation: "",
             is_piece: false,
             interruption,
+            looks_at: LooksAt::default(),
         }
     }
 
@@ -101,6 +105,7 @@ impl Recording for Kept {
         let resource = decision.question.resource.id();
         let kind = decision.question.resource.kind();
         let context = decision.question.context.to_json();
+        let facts = self.looks_at.facts(decision.question);
         let act = decision.act.as_ref().map(Act::to_json);
         let is_new = !decision.permitted
             && self.recorder.lock().denial(
@@ -117,6 +122,7 @@ impl Recording for Kept {
             resource_kind: kind,
             resource: &resource,
             context: context.as_ref(),
+            facts: facts.as_ref(),
             act: act.as_ref(),
             permitted: decision.permitted,
             policies: decision.determining,

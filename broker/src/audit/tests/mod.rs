@@ -70,6 +70,7 @@ fn decision(resource: &str) -> Decision<'_> {
         resource_kind: ResourceKind::File,
         resource,
         context: None,
+        facts: None,
         act: None,
         permitted: true,
         policies: &[],

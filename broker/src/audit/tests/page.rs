@@ -62,10 +62,13 @@ fn written(with_optional: bool) -> Vec<Value> {
         require: text,
         delegation_terms: with_optional.then_some(&delegation),
         policy_links: with_optional.then_some(&delegation),
+        schema_sha256: text,
+        engine: text,
         ..Start::default()
     };
     let decided = Decision {
         context: with_optional.then_some(&context),
+        facts: with_optional.then_some(&context),
         act: with_optional.then_some(&context),
         errors: if with_optional { &texts } else { &[] },
         ..decision("/a")

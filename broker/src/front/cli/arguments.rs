@@ -7,11 +7,12 @@ use clap_complete::Shell;
 
 use super::deciding::DecidingArguments;
 use super::help::{
-    COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES, MANUAL_EXAMPLES,
-    POLICY_EXAMPLES, PROTOCOL_EXAMPLES, SHORT_EXAMPLES,
+    AUDIT_EXAMPLES, COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES,
+    MANUAL_EXAMPLES, POLICY_EXAMPLES, PROTOCOL_EXAMPLES, SHORT_EXAMPLES,
 };
 use super::limits::LimitArguments;
 use super::person::PersonArguments;
+use crate::front::audit_command::AuditArguments;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
@@ -82,6 +83,9 @@ pub(super) enum Task {
     /// Check, explain and describe policies
     #[command(after_help = POLICY_EXAMPLES)]
     Policy(PolicyArguments),
+    /// Tell who did what, what for and under which rule, from the record alone
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(AuditArguments),
     /// Print what can cross between script and broker
     #[command(after_help = PROTOCOL_EXAMPLES)]
     Protocol {

@@ -37,6 +37,9 @@ pub(super) struct DecidingArguments {
     /// When records are forced to disk
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = AuditSync::Run)]
     pub(super) audit_sync: AuditSync,
+    /// Keep policies, schema and script in this directory by their digests, for `audit replay` [default: nowhere]
+    #[arg(long, value_name = "DIR")]
+    pub(super) audit_blobs: Option<PathBuf>,
     /// Certificates of the authorities that servers are believed by, as PEM [default: the store of the system]
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,

@@ -103,6 +103,12 @@ Examples:
   rex-broker policy explain --policy site.cedar --action read --resource /etc/hosts
   rex-broker policy schema";
 
+/// Below the commands of `audit`.
+pub(super) const AUDIT_EXAMPLES: &str = "\
+Examples:
+  rex-broker audit why /var/log/rex-broker/audit.jsonl --resource /etc/shadow
+  rex-broker audit replay audit.jsonl --blobs /var/log/rex-broker/blobs";
+
 /// Below the options of `protocol`.
 pub(super) const PROTOCOL_EXAMPLES: &str = "\
 Examples:

@@ -12,6 +12,7 @@ use super::asked::misunderstood;
 use super::given::given;
 use super::help::OVERVIEW;
 use super::request::Asked;
+use crate::front::audit_command::AuditArguments;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
@@ -28,6 +29,8 @@ pub enum Invocation {
     Doctor(DoctorArguments),
     /// Check, explain and describe policies.
     Policy(Box<PolicyArguments>),
+    /// Tell what stands in a record, and decide it anew.
+    Audit(Box<AuditArguments>),
     /// Print the boundary's table.
     Protocol {
         /// As JSON, and not for people.
@@ -117,6 +120,7 @@ fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
         }
         Some(Task::Doctor(doctor)) => Invocation::Doctor(doctor),
         Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
+        Some(Task::Audit(audit)) => Invocation::Audit(Box::new(audit)),
         Some(Task::Protocol { json }) => Invocation::Protocol { json },
         Some(Task::Sdk(sdk)) => Invocation::Sdk(sdk),
         Some(Task::Config(ConfigTask::Show(show))) => Invocation::ShowConfig(show),

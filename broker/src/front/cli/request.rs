@@ -49,6 +49,7 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     run.hard_links = effective.choice("hard-links")?;
     run.children = effective.choice("children")?;
     run.audit_sync = effective.choice("audit-sync")?;
+    run.audit_blobs = effective.text("audit-blobs").map(PathBuf::from);
     run.color = effective.choice("color")?;
     run.explain_denials = effective.text("explain-denials") == Some("true");
     run.require = effective.text("require").map(str::to_owned);
@@ -65,6 +66,7 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     if run.dry_run {
         // Nothing happens that could be recorded.
         run.audit_log = AuditTarget::Nowhere;
+        run.audit_blobs = None;
     }
     Ok(())
 }

@@ -66,6 +66,7 @@ pub fn settings() -> Vec<Setting> {
         top("children", Kind::Steps(CHILDREN), &word_of(Children::Confined)),
         top("audit-log", Kind::AuditLog, ""),
         top("audit-sync", Kind::Steps(AUDIT_SYNCS), &word_of(AuditSync::Run)),
+        top("audit-blobs", Kind::File, ""),
         top("ca-file", Kind::File, ""),
         top("delegation-issuer", Kind::Believed, ""),
         top("delegation-audience", Kind::Believed, ""),

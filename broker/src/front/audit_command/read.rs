@@ -1,0 +1,146 @@
+//! The lines of a record, and the decisions that they tell of.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+/// A record that is read from its beginning.
+pub(super) struct Records {
+    lines: Box<dyn BufRead>,
+    /// Lines so far that are no records: torn ones, or somebody else's.
+    pub(super) unreadable: u64,
+}
+
+impl Records {
+    /// Opens a record; `-` is standard input.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let lines: Box<dyn BufRead> = if path == Path::new("-") {
+            Box::new(std::io::stdin().lock())
+        } else {
+            let opened =
+                File::open(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, opened))
+        };
+        Ok(Self { lines, unreadable: 0 })
+    }
+
+    /// The next record. Lines that are none are counted.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a line is longer than any record.
+    pub(super) fn next(&mut self) -> Result<Option<Value>, String> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = self.lines.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line);
+            read.map_err(|error| format!("cannot read the record: {error}"))?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            if line.len() as u64 > MAX_LINE_BYTES {
+                return Err(format!(
+                    "a line of the record is longer than {MAX_LINE_BYTES} bytes, which no record is"
+                ));
+            }
+            match serde_json::from_slice::<Value>(&line) {
+                Ok(record) if is_record(&record) => return Ok(Some(record)),
+                _ => self.unreadable = self.unreadable.saturating_add(1),
+            }
+        }
+    }
+}
+
+fn is_record(record: &Value) -> bool {
+    record["run"].is_string()
+        && record["seq"].is_u64()
+        && record["time"].is_string()
+        && record["event"].is_string()
+}
+
+/// What every run has said at its start, as long as it goes on.
+#[derive(Default)]
+pub(super) struct Starts(HashMap<String, Value>);
+
+impl Starts {
+    /// Takes note of a record; what it is about is looked up before.
+    pub(super) fn note(&mut self, record: &Value) {
+        let run = text(record, "run");
+        match text(record, "event") {
+            "start" => drop(self.0.insert(run.to_owned(), record.clone())),
+            "end" => drop(self.0.remove(run)),
+            _ => {}
+        }
+    }
+
+    /// How the run of a record began.
+    pub(super) fn of(&self, record: &Value) -> Option<&Value> {
+        self.0.get(text(record, "run"))
+    }
+}
+
+/// One decision. Of a record that tells several, one of them.
+pub(super) struct Decision<'a> {
+    /// The record that it stands in.
+    pub(super) record: &'a Value,
+    pub(super) action: &'a str,
+    pub(super) resource_type: &'a str,
+    pub(super) resource: Cow<'a, str>,
+    pub(super) permitted: bool,
+    /// Those that decided.
+    pub(super) policies: Vec<&'a str>,
+}
+
+/// The decisions that a record tells of, in the order in which they were made.
+pub(super) fn decisions(record: &Value) -> Box<dyn Iterator<Item = Decision<'_>> + '_> {
+    match text(record, "event") {
+        "decision" => Box::new(std::iter::once(Decision {
+            record,
+            action: text(record, "action"),
+            resource_type: text(record, "resource_type"),
+            resource: text(record, "resource").into(),
+            permitted: text(record, "decision") == "permit",
+            policies: texts(&record["policies"]),
+        })),
+        "decisions" => Box::new(items(&record["names"]).flat_map(move |name| {
+            items(&record["asked"]).map(move |asked| Decision {
+                record,
+                action: text(asked, "action"),
+                resource_type: text(asked, "resource_type"),
+                resource: (text(record, "directory").to_owned() + name.as_str().unwrap_or_default()).into(),
+                permitted: text(record, "decision") == "permit",
+                policies: texts(&asked["policies"]),
+            })
+        })),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Run and number of a record, as `audit why` takes them.
+pub(super) fn name(record: &Value) -> String {
+    format!("{}:{}", text(record, "run"), record["seq"])
+}
+
+/// A field that is a text; empty where there is none.
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The texts in an array.
+pub(super) fn texts(value: &Value) -> Vec<&str> {
+    items(value).filter_map(Value::as_str).collect()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+const BUFFER_BYTES: usize = 1 << 20;
+/// More than what any record has: names are up to 16 KiB, and arguments of programs at most a few MiB.
+const MAX_LINE_BYTES: u64 = 16 << 20;
