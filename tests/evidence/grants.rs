@@ -1,11 +1,12 @@
 //! T16: a template permits somebody something as long as it is linked, and not one operation longer.
 
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use rex_tests::program;
 use rex_tests::runs::{Run, eventually};
 use rex_tests::scratch::Scratch;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::host::Host;
 
@@ -34,21 +35,8 @@ impl Granting {
     /// `policy` with these words, on the host.
     fn policy(&self, words: &[&str]) -> Output {
         self.data.file("policy.cedar", policy(&self.data));
-        let mut command = Command::new("unshare");
-        let (etc, lib) = (self.host.path("etc"), self.host.path("lib"));
-        command.args([
-            "--mount",
-            "sh",
-            "-c",
-            "mount --bind \"$0\" /etc && mount --bind \"$1\" /var/lib && shift && exec \"$@\"",
-        ]);
-        command
-            .arg(etc)
-            .arg(lib)
-            .arg(program::path())
-            .arg("policy")
-            .args(words)
-            .current_dir(self.data.path());
+        let mut command = self.host.command(&program::path().display().to_string());
+        command.arg("policy").args(words).current_dir(self.data.path());
         command.output().expect("there is unshare")
     }
 
@@ -121,7 +109,8 @@ fn t16_the_next_operation_of_a_run_that_goes_on_is_denied() {
     let script = format!("let n = 0; for i in 0..2000 {{ n += cat(\"{path}/a\").len; sleep(0.005); }} n");
     for end in ["grant", "delegation"] {
         let id = granting.grant(ALICE, "8h");
-        let run = granting.run(&script).start();
+        let blobs = granting.data.path().join(format!("blobs-{end}"));
+        let run = granting.run(&script).options([Path::new("--audit-blobs"), &blobs]).start();
         run.wait_for_record("on-call#");
         eventually("it goes on", || rex_tests::runs::is_running(run.broker()).then_some(()));
 
@@ -142,7 +131,42 @@ fn t16_the_next_operation_of_a_run_that_goes_on_is_denied() {
             after.filter(|record| record["event"] == "decision").all(|record| record["decision"] == "deny"),
             "{end}"
         );
+        // T12: whoever decides it anew finds what was taken away, and nothing that contradicts it.
+        let counted = replayed(&granting.data, &records, &blobs);
+        assert_eq!(
+            (&counted["otherwise"], &counted["undecided"]),
+            (&json!(0), &json!(0)),
+            "{end}: {counted}"
+        );
+        assert!(counted["same"].as_u64() > Some(1), "{end}: {counted}");
+        let taken = if end == "grant" { "taken_away" } else { "built_in" };
+        assert!(counted[taken].as_u64() > Some(0), "{end}: {counted}");
+        // A grant that was taken away does not come back.
+        let mut again = records.clone();
+        let read = records.iter().find(|record| record["decision"] == "permit" && names_the_grant(record));
+        again.insert(again.len() - 1, read.expect("it has read").clone());
+        if end == "grant" {
+            assert_eq!(replayed(&granting.data, &again, &blobs)["otherwise"], json!(1));
+        }
     }
+}
+
+fn names_the_grant(record: &Value) -> bool {
+    record["policies"][0].as_str().is_some_and(|id| id.starts_with("on-call#"))
+}
+
+/// What a replay of these records counts.
+fn replayed(here: &Scratch, records: &[Value], blobs: &Path) -> Value {
+    here.file("replayed.jsonl", records.iter().map(|record| format!("{record}\n")).collect::<String>());
+    let mut command = std::process::Command::new(program::path());
+    command
+        .args(["audit", "replay", "--json"])
+        .arg(here.path().join("replayed.jsonl"))
+        .arg("--blobs")
+        .arg(blobs);
+    let output = command.output().expect("it can be run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(text.lines().last().expect("there are figures")).expect("it is JSON")
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rex_tests::program;
 use rex_tests::runs::Run;
@@ -66,6 +67,21 @@ impl Host {
             &lib,
         ];
         run.behind(words.map(Path::as_os_str))
+    }
+
+    /// A program on this host, to be given its words.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--mount",
+                "sh",
+                "-c",
+                "mount --bind \"$0\" /etc && mount --bind \"$1\" /var/lib && shift && exec \"$@\"",
+            ])
+            .args([self.path("etc"), self.path("lib")])
+            .arg(program);
+        command
     }
 
     /// The run on this host with this token.

@@ -25,6 +25,8 @@ pub struct Journal {
     previous: Option<Previous>,
     decisions: u64,
     denials: u64,
+    /// Decided otherwise by a policy that is only asked.
+    shadow_otherwise: u64,
     moved_bytes: u64,
 }
 
@@ -73,6 +75,7 @@ impl Journal {
             previous: None,
             decisions: 0,
             denials: 0,
+            shadow_otherwise: 0,
             moved_bytes: 0,
         }
     }
@@ -158,6 +161,9 @@ impl Sink for Journal {
         self.begin_turn();
         self.decisions += 1;
         self.denials += u64::from(!decision.permitted);
+        let word = if decision.permitted { "permit" } else { "deny" };
+        let is_otherwise = decision.shadow.is_some_and(|shadow| shadow["decision"] != word);
+        self.shadow_otherwise += u64::from(is_otherwise);
         let previous = self.previous.as_ref();
         if let Some(writer) = &self.writer
             && let Err(error) = writer.check_share(self.turn.series.records())
@@ -232,6 +238,9 @@ impl Sink for Journal {
                     fields.number("denials", self.denials);
                     fields.number("bytes", self.moved_bytes);
                     fields.number("records", records);
+                    if self.shadow_otherwise > 0 {
+                        fields.number("shadow_otherwise", self.shadow_otherwise);
+                    }
                 })
             }
         };

@@ -37,6 +37,8 @@ pub struct Start<'a> {
     pub schema_sha256: Option<&'a str>,
     /// What evaluates policies, with its version, where they are kept.
     pub engine: Option<&'a str>,
+    /// SHA-256 of the policy that is only asked.
+    pub shadow_sha256: Option<&'a str>,
 }
 
 /// The policy's answer to one question.
@@ -64,6 +66,8 @@ pub struct Decision<'a> {
     pub policies: &'a [String],
     /// The policies that could not be evaluated, with the reason.
     pub errors: &'a [String],
+    /// What a policy that is only asked says otherwise.
+    pub shadow: Option<&'a Value>,
     /// Whether the act changes the host, so that the record has to be on file before it.
     pub effect: bool,
     /// Whether it is about a piece of new content that nobody sees before it is complete.
@@ -155,6 +159,7 @@ impl Start<'_> {
         }
         optional(fields, "schema_sha256", self.schema_sha256);
         optional(fields, "engine", self.engine);
+        optional(fields, "shadow_sha256", self.shadow_sha256);
     }
 }
 
@@ -179,6 +184,9 @@ impl Decision<'_> {
         fields.texts("policies", self.policies);
         if !self.errors.is_empty() {
             fields.texts("errors", self.errors);
+        }
+        if let Some(shadow) = self.shadow {
+            fields.value("shadow", shadow);
         }
     }
 

@@ -57,6 +57,7 @@ impl Series {
             && decision.errors.is_empty()
             && decision.context.is_none()
             && decision.facts.is_none()
+            && decision.shadow.is_none()
             && decision.act.is_none()
             && matches!(decision.resource_kind, ResourceKind::File | ResourceKind::Dir);
         if is_look { split(decision.resource) } else { None }

@@ -14,6 +14,7 @@ pub mod resources;
 mod run_end;
 pub mod services;
 pub mod session;
+mod shadow;
 pub mod starting;
 mod telling;
 mod unbegun;
@@ -41,17 +42,18 @@ use crate::host::programs::object::{Programs, Tool};
 use crate::host::programs::places::Closed;
 use crate::host::{HardLinks, Host, network, principal, programs};
 use crate::policy::name::PathName;
-use crate::policy::{Engine, Link, Question, ResourceRef};
+use crate::policy::{Engine, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
 use crate::run::conclude::{Beginning, PATIENCE};
 use crate::run::delegation::{Held, Narrowing};
 use crate::run::image::Image;
 use crate::run::input::{Inputs, Wanted};
-use crate::run::keeping::KeptBlobs;
+use crate::run::keeping::Basis;
 use crate::run::request::{Environment, RunRequest};
 use crate::run::services::Services;
 use crate::run::session::{RunEnd, Session};
+use crate::run::shadow::Shadow;
 use crate::run::starting::Terms;
 use crate::watch::inherited;
 use crate::watch::processor::Processor;
@@ -183,8 +185,7 @@ struct Prepared {
     journal: Journal,
     forbidden: Forbidden,
     principal: String,
-    granted: Vec<Link>,
-    kept: Option<KeptBlobs>,
+    basis: Basis,
 }
 
 impl Run<'_> {
@@ -219,8 +220,9 @@ impl Run<'_> {
         let granted = delegation::links::in_force()
             .map_err(|reason| NotStarted::Refused(format!("the grants are refused: {reason}")))?;
         let policies = policies::load(options, inputs, &granted, recorder)?;
+        let in_force = granted;
         let granted: Vec<_> =
-            granted.into_iter().filter(|link| policies.links().any(|own| own == link.id)).collect();
+            in_force.iter().filter(|link| policies.links().any(|own| own == link.id)).cloned().collect();
         // Before the broker protects itself, and has more descriptors than programs are used to: those would inherit it.
         let euid = nix::unistd::geteuid().as_raw();
         let principal = match self.delegation {
@@ -228,6 +230,9 @@ impl Run<'_> {
             None if options.compat => principal::of_rex(euid),
             None => principal::of(euid),
         };
+        let session = self.delegation.map(Held::session);
+        let about = (principal.as_str(), session.as_ref());
+        let shadow = Shadow::load(options, inputs, &in_force, about, self.beginning.deadline())?;
         let mut engine = Engine::new(policies, &principal);
         if let Some(delegation) = self.delegation {
             delegation.covers(&inputs.script_sha256)?;
@@ -246,7 +251,7 @@ impl Run<'_> {
         inputs.check_depth().map_err(|error| NotStarted::Arguments(error.to_string()))?;
         let run_id = audit::run_id().map_err(|error| internal("get random bytes", &error))?;
         let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
-        let kept = keeping::keep(options, inputs)?;
+        let kept = keeping::keep(options, inputs, shadow.as_ref())?;
         recorder.jail.run.clone_from(&run_id);
         let mut forbidden = Forbidden::new();
         policies::close(&mut forbidden, options, inputs);
@@ -276,7 +281,8 @@ impl Run<'_> {
         recorder.jail.delegation = told;
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
-        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, granted, kept })
+        let basis = Basis::new(engine.policies(), granted, kept, shadow);
+        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, basis })
     }
 
     /// Starts what starts programs, where the policy could ever permit one.
@@ -345,20 +351,8 @@ impl Run<'_> {
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
-        let Prepared {
-            waiter,
-            plan,
-            mut jail,
-            spawner,
-            engine,
-            journal,
-            forbidden,
-            principal,
-            granted,
-            kept,
-        } = prepared;
-        let policy = (engine.policies().digest().to_owned(), granted, kept);
-        let looks_at = engine.policies().looks_at();
+        let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal, mut basis } =
+            prepared;
         let (inner, closed) = match spawner {
             Some(_) => {
                 let closed = closed_to_programs(&forbidden);
@@ -379,7 +373,7 @@ impl Run<'_> {
         deciding.rex_compat = self.options.compat;
         let limits = self.options.limits;
         let mut services = Services::new(host, deciding, limits, waiter, Box::new(journal), recorder);
-        services.kept.looks_at = looks_at;
+        (services.kept.looks_at, services.kept.shadow) = basis.take();
         if self.options.for_person && self.options.explain_denials {
             services.deciding.explaining = Explaining::enabled();
         }
@@ -415,7 +409,7 @@ impl Run<'_> {
         let mut session = Session::new(&jail.socket);
         services.pace.waiter.keep_together(Together::with(jail.pid()).ok().flatten());
         session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
-        let established = self.establish(&mut session, &jail, &plan, inputs, &policy, &mut services);
+        let established = self.establish(&mut session, &jail, &plan, inputs, &basis, &mut services);
         let (ending, evaluation) = match established {
             Err(not_started) => {
                 self.watched.close();
@@ -472,7 +466,7 @@ impl Run<'_> {
         jail: &Jail,
         plan: &Plan,
         inputs: &Inputs,
-        (policy_sha256, granted, kept): &(String, Vec<Link>, Option<KeptBlobs>),
+        basis: &Basis,
         services: &mut Services,
     ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
@@ -494,23 +488,22 @@ impl Run<'_> {
         }
         session.verified();
         let terms = self.delegation.map(Held::terms);
-        // Objects of texts and a number always have a JSON form.
-        let granted = (!granted.is_empty()).then(|| serde_json::to_value(granted).unwrap_or_default());
         let start = audit::Start {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             uid: services.host.euid,
             script_sha256: &inputs.script_sha256,
-            policy_sha256,
+            policy_sha256: &basis.policy_sha256,
             arguments_sha256: inputs.arguments_sha256.as_deref(),
             image_sha256: Some(self.image.sha256),
             policy_mode: self.options.policy_mode.name(),
             rex_compat: self.options.compat,
             require: Some(self.beginning.required()),
             delegation_terms: terms.as_ref(),
-            policy_links: granted.as_ref(),
-            schema_sha256: kept.as_ref().map(|kept| kept.schema_sha256.as_str()),
-            engine: kept.as_ref().map(|_| keeping::ENGINE),
+            policy_links: basis.policy_links.as_ref(),
+            schema_sha256: basis.schema_sha256(),
+            engine: basis.schema_sha256().map(|_| keeping::ENGINE),
+            shadow_sha256: basis.shadow_sha256.as_deref(),
         };
         services
             .kept
@@ -523,7 +516,7 @@ impl Run<'_> {
         let begun = Started {
             run: &run,
             script_sha256: &inputs.script_sha256,
-            policy_sha256,
+            policy_sha256: &basis.policy_sha256,
             image_sha256: self.image.sha256,
         };
         // Whoever does not hear this does not hear what follows either, and that ends the run.

@@ -88,7 +88,7 @@ pub(super) fn close(forbidden: &mut Forbidden, options: &RunRequest, inputs: &In
             tracing::debug!("there is no path to protect: {error}");
         }
     };
-    for path in options.policies.iter().chain(&options.forbids) {
+    for path in options.policies.iter().chain(&options.forbids).chain(&options.shadow) {
         told(match path.is_dir() {
             true => forbidden.add_policy_directory(path),
             false => forbidden.add_file(path, forbidden::POLICY),

@@ -14,6 +14,7 @@ use crate::policy::explain::{Lacking, Need};
 use crate::result::stream::Unheard;
 use crate::result::{Document, Recorder, Refusal};
 use crate::run::conclude::Account;
+use crate::run::shadow::Shadow;
 use crate::watch::pace::Interruption;
 use crate::watch::shared::Shared;
 
@@ -34,6 +35,8 @@ pub struct Kept {
     interruption: Interruption,
     /// What the policy looks at beside what every record has.
     pub looks_at: LooksAt,
+    /// A policy that is asked as well, and whose answers are only recorded.
+    pub shadow: Option<Shadow>,
 }
 
 /// Tells the caller what the script says.
@@ -54,6 +57,7 @@ impl Kept {
             is_piece: false,
             interruption,
             looks_at: LooksAt::default(),
+            shadow: None,
         }
     }
 
@@ -106,6 +110,7 @@ impl Recording for Kept {
         let kind = decision.question.resource.kind();
         let context = decision.question.context.to_json();
         let facts = self.looks_at.facts(decision.question);
+        let shadow = self.shadow.as_mut().and_then(|shadow| shadow.beside(decision));
         let act = decision.act.as_ref().map(Act::to_json);
         let is_new = !decision.permitted
             && self.recorder.lock().denial(
@@ -123,6 +128,7 @@ impl Recording for Kept {
             resource: &resource,
             context: context.as_ref(),
             facts: facts.as_ref(),
+            shadow: shadow.as_ref(),
             act: act.as_ref(),
             permitted: decision.permitted,
             policies: decision.determining,

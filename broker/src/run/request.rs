@@ -61,6 +61,8 @@ pub struct RunRequest {
     pub audit_log: AuditTarget,
     /// When records are forced to disk.
     pub audit_sync: AuditSync,
+    /// A policy that is asked as well, and whose answers are only recorded.
+    pub shadow: Option<PathBuf>,
     /// The directory in which policies, schema and script are kept by their digests.
     pub audit_blobs: Option<PathBuf>,
     /// Which protections must be in force; the hardening package reads it.

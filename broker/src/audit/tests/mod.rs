@@ -75,6 +75,7 @@ fn decision(resource: &str) -> Decision<'_> {
         permitted: true,
         policies: &[],
         errors: &[],
+        shadow: None,
         effect: false,
         is_piece: false,
     }

@@ -52,6 +52,7 @@ fn written(with_optional: bool) -> Vec<Value> {
     let mut journal = Journal::new(memory.clone(), identity, PLENTY, AuditSync::Run);
     let texts = ["text".to_owned()];
     let context = Value::Bool(true);
+    let shadow = serde_json::json!({ "decision": "deny" });
     let text = with_optional.then_some("text");
     if with_optional {
         journal.request(RequestNumber { frame: 3, index: 1 });
@@ -64,6 +65,7 @@ fn written(with_optional: bool) -> Vec<Value> {
         policy_links: with_optional.then_some(&delegation),
         schema_sha256: text,
         engine: text,
+        shadow_sha256: text,
         ..Start::default()
     };
     let decided = Decision {
@@ -71,6 +73,7 @@ fn written(with_optional: bool) -> Vec<Value> {
         facts: with_optional.then_some(&context),
         act: with_optional.then_some(&context),
         errors: if with_optional { &texts } else { &[] },
+        shadow: with_optional.then_some(&shadow),
         ..decision("/a")
     };
     let failed = Outcome { chunk_of: Some(7), failure: text, errno: Some(5), ..outcome("read_chunk") };

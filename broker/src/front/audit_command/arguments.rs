@@ -64,6 +64,9 @@ pub struct WhyArguments {
     /// The id of a policy that decided
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
+    /// Only what the policy of --shadow would have decided otherwise, or could not decide
+    #[arg(long)]
+    pub shadow: bool,
     /// Where policies come from.
     #[command(flatten)]
     pub sources: SourceArguments,

@@ -117,6 +117,7 @@ impl<'a> Wanted<'a> {
                 None => decision.resource == resource,
             })
             && action.as_deref().is_none_or(|action| is_called(decision.action, action))
+            && (!self.arguments.shadow || record.get("shadow").is_some())
             && rule.as_deref().is_none_or(|rule| decision.policies.contains(&rule))
             && match self.arguments.decision {
                 None => true,
@@ -216,6 +217,7 @@ fn account(decision: &Decision<'_>, start: Option<&Value>, policies: Option<&Pol
         "policy_sha256": start.map_or(&Value::Null, |start| &start["policy_sha256"]),
         "rules": rules.collect::<Vec<_>>(),
         "errors": record["errors"],
+        "shadow": record["shadow"],
         "outcome": outcome(record),
     })
 }
@@ -257,6 +259,15 @@ fn in_words(account: &Value) -> String {
     }
     for error in texts(&account["errors"]) {
         say("error", error.to_owned());
+    }
+    let shadow = &account["shadow"];
+    if shadow.is_object() {
+        let by = texts(&shadow["policies"]).join(", ");
+        let by = if by.is_empty() { "no permit matches".to_owned() } else { by };
+        say("shadow", format!("{}: {by}", text(shadow, "decision")));
+        for error in texts(&shadow["errors"]) {
+            say("", format!("  {error}"));
+        }
     }
     let outcome = &account["outcome"];
     if outcome.is_object() {

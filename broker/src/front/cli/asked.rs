@@ -90,6 +90,7 @@ fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>)
         children: deciding.children.unwrap_or_default(),
         audit_log: deciding.audit_log.unwrap_or(AuditTarget::Usual),
         audit_sync: deciding.audit_sync,
+        shadow: deciding.shadow,
         audit_blobs: deciding.audit_blobs,
         require: deciding.require,
         jail_forensics: deciding.jail_forensics,

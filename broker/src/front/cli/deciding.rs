@@ -24,6 +24,9 @@ pub(super) struct DecidingArguments {
     /// Add policies that only forbid; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(super) forbid: Vec<PathBuf>,
+    /// Ask this policy as well, and record where it decides otherwise; nothing else follows from it
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub(super) shadow: Option<PathBuf>,
     /// What to do with files that may have a second name elsewhere
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = HardLinks::Refuse)]
     pub(super) hard_links: HardLinks,

@@ -49,6 +49,7 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     run.hard_links = effective.choice("hard-links")?;
     run.children = effective.choice("children")?;
     run.audit_sync = effective.choice("audit-sync")?;
+    run.shadow = effective.text("shadow").map(PathBuf::from);
     run.audit_blobs = effective.text("audit-blobs").map(PathBuf::from);
     run.color = effective.choice("color")?;
     run.explain_denials = effective.text("explain-denials") == Some("true");

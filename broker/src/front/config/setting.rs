@@ -62,6 +62,7 @@ pub fn settings() -> Vec<Setting> {
         top("require", Kind::Requirement, "core"),
         top("policy-mode", Kind::Steps(POLICY_MODES), Mode::Standard.name()),
         top("forbid", Kind::Forbids, ""),
+        top("shadow", Kind::File, ""),
         top("hard-links", Kind::Steps(HARD_LINKS), &word_of(HardLinks::Refuse)),
         top("children", Kind::Steps(CHILDREN), &word_of(Children::Confined)),
         top("audit-log", Kind::AuditLog, ""),
