@@ -1,6 +1,7 @@
 //! Does the page on evidence take an operator from nothing to a sealed log and a proof, with the records of real runs? And on whose
 //! behalf are runs?
 
+mod export;
 mod grants;
 mod host;
 mod identity;

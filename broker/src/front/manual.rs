@@ -40,9 +40,10 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 23] = [
+static PAGES: [(&str, &str); 24] = [
     page!("rex-broker"),
     page!("rex-broker-audit"),
+    page!("rex-broker-audit-export"),
     page!("rex-broker-audit-replay"),
     page!("rex-broker-audit-why"),
     page!("rex-broker-completions"),

@@ -21,6 +21,9 @@ pub enum AuditTask {
     /// Decide every question anew, by its own policy or by another one
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArguments),
+    /// Print the record in a form of others
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArguments),
 }
 
 /// Where policies come from that are known by their digest.
@@ -104,6 +107,26 @@ pub struct ReplayArguments {
     pub json: bool,
 }
 
+/// What `audit export` prints.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ExportArguments {
+    /// The record; - is standard input
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// As events of OCSF 1.8.0, a line of JSON for each
+    #[arg(long, required_unless_present = "journald")]
+    pub ocsf: bool,
+    /// To the journal of this host, a message with fields for each, and not to standard output
+    #[arg(long, conflicts_with = "ocsf")]
+    pub journald: bool,
+    /// The name of the host that the record is of [default: this one's]
+    #[arg(long, value_name = "NAME", conflicts_with = "journald")]
+    pub host: Option<String>,
+    /// Where the journal listens, if not at its usual place
+    #[arg(long, value_name = "PATH", requires = "journald")]
+    pub socket: Option<PathBuf>,
+}
+
 const WHY_EXAMPLES: &str = "\
 Examples:
   rex-broker audit why /var/log/rex-broker/audit.jsonl 5f0c1d9a:12
@@ -134,3 +157,15 @@ Exit status:
   65 some could not be decided anew: a policy is missing or refused, or the record lacks what it looks at
   66 the record or a policy cannot be read
   73 standard output cannot be written";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  rex-broker audit export --ocsf audit.jsonl > events.ndjson
+  rex-broker audit export --journald audit.jsonl
+
+Exit status:
+   0 printed
+  64 the command line makes no sense
+  65 some lines are no records
+  66 the record cannot be read
+  73 standard output or the journal takes no more";

@@ -1,6 +1,7 @@
 //! The command `audit`: who did what, on whose behalf, for which purpose and under which rule, told from the record alone.
 
 mod arguments;
+mod export;
 mod read;
 mod recorded;
 mod replay;
@@ -9,7 +10,7 @@ mod why;
 
 use std::io::{BufWriter, Write};
 
-pub use arguments::{AuditArguments, AuditTask, ReplayArguments, WhyArguments};
+pub use arguments::{AuditArguments, AuditTask, ExportArguments, ReplayArguments, WhyArguments};
 
 use crate::result::Exit;
 use crate::terminal::{printable, unwritten};
@@ -19,6 +20,7 @@ pub fn run(arguments: &AuditArguments) -> u8 {
     match &arguments.task {
         AuditTask::Why(arguments) => why::run(arguments),
         AuditTask::Replay(arguments) => replay::run(arguments),
+        AuditTask::Export(arguments) => export::run(arguments),
     }
 }
 
