@@ -6,6 +6,7 @@ mod ends;
 mod given;
 mod loading;
 mod places;
+mod recipes;
 mod traces;
 
 use std::fs;
