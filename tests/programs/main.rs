@@ -4,6 +4,7 @@ mod confined;
 mod core_dumps;
 mod ends;
 mod given;
+mod kills;
 mod loading;
 mod places;
 mod recipes;

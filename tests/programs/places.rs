@@ -261,7 +261,7 @@ fn a_second_name_that_others_could_have_made_is_left_out() {
 }
 
 /// For this thread and what it starts.
-fn own_mounts() {
+pub(crate) fn own_mounts() {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
 }
