@@ -8,6 +8,7 @@ mod kills;
 mod loading;
 mod places;
 mod recipes;
+mod sockets;
 mod traces;
 
 use std::fs;

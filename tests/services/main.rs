@@ -6,10 +6,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use rex_tests::program::checkout;
 use rex_tests::runs::Run;
 use rex_tests::scratch::Scratch;
@@ -20,6 +22,10 @@ const PROBE: &str = "#!/bin/sh
 cp -a /units/. /run/systemd/system/ && systemctl daemon-reload && systemctl start dbus.socket && touch /run/is-ready
 while [ ! -e /run/is-over ]; do sleep 0.2; done
 ";
+
+/// Directories of the container that lie in the scratch space, each with its place in there.
+const SHOWN: [(&str, &str); 3] =
+    [("systemd", "/run/systemd"), ("dbus", "/run/dbus"), ("journal", "/run/log/journal")];
 
 const UNITS: &[(&str, &str)] = &[
     (
@@ -39,7 +45,7 @@ const UNITS: &[(&str, &str)] = &[
 struct Container {
     nspawn: Child,
     init: u32,
-    _files: Scratch,
+    files: Scratch,
 }
 
 impl Container {
@@ -58,6 +64,10 @@ impl Container {
         }
         std::os::unix::fs::symlink("good.service", units.join("other.service")).unwrap();
         std::os::unix::fs::symlink("/dev/null", units.join("masked.service")).unwrap();
+        // What programs of the host can be shown of it, because it lies in a directory of the host's.
+        for (name, _) in SHOWN {
+            fs::create_dir(files.path().join(name)).unwrap();
+        }
         let probe = files.path().join("probe.sh");
         fs::write(&probe, PROBE).unwrap();
         fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).unwrap();
@@ -70,13 +80,14 @@ impl Container {
                 &bind(&probe, "/probe.sh"),
                 &bind(&units, "/units"),
             ])
+            .args(SHOWN.map(|(name, place)| format!("--bind={}:{place}", files.path().join(name).display())))
             .args(["--console=pipe", "-b", "systemd.run=/probe.sh"])
             .args(["systemd.run_success_action=exit", "systemd.run_failure_action=exit"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .expect("systemd-nspawn(1) can be started");
-        let mut container = Self { nspawn, init: 0, _files: files };
+        let mut container = Self { nspawn, init: 0, files };
         container.init = within_minutes("the container starts systemd", || container.systemd());
         let ready = container.inside("run/is-ready");
         within_minutes("the container is ready", || ready.exists().then_some(()));
@@ -174,6 +185,62 @@ fn what_the_documents_say(container: &Container) {
     }
 }
 
+/// Gives this thread, and what it starts, a view of the host in which the container's systemd is the one that runs.
+fn in_the_place_of_the_hosts(container: &Container) {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let mounted = |from: Option<&Path>, to: &str, kind: Option<&str>, flags: MsFlags| {
+        mount(from, to, kind, flags, None::<&str>).unwrap_or_else(|error| panic!("{to}: {error}"));
+    };
+    mounted(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+    mounted(Some(Path::new("tmpfs")), "/run", Some("tmpfs"), MsFlags::empty());
+    for (name, place) in SHOWN {
+        fs::create_dir_all(place).unwrap();
+        mounted(Some(&container.files.path().join(name)), place, None, MsFlags::MS_BIND);
+    }
+}
+
+/// What docs/children.md gives as recipes for `systemctl` and `journalctl`.
+fn what_programs_of_the_host_can_say_of_them(container: &Container) {
+    let page = fs::read_to_string(checkout().join("docs/children.md")).unwrap();
+    let recipe = |program: &str, language: &str| {
+        let (_, section) = page.split_once(&format!("\n### `{program}`\n")).unwrap();
+        let (_, text) = section.split_once(&format!("```{language}\n")).unwrap();
+        let text = text.split_once("\n```").unwrap().0;
+        text.replace("nginx.service", "good.service").replace("/var/log/journal", "/run/log/journal")
+    };
+    container.output(r#"SystemctlManager().wait(true).start("good.service")"#);
+    in_the_place_of_the_hosts(container);
+    let told = |script: &str, policy: &str, options: &[&str]| {
+        let ended = Run::of(script).policy(policy).options(options).finish();
+        let document = ended.document();
+        document["output"].as_str().map_or_else(|| ended.message(), str::to_owned)
+    };
+
+    let (script, policy) = (recipe("systemctl", "rhai"), recipe("systemctl", "cedar"));
+    let socket = ["--child-socket", "/run/dbus/system_bus_socket"];
+    let pid = || container.output(r#"SystemctlManager().status("good.service").main_pid"#);
+    let before = pid();
+    assert_eq!(told(&script, &policy, &socket), "0 active\n");
+    let after = pid();
+    assert_ne!(before, after, "it was restarted");
+    // Without the socket, and without what says that there is a systemd, it cannot.
+    assert!(told(&script, &policy, &[]).starts_with("1 Failed to connect to bus"));
+    let less: Vec<&str> = policy.lines().filter(|line| !line.contains("/run/systemd")).collect();
+    assert!(told(&script, &less.join("\n"), &socket).contains("System has not been booted with systemd"));
+    // Another unit is another command.
+    let other = script.replace("good.service", "late.timer");
+    let denied = Run::of(&other).policy(&policy).options(socket).finish();
+    assert_eq!(denied.code(), Some(77), "{}", denied.document());
+    assert_eq!(pid(), after);
+
+    let (script, policy) = (recipe("journalctl", "rhai"), recipe("journalctl", "cedar"));
+    let journal = told(&script, &policy, &[]);
+    assert!(journal.starts_with("0 ") && journal.contains("Started good.service"), "{journal}");
+    let less: Vec<&str> = policy.lines().filter(|line| !line.contains("/run/log")).collect();
+    let without = told(&script, &less.join("\n"), &[]);
+    assert!(without.starts_with("1 ") && !without.contains("Started"), "{without}");
+}
+
 // One test, because a container is made once.
 #[test]
 fn units_do_what_a_script_asks_for_and_the_policy_permits() {
@@ -246,6 +313,7 @@ fn units_do_what_a_script_asks_for_and_the_policy_permits() {
     assert_eq!(container.output(alias), "started");
 
     what_the_documents_say(&container);
+    what_programs_of_the_host_can_say_of_them(&container);
 
     // What never comes back ends with the run.
     let hanging =

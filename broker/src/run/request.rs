@@ -57,6 +57,8 @@ pub struct RunRequest {
     pub hard_links: HardLinks,
     /// How far executed programs are kept from what the policy does not permit.
     pub children: Children,
+    /// The sockets that confined programs may connect to.
+    pub child_sockets: Vec<PathBuf>,
     /// Where decisions are recorded.
     pub audit_log: AuditTarget,
     /// When records are forced to disk.

@@ -90,7 +90,8 @@ fn confined(program: &Program, steps: &mut Steps) {
     }
     steps.take(Step::Capabilities, || keep_capabilities(order.capabilities));
     steps.take(Step::Landlock, || enter_domain(program));
-    steps.take(Step::Filter, || calls::install_filter(&filter::program(order.may_rename)));
+    steps
+        .take(Step::Filter, || calls::install_filter(&filter::program(order.may_rename, may_connect(order))));
     if let Some(file) = handed {
         steps.take(Step::Execute, || execute(order, text, file));
     }
@@ -252,6 +253,11 @@ fn enter_domain(program: &Program) -> Result<(), Errno> {
         domain.allow(proc.as_fd(), true, Rights::READ | Rights::LIST)?;
     }
     domain.enter()
+}
+
+/// Without a root of its own a program would see every socket of the host.
+fn may_connect(order: &Order) -> bool {
+    order.may_connect && order.confinement == Confinement::Confined
 }
 
 fn execute(order: &Order, text: &Text, file: RawFd) -> Result<(), Errno> {

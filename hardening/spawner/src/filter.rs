@@ -5,8 +5,9 @@
 
 use libc::{c_long, sock_filter};
 
-/// The filter of a program; with `may_rename` names may be changed, and files be given further ones.
-pub(crate) fn program(may_rename: bool) -> Vec<sock_filter> {
+/// The filter of a program; with `may_rename` names may be changed, and files be given further ones, and with `may_connect`
+/// Unix sockets be made: what it can connect them to is what it sees.
+pub(crate) fn program(may_rename: bool, may_connect: bool) -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCHITECTURE),
         unless_equal(THIS_ARCHITECTURE),
@@ -34,7 +35,11 @@ pub(crate) fn program(may_rename: bool) -> Vec<sock_filter> {
     deny(&[libc::SYS_clone3], libc::ENOSYS);
     // Nor can it see the mode that is asked for here; there is openat(2), where it can.
     deny(&[libc::SYS_openat2], libc::ENOSYS);
-    deny(&[libc::SYS_socket], libc::EACCES);
+    if may_connect {
+        program.extend(only(libc::SYS_socket, 0, &[libc::AF_UNIX as u32]));
+    } else {
+        deny(&[libc::SYS_socket], libc::EACCES);
+    }
     program
         .extend(argument(libc::SYS_clone, 0, |word| vec![with_bits(NAMESPACES), word, refuse(libc::EPERM)]));
     program.extend(only(libc::SYS_socketpair, 0, &[libc::AF_UNIX as u32]));
@@ -372,7 +377,7 @@ mod tests {
     }
 
     fn is_let_through(may_rename: bool, call: c_long, arguments: impl AsRef<[u32]>) -> bool {
-        answered(&program(may_rename), call as u32, arguments.as_ref()) == libc::SECCOMP_RET_ALLOW
+        answered(&program(may_rename, false), call as u32, arguments.as_ref()) == libc::SECCOMP_RET_ALLOW
     }
 
     #[test]
@@ -393,6 +398,18 @@ mod tests {
             libc::SYS_prlimit64,
         ] {
             assert!(is_let_through(false, call, [0, 0]), "{call}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_those_of_unix_and_only_where_some_were_named() {
+        let outcome = |may_connect, family: i32| {
+            answered(&program(false, may_connect), libc::SYS_socket as u32, &[family as u32])
+        };
+        for family in 0..64 {
+            assert_eq!(outcome(false, family), libc::SECCOMP_RET_ERRNO | libc::EACCES as u32, "{family}");
+            let is_permitted = outcome(true, family) == libc::SECCOMP_RET_ALLOW;
+            assert_eq!(is_permitted, family == libc::AF_UNIX, "{family}");
         }
     }
 
@@ -472,9 +489,9 @@ mod tests {
     fn what_was_not_known_does_not_exist() {
         let unknown = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-        assert_eq!(answered(&program(true), NEWEST + 1, &[]), unknown);
+        assert_eq!(answered(&program(true, false), NEWEST + 1, &[]), unknown);
         // The x32 interface numbers the calls anew above this bit.
-        assert_eq!(answered(&program(true), 0x4000_0000, &[]), unknown);
-        assert_eq!(answered(&program(true), libc::SYS_clone3 as u32, &[]), unknown);
+        assert_eq!(answered(&program(true, false), 0x4000_0000, &[]), unknown);
+        assert_eq!(answered(&program(true, false), libc::SYS_clone3 as u32, &[]), unknown);
     }
 }

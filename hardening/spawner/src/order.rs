@@ -21,6 +21,8 @@ pub struct Order {
     pub processes: u64,
     /// Whether names may be changed where they may be made and removed.
     pub may_rename: bool,
+    /// Whether it may make sockets of the host's own, because some were named for it. Only confined programs do.
+    pub may_connect: bool,
     /// What it gets beside its standard descriptors.
     pub handed: Handed,
 }
@@ -68,7 +70,7 @@ impl Confinement {
 
 /// The bytes of an order on the socket.
 pub const ORDER_BYTES: usize = WORDS * 8;
-const WORDS: usize = 8;
+const WORDS: usize = 9;
 const NOBODY: u64 = u64::MAX;
 
 impl Order {
@@ -83,6 +85,7 @@ impl Order {
             self.open_files,
             self.processes,
             self.may_rename.into(),
+            self.may_connect.into(),
             self.handed as u64,
         ];
         let mut bytes = [0; ORDER_BYTES];
@@ -99,7 +102,8 @@ impl Order {
         for (word, slot) in words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = u64::from_le_bytes(slot.try_into().ok()?);
         }
-        let [confinement, user, group, capabilities, open_files, processes, may_rename, handed] = words;
+        let [confinement, user, group, capabilities, open_files, processes, may_rename, may_connect, handed] =
+            words;
         let id = |word: u64| match word {
             NOBODY => Some(None),
             word => u32::try_from(word).ok().map(Some),
@@ -123,6 +127,7 @@ impl Order {
             open_files,
             processes,
             may_rename: flag(may_rename)?,
+            may_connect: flag(may_connect)?,
             handed: match handed {
                 0 => Handed::Nothing,
                 1 => Handed::Script,
@@ -362,6 +367,7 @@ mod tests {
             open_files: 1024,
             processes: 512,
             may_rename: true,
+            may_connect: false,
             handed: Handed::Files,
         }
     }
@@ -372,7 +378,7 @@ mod tests {
 
         assert_eq!(Order::from_bytes(&bytes), Some(order()));
         assert_eq!(Order::from_bytes(&bytes[1..]), None);
-        for (at, wrong) in [(0, 4), (13, 1), (48, 2), (56, 3)] {
+        for (at, wrong) in [(0, 4), (13, 1), (48, 2), (56, 2), (64, 3)] {
             let mut damaged = bytes;
             damaged[at] = wrong;
             assert_eq!(Order::from_bytes(&damaged), None, "byte {at}");

@@ -88,6 +88,7 @@ fn plain(script: Script, deciding: DecidingArguments, limits: impl Into<Limits>)
         policy_mode: deciding.policy_mode.unwrap_or(Mode::Standard),
         hard_links: deciding.hard_links,
         children: deciding.children.unwrap_or_default(),
+        child_sockets: deciding.child_socket.unwrap_or_default().0,
         audit_log: deciding.audit_log.unwrap_or(AuditTarget::Usual),
         audit_sync: deciding.audit_sync,
         shadow: deciding.shadow,

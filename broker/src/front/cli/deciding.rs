@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{audit_target, proxy, token_source};
+use super::values::{Sockets, audit_target, child_sockets, proxy, token_source};
 use crate::audit::{AuditSync, AuditTarget};
 use crate::host::network::object::UserInformation;
 use crate::host::{Children, HardLinks};
@@ -34,6 +34,9 @@ pub(super) struct DecidingArguments {
     /// --rex-compat]
     #[arg(long, value_name = "HOW", value_enum)]
     pub(super) children: Option<Children>,
+    /// Sockets that confined programs may connect to, with colons in between, such as /run/systemd/private
+    #[arg(long, value_name = "PATH[:PATH]", value_parser = child_sockets())]
+    pub(super) child_socket: Option<Sockets>,
     /// Where decisions are recorded [default: /var/log/rex-broker, or the user's state directory]
     #[arg(long, value_name = "PATH|fd:N|none", value_parser = audit_target())]
     pub(super) audit_log: Option<AuditTarget>,

@@ -26,3 +26,4 @@ pub use limits::{Described, LimitArguments, MIN_MEMORY_MIB};
 pub use parse::{CliExit, Invocation, command, parse};
 pub use quantity::Unit;
 pub use request::Asked;
+pub use values::sockets;

@@ -48,6 +48,7 @@ fn take(run: &mut RunRequest, effective: &Effective) -> Result<(), ConfigError> 
     run.policy_mode = effective.choice("policy-mode")?;
     run.hard_links = effective.choice("hard-links")?;
     run.children = effective.choice("children")?;
+    run.child_sockets = effective.sockets()?;
     run.audit_sync = effective.choice("audit-sync")?;
     run.shadow = effective.text("shadow").map(PathBuf::from);
     run.audit_blobs = effective.text("audit-blobs").map(PathBuf::from);

@@ -1,5 +1,7 @@
 //! How the command line writes the values that options take.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 
@@ -11,7 +13,7 @@ use crate::policy::url::Url;
 use crate::result::Format;
 use crate::run::delegation::TokenSource;
 use crate::run::input::GivenArgument;
-use crate::terminal::Color;
+use crate::terminal::{Color, printable_line};
 
 pub(super) fn audit_target() -> impl TypedValueParser<Value = AuditTarget> {
     OsStringValueParser::new().try_map(|text| AuditTarget::parse(&text))
@@ -23,6 +25,32 @@ pub(super) fn token_source() -> impl TypedValueParser<Value = TokenSource> {
 
 pub(super) fn proxy() -> impl TypedValueParser<Value = Url> {
     StringValueParser::new().try_map(|text| Url::parse_proxy(&text))
+}
+
+/// Sockets as they stand in one value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sockets(pub(super) Vec<PathBuf>);
+
+pub(super) fn child_sockets() -> impl TypedValueParser<Value = Sockets> {
+    StringValueParser::new().try_map(|text| sockets(&text).map(Sockets))
+}
+
+/// The sockets that a value names: absolute paths with colons in between, none of which climbs.
+///
+/// # Errors
+/// Which of them is none, for people.
+pub fn sockets(text: &str) -> Result<Vec<PathBuf>, String> {
+    let names = text.split(':').filter(|_| !text.is_empty());
+    let path = |name: &str| {
+        let is_plain = name.starts_with('/')
+            && !name.ends_with('/')
+            && !name.contains(char::is_control)
+            && name.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+        is_plain
+            .then(|| PathBuf::from(name))
+            .ok_or_else(|| format!("`{}` is no absolute path of a socket", printable_line(name)))
+    };
+    names.map(path).collect()
 }
 
 pub(super) fn given_argument() -> impl TypedValueParser<Value = GivenArgument> {

@@ -1,6 +1,7 @@
 //! What holds in the end, as values of their types.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 
@@ -8,6 +9,7 @@ use super::error::{ConfigError, Origin};
 use super::layers::{Chosen, shown};
 use super::setting::{Setting, limits};
 use crate::audit::AuditTarget;
+use crate::front::cli::sockets;
 use crate::gate::limits::Limits;
 use crate::policy::url::Url;
 
@@ -73,6 +75,15 @@ impl Effective {
         };
         let proxy = Url::parse_proxy(&shown(text));
         proxy.map(Some).map_err(|reason| ConfigError::new(origin, reason.to_owned()))
+    }
+
+    /// The sockets that programs may connect to.
+    ///
+    /// # Errors
+    /// When one is none; every value was looked at when it was read.
+    pub fn sockets(&self) -> Result<Vec<PathBuf>, ConfigError> {
+        let (text, origin) = self.last("child-socket").unwrap_or((OsStr::new(""), &Origin::Default));
+        sockets(&shown(text)).map_err(|reason| ConfigError::new(origin, reason))
     }
 
     /// The policies that only forbid.

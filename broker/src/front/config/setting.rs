@@ -40,6 +40,8 @@ pub enum Kind {
     Believed,
     /// A file that says so.
     BelievedFile,
+    /// Unix sockets, each a path, with colons in between; fewer are tighter.
+    Sockets,
     /// A proxy; once there is one, only that one.
     Proxy,
     /// Policies that only forbid. Each origin adds to them, and none takes one away.
@@ -65,6 +67,7 @@ pub fn settings() -> Vec<Setting> {
         top("shadow", Kind::File, ""),
         top("hard-links", Kind::Steps(HARD_LINKS), &word_of(HardLinks::Refuse)),
         top("children", Kind::Steps(CHILDREN), &word_of(Children::Confined)),
+        top("child-socket", Kind::Sockets, ""),
         top("audit-log", Kind::AuditLog, ""),
         top("audit-sync", Kind::Steps(AUDIT_SYNCS), &word_of(AuditSync::Run)),
         top("audit-blobs", Kind::File, ""),

@@ -160,6 +160,8 @@ fn each_kind_of_setting_knows_what_is_looser() {
         ("policy-mode = \"standard\"", "policy-mode", "rex"),
         ("hard-links = \"refuse\"", "hard-links", "allow"),
         ("audit-sync = \"record\"", "audit-sync", "run"),
+        ("child-socket = \"\"", "child-socket", "/run/a"),
+        ("child-socket = \"/run/a:/run/b\"", "child-socket", "/run/a:/run/c"),
         ("audit-log = \"/var/log/a\"", "audit-log", "none"),
         ("audit-log = \"/var/log/a\"", "audit-log", "/tmp/a"),
         ("audit-log = \"fd:3\"", "audit-log", "fd:4"),
@@ -176,10 +178,28 @@ fn each_kind_of_setting_knows_what_is_looser() {
         ("require = \"core\"", "require", "core,+mdwe"),
         ("audit-log = \"none\"", "audit-log", "/tmp/a"),
         ("policy-mode = \"rex\"", "policy-mode", "strict"),
+        ("child-socket = \"/run/a:/run/b\"", "child-socket", "/run/b"),
         ("limits = { max-calls = 5 }", "max-calls", "5"),
         ("limits = { max-calls-per-operation = 9 }", "max-calls-per-operation", "9,open_dir=5"),
     ] {
         assert!(Host::new().root(pinned).with(&[(flag, value)]).is_ok(), "{pinned} {value}");
+    }
+}
+
+#[test]
+fn sockets_of_programs_are_for_root_and_for_flags_to_name() {
+    let named = |effective: &Effective| effective.sockets().unwrap();
+    let flag = [("child-socket", "/run/a:/run/b")];
+
+    assert!(named(&Host::new().with(&[]).unwrap()).is_empty());
+    assert_eq!(named(&Host::new().with(&flag).unwrap()), ["/run/a", "/run/b"].map(PathBuf::from));
+    let root = Host::new().root("child-socket = \"/run/b\"");
+    assert_eq!(named(&root.with(&[]).unwrap()), [PathBuf::from("/run/b")]);
+    assert!(Host::new().user("child-socket = \"/run/a\"").refused(&[]).contains("loosened"));
+    assert!(Host::new().variable("REX_BROKER_CHILD_SOCKET", "/run/a").refused(&[]).contains("loosened"));
+    for wrong in ["run/a", "/run/../a", "/run/./a", "/run//a", "/run/a/", "/run/a:", ":", "/"] {
+        let refused = Host::new().root(&format!("child-socket = \"{wrong}\"")).refused(&[]);
+        assert!(refused.contains("is no absolute path of a socket"), "{wrong}: {refused}");
     }
 }
 

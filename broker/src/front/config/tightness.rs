@@ -5,7 +5,7 @@ use rex_outside::{Layer, Requirement, State};
 
 use super::setting::{Kind, Setting, limits};
 use crate::audit::AuditTarget;
-use crate::front::cli::per_operation;
+use crate::front::cli::{per_operation, sockets};
 use crate::policy::url::Url;
 
 impl Setting {
@@ -35,6 +35,7 @@ impl Setting {
             Kind::File | Kind::BelievedFile | Kind::Forbids => {
                 Err("the path is not absolute, and configuration knows no working directory".to_owned())
             }
+            Kind::Sockets => sockets(value).map(drop),
             Kind::Proxy => Url::parse_proxy(value).map(drop).map_err(str::to_owned),
             Kind::Truth if matches!(value, "true" | "false") => Ok(()),
             Kind::Truth => Err(format!("`{value}` is neither true nor false")),
@@ -67,6 +68,10 @@ impl Setting {
             Kind::AuditLog => !matches!(old, "" | NOWHERE) || new == NOWHERE,
             // Whoever else is believed, or is not, is not who the old one says.
             Kind::File | Kind::Proxy => !old.is_empty(),
+            Kind::Sockets => match (sockets(new), sockets(old)) {
+                (Ok(new), Ok(old)) => new.iter().any(|path| !old.contains(path)),
+                _ => true,
+            },
             Kind::Believed | Kind::BelievedFile => true,
             Kind::Forbids | Kind::Word(_) | Kind::Truth => false,
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -109,6 +110,8 @@ pub struct Programs {
     pub relocated: Relocated,
     /// Whether they get a file with several hard links wherever it lies.
     pub hard_links: bool,
+    /// The sockets that they may connect to, where they have a root of their own.
+    pub sockets: Vec<PathBuf>,
     /// The group of the broker, which they have unless they are given another.
     pub gid: u32,
     pub(super) running: Option<Running>,
@@ -123,6 +126,7 @@ impl Default for Programs {
             closed: Closed::default(),
             relocated: Relocated::default(),
             hard_links: false,
+            sockets: Vec::new(),
             gid: nix::unistd::getegid().as_raw(),
             running: None,
         }

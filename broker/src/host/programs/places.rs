@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
@@ -65,7 +65,10 @@ pub(super) fn places(
         found.base(Path::new(path), Rights::READ | Rights::WRITE | Rights::DEVICE);
     }
     match tool {
-        None => found.by_policy(programs, |rights| rights)?,
+        None => {
+            found.by_policy(programs, |rights| rights)?;
+            found.sockets(&programs.sockets)?;
+        }
         // It sets what the host's administrators have written, and nothing of it is the script's.
         Some(Tool::Parameters) => {
             for path in PARAMETERS {
@@ -151,6 +154,34 @@ impl Found {
         if is_expected {
             self.objects.push((bytes(path), kind == SFlag::S_IFDIR, rights, file));
         }
+    }
+
+    /// The sockets that an operator has named. Whoever is named and not there is not left out in silence.
+    ///
+    /// # Errors
+    /// When one is none, or all sockets would be in sight.
+    fn sockets(&mut self, sockets: &[PathBuf]) -> io::Result<()> {
+        if !self.is_confined && !sockets.is_empty() {
+            let message = "sockets are for programs with a root of their own; `--children confined` gives it";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+        }
+        for path in sockets {
+            let described = |error: io::Error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("the socket {} cannot be given: {error}", path.display()),
+                )
+            };
+            // A link on the way is root's to make; what stands at the name that was given is what is connected to.
+            let (file, kind) =
+                fs::canonicalize(path).and_then(|real| open_plain(&real)).map_err(described)?;
+            if kind != SFlag::S_IFSOCK {
+                return Err(described(Errno::ENOTSOCK.into()));
+            }
+            // The mount is one that nothing can be changed through; connecting changes nothing of the file.
+            self.objects.push((bytes(path), false, Rights::NONE, file));
+        }
+        Ok(())
     }
 
     fn loader(&mut self, path: &Path) {

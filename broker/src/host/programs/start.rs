@@ -257,6 +257,7 @@ fn begin(
         capabilities: who.capabilities,
         open_files: OPEN_FILES.min(most_files),
         processes: MAX_PROGRAM_PROCESSES,
+        may_connect: tool.is_none() && !programs.sockets.is_empty(),
         may_rename: tool.is_none() && programs.inner.may_rename(),
         handed,
     };
