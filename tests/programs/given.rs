@@ -202,3 +202,24 @@ fn a_policy_that_permits_no_program_starts_nothing_that_could_start_one() {
 
     assert_eq!((without, with), (1, 2));
 }
+
+#[test]
+fn what_it_writes_to_both_outputs_arrives_whole_whichever_is_more() {
+    if !is_root() {
+        return;
+    }
+    let (shell, head) = (real("/bin/sh"), real("/usr/bin/head"));
+    let policy: String = [&shell, &head]
+        .iter()
+        .map(|path| execute(path).replace("[file_system", "[file_system::Action::\"read\", file_system"))
+        .collect();
+    for (to_output, to_error) in [(300_000, 7), (7, 300_000), (200_000, 200_000)] {
+        let inner = format!("{head} -c {to_error} /dev/zero >&2; {head} -c {to_output} /dev/zero");
+        let run = run(
+            &shell,
+            &format!(".args([[\"-c\", \"{inner}\"]])"),
+            "`${result.stdout.len()} ${result.stderr.len()} ${result.exit_code}`",
+        );
+        assert_eq!(output(run.policy(&policy)), format!("{to_output} {to_error} 0"));
+    }
+}

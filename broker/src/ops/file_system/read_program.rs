@@ -27,8 +27,10 @@ impl Perform for ReadProgram {
             true => call.authorize_beyond_rex::<Execute, _>(question.executed)?,
             false => call.authorize::<Execute, _>(question.executed)?,
         };
-        let room = MAX_CHUNK_BYTES.min(call.room_bytes.saturating_sub(OVERHEAD_BYTES)) / 2;
-        let mut spaces = [vec![0; room], vec![0; room]];
+        let room = MAX_CHUNK_BYTES.min(call.room_bytes.saturating_sub(OVERHEAD_BYTES));
+        // Programs that write much write it to their standard output; what finds no room comes with the next reply.
+        let of_error = (room / SHARE_OF_ERROR).max(1).min(room);
+        let mut spaces = [vec![0; room - of_error], vec![0; of_error]];
         let [output, error] = &mut spaces;
         let (counts, end) =
             output::read(&permit, &mut call.host.programs, [output, error], &mut || call.pace.go_on())?;
@@ -41,5 +43,7 @@ impl Perform for ReadProgram {
     }
 }
 
+/// What part of a reply is kept for the standard error.
+const SHARE_OF_ERROR: usize = 8;
 /// Two lengths (at most 5 each), the end (3), count and failure mark of the reply.
 const OVERHEAD_BYTES: usize = 32;
