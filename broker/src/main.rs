@@ -8,7 +8,9 @@ use std::thread;
 use nix::sys::signal::SigSet;
 use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Invocation};
 use rex_broker::front::config::{self, ConfigError, Layers, Places};
-use rex_broker::front::{audit_command, completions, doctor, manual, policy_command, protocol, reference};
+use rex_broker::front::{
+    audit_command, ceiling_command, completions, doctor, manual, policy_command, protocol, reference,
+};
 use rex_broker::result::{Exit, Format};
 use rex_broker::run::image;
 use rex_broker::watch::inherited;
@@ -64,6 +66,10 @@ fn start(before: &SigSet) -> ExitCode {
         Invocation::Audit(arguments) => {
             cli::log::init(false);
             audit_command::run(&arguments)
+        }
+        Invocation::Ceiling(task) => {
+            cli::log::init(false);
+            ceiling_command::run(&task)
         }
         Invocation::Protocol { json } => protocol::print(json),
         Invocation::Sdk(arguments) => reference::run(&arguments),

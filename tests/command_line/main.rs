@@ -3,6 +3,7 @@
 mod abuse;
 mod archives;
 mod blocked;
+mod ceiling;
 mod classes;
 mod completions;
 mod configured;

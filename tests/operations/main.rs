@@ -3,6 +3,7 @@
 mod aliases;
 mod batches;
 mod built_in;
+mod ceiling;
 mod closed_copies;
 mod deep;
 mod denials;

@@ -40,12 +40,14 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 24] = [
+static PAGES: [(&str, &str); 26] = [
     page!("rex-broker"),
     page!("rex-broker-audit"),
     page!("rex-broker-audit-export"),
     page!("rex-broker-audit-replay"),
     page!("rex-broker-audit-why"),
+    page!("rex-broker-ceiling"),
+    page!("rex-broker-ceiling-show"),
     page!("rex-broker-completions"),
     page!("rex-broker-config"),
     page!("rex-broker-config-show"),

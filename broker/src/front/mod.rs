@@ -1,6 +1,7 @@
 //! The ways in: the command line with its configuration, and the commands that run no script.
 
 pub mod audit_command;
+pub mod ceiling_command;
 pub mod cli;
 pub mod completions;
 pub mod config;

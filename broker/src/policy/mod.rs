@@ -5,6 +5,7 @@ mod anatomy;
 mod arguments;
 mod by_directory;
 mod cache;
+mod ceiling;
 mod check;
 mod engine;
 mod entities;
@@ -39,6 +40,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
+pub use ceiling::{CeilingNeed, CeilingRight, CeilingStatement};
 pub use engine::{Engine, Narrowed, Verdict};
 pub use finding::{Finding, PolicyErrors, Severity};
 pub use inner::{Inner, InnerPlace, InnerRight};

@@ -157,6 +157,9 @@ pub struct JailObject {
     /// How far programs were kept from what the policy does not permit; absent when it could not permit one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub children: Option<&'static str>,
+    /// What the broker was held to; absent when that was not required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Value>,
     /// How doubtful policies were treated.
     pub policy_mode: &'static str,
 }

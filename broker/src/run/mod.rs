@@ -1,5 +1,7 @@
 //! One run, from the files to the exit status: read, spawn, check, verify, serve, record, answer.
 
+pub mod ceiling;
+mod closed;
 pub mod conclude;
 pub mod delegation;
 mod ending;
@@ -20,7 +22,6 @@ mod telling;
 mod unbegun;
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,10 +42,11 @@ use crate::host::network::object::Staff;
 use crate::host::programs::object::{Programs, Tool};
 use crate::host::programs::places::Closed;
 use crate::host::{HardLinks, Host, network, principal, programs};
-use crate::policy::name::PathName;
 use crate::policy::{Engine, Question, ResourceRef};
 use crate::result::stream::{Started, TICK};
 use crate::result::{self, Document, Ending, Measured, NotStarted, Recorder};
+use crate::run::ceiling::Built;
+pub use crate::run::closed::closed_to_programs;
 use crate::run::conclude::{Beginning, PATIENCE};
 use crate::run::delegation::{Held, Narrowing};
 use crate::run::image::Image;
@@ -186,6 +188,7 @@ struct Prepared {
     forbidden: Forbidden,
     principal: String,
     basis: Basis,
+    ceiling: Option<Built>,
 }
 
 impl Run<'_> {
@@ -278,11 +281,12 @@ impl Run<'_> {
         let identity =
             audit::Identity { run: &run_id, principal: &principal, delegation: told.as_ref(), policy_sha256 };
         let journal = self.journal(log, identity);
+        let ceiling = self.ceiling(engine.policies(), &jail)?;
         recorder.jail.delegation = told;
         recorder.stream = telling::stream(options, self.beginning.deadline())
             .map_err(|error| internal("watch for signals", &error))?;
         let basis = Basis::new(engine.policies(), granted, kept, shadow);
-        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, basis })
+        Ok(Prepared { waiter, plan, jail, spawner, engine, journal, forbidden, principal, basis, ceiling })
     }
 
     /// Starts what starts programs, where the policy could ever permit one.
@@ -351,8 +355,18 @@ impl Run<'_> {
 
     /// Verifies the jail, runs the script, and makes the document, whatever became of the jail.
     fn serve(&self, prepared: Prepared, inputs: &Inputs, recorder: Recorder) -> Document {
-        let Prepared { waiter, plan, mut jail, spawner, engine, journal, forbidden, principal, mut basis } =
-            prepared;
+        let Prepared {
+            waiter,
+            plan,
+            mut jail,
+            spawner,
+            engine,
+            journal,
+            forbidden,
+            principal,
+            mut basis,
+            ceiling,
+        } = prepared;
         let (inner, closed) = match spawner {
             Some(_) => {
                 let closed = closed_to_programs(&forbidden);
@@ -410,7 +424,8 @@ impl Run<'_> {
         let mut session = Session::new(&jail.socket);
         services.pace.waiter.keep_together(Together::with(jail.pid()).ok().flatten());
         session.purpose = if self.options.dry_run { Purpose::Check } else { Purpose::Run };
-        let established = self.establish(&mut session, &jail, &plan, inputs, &basis, &mut services);
+        let established =
+            self.establish(&mut session, &jail, &plan, inputs, (&basis, ceiling), &mut services);
         let (ending, evaluation) = match established {
             Err(not_started) => {
                 self.watched.close();
@@ -467,7 +482,7 @@ impl Run<'_> {
         jail: &Jail,
         plan: &Plan,
         inputs: &Inputs,
-        basis: &Basis,
+        (basis, ceiling): (&Basis, Option<Built>),
         services: &mut Services,
     ) -> Result<Option<Watch>, NotStarted> {
         let failed = |reason: String| NotStarted::Jail(format!("jail could not be established: {reason}"));
@@ -488,6 +503,10 @@ impl Run<'_> {
             return Err(failed(reason));
         }
         session.verified();
+        if let Some(ceiling) = ceiling {
+            let entered = serde_json::to_value(self.enter(ceiling)?).unwrap_or_default();
+            services.kept.recorder.lock().jail.ceiling = Some(entered);
+        }
         let terms = self.delegation.map(Held::terms);
         let start = audit::Start {
             version: env!("CARGO_PKG_VERSION"),
@@ -558,22 +577,6 @@ impl Run<'_> {
         }
         measured
     }
-}
-
-/// What no program gets, whatever the policy says: what is closed to the script, and what is no place on a disk.
-fn closed_to_programs(forbidden: &Forbidden) -> Vec<PathName> {
-    let views = ["/proc", "/sys", "/dev"].map(|path| PathName::from_os(Path::new(path)));
-    // A directory on a way stays where it is because what it leads to is left out of it; a link does not, nor what is missing.
-    let is_directory =
-        |path: &PathName| std::fs::symlink_metadata(path.to_os()).is_ok_and(|found| found.is_dir());
-    let on_ways = forbidden.on_ways().into_iter().filter(|path| !is_directory(path));
-    // The dictionary, which scripts may open, has its ways there as well, and where it leads.
-    let dictionary = std::fs::canonicalize(forbidden::DICTIONARY_PATH).map(|path| PathName::from_os(&path));
-    let mut closed: Vec<PathName> =
-        forbidden.paths().cloned().chain(views).chain(on_ways).chain(dictionary).collect();
-    closed.sort();
-    closed.dedup();
-    closed
 }
 
 fn address_space_bytes() -> u64 {

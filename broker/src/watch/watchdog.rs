@@ -4,7 +4,7 @@
 //! cannot; then the watchdog, a second thread, ends the run in its place. It makes no system call for a script.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
@@ -31,7 +31,12 @@ struct State {
     deadline: Instant,
     work: Option<Work>,
     jail: Option<OwnedFd>,
+    /// What the watchdog is to do before it waits again.
+    errand: Option<Errand>,
 }
+
+/// Something that the watchdog does to itself.
+type Errand = Box<dyn FnOnce() + Send>;
 
 /// How far the run is, and so who ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +107,7 @@ impl Watched {
     /// When there is no descriptor to be had.
     pub fn alone(deadline: Instant) -> io::Result<Self> {
         let start = Work { name: "start of the run", line: 0, since: Instant::now() };
-        let state = State { phase: Phase::Serving, deadline, work: Some(start), jail: None };
+        let state = State { phase: Phase::Serving, deadline, work: Some(start), jail: None, errand: None };
         let changed = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Self(Arc::new(Inner { state: Shared::new(state), changed })))
     }
@@ -121,6 +126,16 @@ impl Watched {
     /// This jail is killed with the run.
     pub fn set_jail(&self, pidfd: OwnedFd) {
         self.0.state.lock().jail = Some(pidfd);
+    }
+
+    /// Has the watchdog do something to itself, and gives what came of it; nothing when it does not come to it in time, as where
+    /// there is none.
+    pub fn have_done<T: Send + 'static>(&self, errand: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (done, wait) = mpsc::sync_channel(1);
+        // Whoever does not wait any more has given up the run.
+        self.0.state.lock().errand = Some(Box::new(move || drop(done.send(errand()))));
+        self.wake();
+        wait.recv_timeout(PATIENCE * 4).ok()
     }
 
     /// The calling thread ends the run; neither signals nor the deadline matter from now on. Does not return when the
@@ -158,6 +173,10 @@ impl Watched {
     fn watch(&self, signals: &SignalFd, grace: Option<Duration>) -> Option<Abandoned> {
         let mut signal = None;
         loop {
+            let errand = self.0.state.lock().errand.take();
+            if let Some(errand) = errand {
+                errand();
+            }
             let (patient, heeded) = {
                 let state = self.0.state.lock();
                 match state.phase {
@@ -294,6 +313,25 @@ mod tests {
         });
 
         assert!(!abandoned);
+    }
+
+    #[test]
+    fn the_watchdog_does_an_errand_in_its_own_thread() {
+        let (watched, signals) = watched(Duration::from_secs(60));
+
+        let (told, of_watchdog) = thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let _ = watched.watch(&signals, None);
+                thread::current().id()
+            });
+            let told = watched.have_done(|| thread::current().id());
+            watched.conclude();
+            (told, watch.join().unwrap())
+        });
+
+        assert_eq!(told, Some(of_watchdog));
+        let nobody = Watched::alone(Instant::now()).unwrap();
+        assert_eq!(nobody.have_done(|| ()), None);
     }
 
     #[test]

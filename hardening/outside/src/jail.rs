@@ -40,6 +40,11 @@ pub enum JailExit {
 }
 
 impl Jail {
+    /// The control group of the jail, which is emptied and removed when this is dropped.
+    pub fn control_group(&self) -> Option<&std::path::Path> {
+        self.cgroup.as_ref().map(Cgroup::path)
+    }
+
     pub(crate) fn new(pid: i32, pidfd: OwnedFd, socket: Link) -> Self {
         Self {
             pid,

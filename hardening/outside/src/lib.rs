@@ -3,6 +3,7 @@
 //! The broker makes a [`Plan`] from its [`Requirement`], puts the jail's program into a [`SealedImage`], calls [`spawn`],
 //! receives the jail's [`SelfReport`], calls [`verify`], and sends a script only if [`Posture::missing`] is empty.
 
+pub mod ceiling;
 mod cgroup;
 mod identity;
 pub mod image;

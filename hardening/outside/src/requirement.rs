@@ -25,6 +25,7 @@ use crate::measure::State;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
     floors: BTreeMap<Layer, Floor>,
+    ceiling: bool,
 }
 
 impl Requirement {
@@ -52,6 +53,11 @@ impl Requirement {
         self.floors.contains_key(&layer)
     }
 
+    /// Whether the broker has to be held to what the policy could permit, which is no measure of a jail: `+ceiling`.
+    pub fn wants_ceiling(&self) -> bool {
+        self.ceiling
+    }
+
     /// The measures required, in order.
     pub fn layers(&self) -> impl Iterator<Item = Layer> + '_ {
         self.floors.keys().copied()
@@ -67,7 +73,7 @@ impl Requirement {
     }
 
     fn level(layers: &[Layer], floor: Floor) -> Self {
-        Self { floors: layers.iter().map(|layer| (*layer, floor)).collect() }
+        Self { floors: layers.iter().map(|layer| (*layer, floor)).collect(), ceiling: false }
     }
 
     fn extend(&mut self, layers: &[Layer]) {
@@ -94,6 +100,7 @@ impl FromStr for Requirement {
                 ("core", _) if position == 0 => requirement = Self::core(),
                 ("strict", _) if position == 0 => requirement = Self::strict(),
                 ("max", _) if position == 0 => requirement = Self::max(),
+                (_, Some((edit @ ("+" | "-"), CEILING))) => requirement.ceiling = edit == "+",
                 (_, Some(("+", id))) => {
                     requirement.floors.insert(layer(id)?, Floor::Enforced);
                 }
@@ -128,7 +135,7 @@ impl fmt::Display for RequirementError {
                 for layer in Layer::all() {
                     write!(formatter, " {layer}")?;
                 }
-                Ok(())
+                write!(formatter, " {CEILING}")
             }
         }
     }
@@ -146,6 +153,8 @@ fn layer(id: &str) -> Result<Layer, RequirementError> {
     Layer::from_id(id).ok_or_else(|| RequirementError::Unknown(id.to_owned()))
 }
 
+/// What the broker is held to, as in `--require +ceiling`.
+const CEILING: &str = "ceiling";
 const CORE: [Layer; 9] = [
     Layer::Exec,
     Layer::NoNewPrivs,
@@ -205,6 +214,18 @@ mod tests {
         assert!(edited.contains(Layer::NoNewPrivs));
         assert!(!strict.contains(Layer::Cgroup));
         assert!(strict.contains(Layer::Mseal));
+    }
+
+    #[test]
+    fn the_ceiling_is_asked_for_by_name_only() {
+        let wants = |text: &str| text.parse::<Requirement>().unwrap().wants_ceiling();
+
+        assert!(wants("+ceiling"));
+        assert!(wants("strict,+ceiling,-cgroup"));
+        for text in ["core", "strict", "max", "+ceiling,-ceiling"] {
+            assert!(!wants(text), "{text}");
+        }
+        assert_eq!("+ceiling,-ceiling".parse(), Ok(Requirement::core()));
     }
 
     #[test]

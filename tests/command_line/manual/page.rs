@@ -74,7 +74,7 @@ impl Place {
             None | Some("run") => Self::Runs,
             Some("doctor") => Self::Looks,
             Some("config") => Self::Configures,
-            Some("policy") => Self::Policies,
+            Some("policy" | "ceiling") => Self::Policies,
             Some(_) => Self::Prints,
         }
     }

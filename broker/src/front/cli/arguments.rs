@@ -7,12 +7,13 @@ use clap_complete::Shell;
 
 use super::deciding::DecidingArguments;
 use super::help::{
-    AUDIT_EXAMPLES, COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES, DOCTOR_EXAMPLES, EXAMPLES,
-    MANUAL_EXAMPLES, POLICY_EXAMPLES, PROTOCOL_EXAMPLES, SHORT_EXAMPLES,
+    AUDIT_EXAMPLES, CEILING_EXAMPLES, COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES,
+    DOCTOR_EXAMPLES, EXAMPLES, MANUAL_EXAMPLES, POLICY_EXAMPLES, PROTOCOL_EXAMPLES, SHORT_EXAMPLES,
 };
 use super::limits::LimitArguments;
 use super::person::PersonArguments;
 use crate::front::audit_command::AuditArguments;
+use crate::front::ceiling_command::CeilingTask;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
@@ -86,6 +87,9 @@ pub(super) enum Task {
     /// Tell who did what, what for and under which rule, from the record alone
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArguments),
+    /// Tell what the kernel is to allow the broker under a policy
+    #[command(subcommand, after_help = CEILING_EXAMPLES)]
+    Ceiling(CeilingTask),
     /// Print what can cross between script and broker
     #[command(after_help = PROTOCOL_EXAMPLES)]
     Protocol {

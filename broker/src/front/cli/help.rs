@@ -26,6 +26,7 @@ rex-broker runs scripts that nobody reviewed, and does for them what a policy pe
   rex-broker run SCRIPT --policy FILE   run a script under a policy
   rex-broker policy check FILE          find mistakes in a policy
   rex-broker policy explain ...         why one act is permitted or denied
+  rex-broker ceiling show ...           what the kernel allows at most under a policy
   rex-broker sdk search WORDS           find what scripts can call
   rex-broker doctor                     which protections this host can give
   rex-broker config show                what is configured here
@@ -108,6 +109,11 @@ pub(super) const AUDIT_EXAMPLES: &str = "\
 Examples:
   rex-broker audit why /var/log/rex-broker/audit.jsonl --resource /etc/shadow
   rex-broker audit replay audit.jsonl --blobs /var/log/rex-broker/blobs";
+
+/// Below the commands of `ceiling`.
+pub(super) const CEILING_EXAMPLES: &str = "\
+Examples:
+  rex-broker ceiling show --policy site.cedar";
 
 /// Below the options of `protocol`.
 pub(super) const PROTOCOL_EXAMPLES: &str = "\

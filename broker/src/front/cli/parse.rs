@@ -13,6 +13,7 @@ use super::given::given;
 use super::help::OVERVIEW;
 use super::request::Asked;
 use crate::front::audit_command::AuditArguments;
+use crate::front::ceiling_command::CeilingTask;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
@@ -31,6 +32,8 @@ pub enum Invocation {
     Policy(Box<PolicyArguments>),
     /// Tell what stands in a record, and decide it anew.
     Audit(Box<AuditArguments>),
+    /// Tell what the kernel is to allow the broker.
+    Ceiling(CeilingTask),
     /// Print the boundary's table.
     Protocol {
         /// As JSON, and not for people.
@@ -121,6 +124,7 @@ fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
         Some(Task::Doctor(doctor)) => Invocation::Doctor(doctor),
         Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
         Some(Task::Audit(audit)) => Invocation::Audit(Box::new(audit)),
+        Some(Task::Ceiling(task)) => Invocation::Ceiling(task),
         Some(Task::Protocol { json }) => Invocation::Protocol { json },
         Some(Task::Sdk(sdk)) => Invocation::Sdk(sdk),
         Some(Task::Config(ConfigTask::Show(show))) => Invocation::ShowConfig(show),

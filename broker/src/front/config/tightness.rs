@@ -88,7 +88,7 @@ fn demands_less(new: &Requirement, old: &Requirement) -> bool {
     const STATES: [State; 4] = [State::Enforced, State::Degraded, State::Unsupported, State::Failed];
     let looser =
         |layer: Layer| STATES.into_iter().any(|state| new.is_met(layer, state) && !old.is_met(layer, state));
-    Layer::all().any(looser)
+    Layer::all().any(looser) || (old.wants_ceiling() && !new.wants_ceiling())
 }
 
 const NOWHERE: &str = "none";

@@ -49,20 +49,20 @@ pub fn show(findings: &[Finding], texts: &[PolicyText<'_>]) {
 }
 
 /// The policies as they are loaded.
-fn texts(sources: &[PolicySource]) -> Vec<PolicyText<'_>> {
+pub(super) fn texts(sources: &[PolicySource]) -> Vec<PolicyText<'_>> {
     sources.iter().map(|source| PolicyText { name: &source.name, text: &source.text }).collect()
 }
 
 /// Why there is nothing to check or to explain with.
-struct Unread {
-    exit: Exit,
+pub(super) struct Unread {
+    pub(super) exit: Exit,
     /// Which file; empty where it is none alone.
     file: String,
     message: String,
 }
 
 /// Reads the policies; what cannot be read is told on standard error.
-fn read(paths: &[std::path::PathBuf]) -> Result<Vec<PolicySource>, Unread> {
+pub(super) fn read(paths: &[std::path::PathBuf]) -> Result<Vec<PolicySource>, Unread> {
     read_policies(paths, Instant::now() + PATIENCE).map_err(|error| {
         let (file, message) = match &error {
             InputError::Policy { path, source } => {
@@ -93,7 +93,7 @@ impl Unread {
 }
 
 /// Writes to standard output.
-fn print(text: &str) -> Exit {
+pub(super) fn print(text: &str) -> Exit {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Done,
@@ -104,7 +104,7 @@ fn print(text: &str) -> Exit {
     }
 }
 
-fn complain(text: &str) {
+pub(super) fn complain(text: &str) {
     say(&format!("error: {}\n", printable(text)));
 }
 

@@ -118,6 +118,14 @@ impl Temporaries {
         usual_place(geteuid().is_root(), |name| std::env::var_os(name).map(PathBuf::from))
     }
 
+    /// As [`Self::usual_place`], made where it is missing; nothing when it cannot be, or is somebody else's.
+    pub fn prepared_place() -> Option<PathBuf> {
+        let place = Self::usual_place()?;
+        let made =
+            DirBuilder::new().recursive(true).mode(0o700).create(&place).and_then(|()| check_place(&place));
+        made.ok().map(|()| place)
+    }
+
     /// With the journal in this directory, or with none.
     pub fn noted_in(place: Option<PathBuf>) -> Self {
         Self {

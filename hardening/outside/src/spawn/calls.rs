@@ -122,7 +122,7 @@ pub(super) fn landlock_restrict_self(ruleset: c_int, flags: u32) -> Result<(), E
 }
 
 /// The Landlock version of this kernel.
-pub(super) fn landlock_abi() -> Result<u32, Errno> {
+pub(crate) fn landlock_abi() -> Result<u32, Errno> {
     const CREATE_RULESET_VERSION: c_uint = 1;
 
     // JUSTIFICATION: the landlock crate does not tell the number to those who want to report it.

@@ -21,6 +21,7 @@ use crate::jail::Jail;
 use crate::measure::{Measure, State};
 use crate::observe::Observation;
 use crate::plan::Plan;
+pub(crate) use calls::landlock_abi;
 use child::{ANNOUNCEMENT, Orders, RECORD_BYTES};
 use domain::Domain;
 use namespaces::Forked;
