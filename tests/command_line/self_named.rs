@@ -130,7 +130,7 @@ fn line(number: usize) -> Vec<u8> {
 }
 
 /// What a script has said of processes, by their numbers.
-fn told<'d>(about: &'d Value, pid: u64) -> Vec<&'d Value> {
+fn told(about: &Value, pid: u64) -> Vec<&Value> {
     about.as_array().expect("it is an array").iter().filter(|entry| entry["pid"] == pid).collect()
 }
 

@@ -128,10 +128,11 @@ impl Ceiling {
         let changes = could_change(&statements);
         let holds = |when: &When| when.holds(policies, changes);
         let own: Vec<Own> = OWN.iter().filter(|(when, _)| holds(when)).map(|(_, own)| *own).collect();
+        // Before the broker's own, of which the capabilities are known.
+        let kept = kept(policies, changes, found.held.keys().any(is_view_of_kernel));
         for own in &own {
             found.own(own)?;
         }
-        let kept = kept(policies, changes);
         let capabilities = kept.iter().map(ToString::to_string).collect();
         Ok(Self { statements, own, capabilities, kept, held: found.held })
     }
@@ -381,9 +382,22 @@ fn is_in_proc(path: &PathName) -> bool {
     path.components().next().is_some_and(|first| first == b"proc")
 }
 
+/// Whether this is a file of the kernel's own that may take any capability to read, as `/proc/kcore` does. Of a few it is known
+/// that their mode is all that counts.
+fn is_view_of_kernel(path: &PathName) -> bool {
+    let first = path.components().next();
+    let is_view = first.is_none_or(|first| first == b"proc" || first == b"sys");
+    is_view && !PLAIN_TABLES.contains(&path.as_str())
+}
+
 /// What is kept for the acts that policies could permit, and for the end of the jail.
-fn kept(policies: &Policies, changes: bool) -> Vec<Capability> {
+fn kept(policies: &Policies, changes: bool, views: bool) -> Vec<Capability> {
     use Capability as Cap;
+    if views {
+        let mut all = ceiling::every_capability();
+        all.sort_by_key(Capability::index);
+        return all;
+    }
     // The jail has another user, and broker and jail are moved to one processor.
     let mut kept = vec![Cap::CAP_KILL, Cap::CAP_SYS_NICE];
     let could = |actions: &[ActionId]| actions.iter().any(|action| policies.could_permit(*action));
@@ -408,6 +422,8 @@ fn kept(policies: &Policies, changes: bool) -> Vec<Capability> {
             Cap::CAP_LINUX_IMMUTABLE,
             Cap::CAP_MAC_ADMIN,
             Cap::CAP_SYS_ADMIN,
+            // Room on disks that is kept for root.
+            Cap::CAP_SYS_RESOURCE,
         ]);
     }
     kept.sort_by_key(Capability::index);
@@ -484,6 +500,22 @@ const OWN: &[(When, Own)] = &[
     own(When::Could(ActionId::SysinfoList), "/sys/class/net", READ, "which interfaces there are"),
 ];
 
+/// Tables that whoever may open them may read.
+const PLAIN_TABLES: &[&str] = &[
+    "/proc",
+    "/proc/1/mounts",
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/vmstat",
+];
 const COMPAT: &str = "with --rex-compat not every act is asked about";
 const MISSING: &str = "it is missing, and may come to be";
 const NAMES: &str = "it is made, renamed and removed in its directory, and new content lies beside the old";

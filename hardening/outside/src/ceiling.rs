@@ -133,6 +133,11 @@ impl Ceiling {
     }
 }
 
+/// Every capability that there is, for what nobody can say which it takes.
+pub fn every_capability() -> Vec<Capability> {
+    caps::all().into_iter().collect()
+}
+
 /// The capabilities that the calling thread has, by the names of capabilities(7), in their order.
 ///
 /// # Errors

@@ -118,5 +118,8 @@ fn capabilities_and_places_of_the_broker_follow_from_what_policies_could_permit(
     assert_eq!(has(&to("read", tree), "CAP_DAC_OVERRIDE", "/var/tmp"), (false, false));
     assert_eq!(has(&to("chmod", tree), "CAP_FOWNER", "/var/tmp"), (true, false));
     assert_eq!(has(&to("write", tree), "CAP_DAC_OVERRIDE", "/var/tmp"), (true, true));
+    let table = |name: &str| to("read", &format!("resource == file_system::File::\"/proc/{name}\""));
+    assert_eq!(has(&table("meminfo"), "CAP_SYS_RAWIO", "/etc/passwd"), (false, true));
+    assert_eq!(has(&table("sys/kernel/hostname"), "CAP_SYS_RAWIO", "/etc/passwd"), (true, true));
     assert_eq!(has(&to("redacted_read", tree), "CAP_KILL", DICTIONARY_PATH), (true, true));
 }
