@@ -23,6 +23,7 @@ mod manual;
 mod many;
 mod mounts;
 mod names;
+mod namespaces;
 mod own_files;
 mod people;
 mod policies;
