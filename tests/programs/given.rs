@@ -1,5 +1,9 @@
 //! What a program is given: exactly what was asked for.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use rex_tests::runs::Run;
 use rex_tests::tree::is_root;
 use serde_json::Value;
@@ -55,6 +59,27 @@ fn it_has_three_descriptors_an_empty_input_and_the_root_as_its_directory() {
     assert_eq!(output(run(&cat, "", "`${result.stdout}${result.exit_code}`")), "0");
     let pwd = real("/usr/bin/pwd");
     assert_eq!(output(run(&pwd, "", "result.stdout")), "/\n");
+}
+
+#[test]
+fn whatever_the_caller_has_left_open_a_program_has_none_of_it() {
+    if !is_root() {
+        return;
+    }
+    let ls = real("/usr/bin/ls");
+    let left: Vec<File> = (0..20).map(|_| File::open("/etc/shadow").unwrap()).collect();
+    for file in &left {
+        fcntl(file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    }
+    let last = left.last().unwrap().as_raw_fd();
+    // A control: what the caller starts itself has them.
+    let control = std::process::Command::new(&ls).arg("/proc/self/fd").output().unwrap();
+    assert!(String::from_utf8(control.stdout).unwrap().lines().any(|line| line == last.to_string()));
+
+    for how in ["confined", "unconfined"] {
+        let run = run(&ls, ".args([\"/proc/self/fd\"])", "result.stdout").options(["--children", how]);
+        assert_eq!(output(run), "0\n1\n2\n3\n", "{how}");
+    }
 }
 
 #[test]
