@@ -16,6 +16,7 @@ use rex_tests::program::checkout;
 use rex_tests::runs::Run;
 use rex_tests::scratch::Scratch;
 use rex_tests::skip::skipped;
+use serde_json::{Value, json};
 
 /// What the container runs: it has systemd read the units of the test, and waits until the test is over.
 const PROBE: &str = "#!/bin/sh
@@ -241,10 +242,53 @@ fn what_programs_of_the_host_can_say_of_them(container: &Container) {
     assert!(without.starts_with("1 ") && !without.contains("Started"), "{without}");
 }
 
+/// A short record and one that is too long for a datagram, in the journal of the container with their fields.
+fn the_journal_has_what_is_sent(container: &Container) {
+    let here = Scratch::new();
+    let short = json!({ "run": "5f0c", "seq": 1, "time": "2025-03-09T07:05:00Z", "event": "decision", "principal": "alice",
+        "action": "A", "resource": "/a\nREX_DECISION=permit", "decision": "deny", "policies": ["p", "q"] });
+    let mut long = short.clone();
+    long["seq"] = json!(2);
+    long["context"] = json!("x".repeat(600_000));
+    here.file("audit.jsonl", format!("{short}\n{long}\n"));
+    let socket = container.inside("run/systemd/journal/socket");
+    let sent = Command::new(rex_tests::program::path())
+        .args(["audit", "export", "--journald", "--socket"])
+        .args([&socket, &here.path().join("audit.jsonl")])
+        .output()
+        .unwrap();
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+
+    // It begins in the one place and goes on in the other.
+    let places = ["var/log/journal", "run/log/journal"].map(|place| container.inside(place));
+    let found = within_minutes("the journal has both", || {
+        places.iter().find_map(|place| {
+            let read = Command::new("journalctl")
+                .args(["--all", "-o", "json", "SYSLOG_IDENTIFIER=rex-broker", "REX_DECISION=deny", "-D"])
+                .arg(place)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&read.stdout).into_owned();
+            let found: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            (found.len() == 2).then_some(found)
+        })
+    });
+
+    for (entry, record) in found.iter().zip([short, long]) {
+        assert_eq!(entry["REX_PRINCIPAL"], "alice");
+        assert_eq!(entry["REX_RESOURCE"], record["resource"]);
+        assert_eq!(entry["REX_POLICIES"], "p\nq");
+        assert_eq!(entry["PRIORITY"], "4");
+        let whole: Value = serde_json::from_str(entry["REX_JSON"].as_str().unwrap()).unwrap();
+        assert_eq!(whole, record);
+    }
+}
+
 // One test, because a container is made once.
 #[test]
 fn units_do_what_a_script_asks_for_and_the_policy_permits() {
     let Some(container) = Container::start() else { return };
+    the_journal_has_what_is_sent(&container);
 
     let started = r#"
         let m = SystemctlManager().wait(true);
