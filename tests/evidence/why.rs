@@ -25,6 +25,10 @@ impl Log {
         fs::create_dir(here.path().join("phi")).expect("a directory can be made");
         here.file("phi/a", "canary");
         here.file("phi/b", "canary");
+        fs::create_dir(here.path().join("many")).expect("a directory can be made");
+        for number in 0..9 {
+            here.file(&format!("many/{number}"), "");
+        }
         Self { here }
     }
 
@@ -42,6 +46,7 @@ impl Log {
              @id(\"treatment\") @reason(\"a provider treats this patient\") @basis(\"45 CFR 164.506\")
              permit(principal, action == file_system::Action::\"read\", resource in file_system::Dir::\"{0}\")
              when {{ context.session.purpose in Purpose::\"claims\" && principal in Group::\"billing\" }};
+             @id(\"listing\") permit(principal, action == file_system::Action::\"read\", resource is file_system::Dir);
              @id(\"sealed\") forbid(principal, action, resource == file_system::File::\"{0}/b\");",
             self.place()
         )
@@ -206,8 +211,9 @@ fn t12_every_decision_is_made_anew_from_what_was_kept_and_a_forged_one_is_found(
     let Some(host) = Host::new() else { return };
     let log = Log::new();
     let script = format!(
-        "for i in 0..3 {{ cat(\"{0}/a\"); }} try {{ cat(\"{0}/b\") }} catch {{}} ls(\"{0}\")",
-        log.place()
+        "for i in 0..3 {{ cat(\"{0}/a\"); }} try {{ cat(\"{0}/b\") }} catch {{}} try {{ du([du::all_files], \"{1}\") }} catch {{}}",
+        log.place(),
+        log.path("many").display()
     );
     ended(&host.with(log.run(&script, &log.policy()), "root").finish(), 0);
     ended(
@@ -222,7 +228,26 @@ fn t12_every_decision_is_made_anew_from_what_was_kept_and_a_forged_one_is_found(
         assert_eq!(figure(&lines, none), 0, "{lines:?}");
     }
 
-    let forged: [(&str, Change); 7] = [
+    assert!(log.lines().iter().any(|record| is(record, "event", "decisions")), "several are told together");
+    let forged: [(&str, Change); 10] = [
+        ("a name that is left out", |record| {
+            record["event"] == "decisions"
+                && record["names"].as_array_mut().is_some_and(|names| names.pop().is_some())
+        }),
+        ("another policy for several", |record| {
+            let found = is(record, "event", "decisions");
+            if found {
+                record["asked"][0]["policies"] = json!(["treatment"]);
+            }
+            found
+        }),
+        ("a word that is no decision", |record| {
+            let found = record["policies"] == json!(["treatment"]);
+            if found {
+                record["decision"] = json!("none");
+            }
+            found
+        }),
         ("a denial that becomes a permit", |record| {
             let found = is(record, "decision", "deny");
             if found {

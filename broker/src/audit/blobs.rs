@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 use sha2::{Digest, Sha256};
 
-use super::hex;
+use super::{hex, run_id};
 
 /// A directory of blobs that is held open.
 #[derive(Debug)]
@@ -58,22 +58,18 @@ impl Blobs {
             Ok(None) => {}
             Err(error) => return Err(failed(error)),
         }
-        let temporary = format!(".{digest}.{}", std::process::id());
+        // Of another process it may be the number, seen from where it runs.
+        let temporary = format!(".{digest}.{}", run_id().map_err(failed)?);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-        let made = match openat(&self.held, temporary.as_str(), flags, mode) {
-            // Of a process with this number that was killed.
-            Err(Errno::EEXIST) => unlinkat(&self.held, temporary.as_str(), UnlinkatFlags::NoRemoveDir)
-                .and_then(|()| openat(&self.held, temporary.as_str(), flags, mode)),
-            made => made,
-        };
+        let made = openat(&self.held, temporary.as_str(), flags, mode);
         let mut file = made.map(File::from).map_err(|errno| failed(errno.into()))?;
         let written = file.write_all(content).and_then(|()| file.sync_all());
         let placed = written.and_then(|()| {
             renameat(&self.held, temporary.as_str(), &self.held, digest.as_str()).map_err(io::Error::from)
         });
         placed.and_then(|()| self.held.sync_all()).map_err(|error| {
-            // It is the error that counts; the next process with this number removes the file as well.
+            // It is the error that counts.
             let _ = unlinkat(&self.held, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
             failed(error)
         })?;
@@ -157,8 +153,8 @@ mod tests {
         let blobs = Blobs::hold(&directory).unwrap();
 
         let digest = blobs.keep(b"permit").unwrap();
-        // What an interrupted process of this number has left.
-        std::fs::write(directory.join(format!(".{digest}.{}", std::process::id())), b"per").unwrap();
+        // What an interrupted process has left.
+        std::fs::write(directory.join(format!(".{digest}.0")), b"per").unwrap();
         assert_eq!(blobs.keep(b"permit").unwrap(), digest);
         let other = blobs.keep(b"").unwrap();
 

@@ -97,6 +97,22 @@ pub(super) struct Decision<'a> {
     pub(super) policies: Vec<&'a str>,
 }
 
+/// Why what a record says of its decisions cannot be true; nothing where it can.
+pub(super) fn contradiction(record: &Value) -> Option<&'static str> {
+    let told = matches!(text(record, "decision"), "permit" | "deny");
+    match text(record, "event") {
+        "decision" | "decisions" if !told => Some("it has no decision"),
+        "decisions" if !is_whole(record) => Some("it has not as many names and questions as it counts"),
+        _ => None,
+    }
+}
+
+/// Whether a record of several decisions has as many as it counts, and no more than any has room for.
+fn is_whole(record: &Value) -> bool {
+    let count = items(&record["names"]).count().saturating_mul(items(&record["asked"]).count());
+    count <= MAX_TOGETHER && record["count"].as_u64() == u64::try_from(count).ok()
+}
+
 /// The decisions that a record tells of, in the order in which they were made.
 pub(super) fn decisions(record: &Value) -> Box<dyn Iterator<Item = Decision<'_>> + '_> {
     match text(record, "event") {
@@ -108,7 +124,7 @@ pub(super) fn decisions(record: &Value) -> Box<dyn Iterator<Item = Decision<'_>>
             permitted: text(record, "decision") == "permit",
             policies: texts(&record["policies"]),
         })),
-        "decisions" => Box::new(items(&record["names"]).flat_map(move |name| {
+        "decisions" if is_whole(record) => Box::new(items(&record["names"]).flat_map(move |name| {
             items(&record["asked"]).map(move |asked| Decision {
                 record,
                 action: text(asked, "action"),
@@ -141,6 +157,8 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+/// Its line has at most 4,096 bytes.
+const MAX_TOGETHER: usize = 100_000;
 const BUFFER_BYTES: usize = 1 << 20;
 /// More than what any record has: names are up to 16 KiB, and arguments of programs at most a few MiB.
 const MAX_LINE_BYTES: u64 = 16 << 20;

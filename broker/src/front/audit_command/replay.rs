@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::arguments::ReplayArguments;
-use super::read::{Decision, Records, Starts, decisions, name, text};
+use super::read::{Decision, Records, Starts, contradiction, decisions, name, text};
 use super::recorded::{Asked, is_of, session};
 use super::statements::Statements;
 use super::{NO, Output, complain};
@@ -39,6 +39,10 @@ fn replay(arguments: &ReplayArguments) -> Result<u8, String> {
             if replay.runs.remove(text(&record, "run")).is_some() {
                 replay.doubt(&record, "its run has begun before");
             }
+        }
+        if let Some(reason) = contradiction(&record) {
+            replay.doubt(&record, reason);
+            continue;
         }
         let start = starts.of(&record);
         for decision in decisions(&record) {
