@@ -1,6 +1,7 @@
 //! What policies are refused and read, what the command `policy` says of them, and what a denied call lacks.
 
 mod command;
+mod diff;
 mod expected;
 mod guards;
 mod impossible;

@@ -40,7 +40,7 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 26] = [
+static PAGES: [(&str, &str); 27] = [
     page!("rex-broker"),
     page!("rex-broker-audit"),
     page!("rex-broker-audit-export"),
@@ -55,6 +55,7 @@ static PAGES: [(&str, &str); 26] = [
     page!("rex-broker-manual"),
     page!("rex-broker-policy"),
     page!("rex-broker-policy-check"),
+    page!("rex-broker-policy-diff"),
     page!("rex-broker-policy-explain"),
     page!("rex-broker-policy-grant"),
     page!("rex-broker-policy-grants"),

@@ -9,6 +9,7 @@ mod ceiling;
 mod check;
 mod engine;
 mod entities;
+mod examples;
 pub mod explain;
 mod finding;
 mod grant;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use ceiling::{CeilingNeed, CeilingRight, CeilingStatement};
 pub use engine::{Engine, Narrowed, Verdict};
+pub use examples::Examples;
 pub use finding::{Finding, PolicyErrors, Severity};
 pub use inner::{Inner, InnerPlace, InnerRight};
 pub use links::{Link, template_sha256};

@@ -2,8 +2,8 @@
 
 mod arguments;
 mod export;
-mod read;
-mod recorded;
+pub(super) mod read;
+pub(super) mod recorded;
 mod replay;
 mod statements;
 mod why;

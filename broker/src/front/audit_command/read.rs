@@ -9,10 +9,10 @@ use std::path::Path;
 use serde_json::Value;
 
 /// A record that is read from its beginning.
-pub(super) struct Records {
+pub(in crate::front) struct Records {
     lines: Box<dyn BufRead>,
     /// Lines so far that are no records: torn ones, or somebody else's.
-    pub(super) unreadable: u64,
+    pub(in crate::front) unreadable: u64,
 }
 
 impl Records {
@@ -20,7 +20,7 @@ impl Records {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
+    pub(in crate::front) fn open(path: &Path) -> Result<Self, String> {
         let lines: Box<dyn BufRead> = if path == Path::new("-") {
             Box::new(std::io::stdin().lock())
         } else {
@@ -35,7 +35,7 @@ impl Records {
     ///
     /// # Errors
     /// When it cannot be read, or a line is longer than any record.
-    pub(super) fn next(&mut self) -> Result<Option<Value>, String> {
+    pub(in crate::front) fn next(&mut self) -> Result<Option<Value>, String> {
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -66,11 +66,11 @@ fn is_record(record: &Value) -> bool {
 
 /// What every run has said at its start, as long as it goes on.
 #[derive(Default)]
-pub(super) struct Starts(HashMap<String, Value>);
+pub(in crate::front) struct Starts(HashMap<String, Value>);
 
 impl Starts {
     /// Takes note of a record; what it is about is looked up before.
-    pub(super) fn note(&mut self, record: &Value) {
+    pub(in crate::front) fn note(&mut self, record: &Value) {
         let run = text(record, "run");
         match text(record, "event") {
             "start" => drop(self.0.insert(run.to_owned(), record.clone())),
@@ -80,21 +80,21 @@ impl Starts {
     }
 
     /// How the run of a record began.
-    pub(super) fn of(&self, record: &Value) -> Option<&Value> {
+    pub(in crate::front) fn of(&self, record: &Value) -> Option<&Value> {
         self.0.get(text(record, "run"))
     }
 }
 
 /// One decision. Of a record that tells several, one of them.
-pub(super) struct Decision<'a> {
+pub(in crate::front) struct Decision<'a> {
     /// The record that it stands in.
-    pub(super) record: &'a Value,
-    pub(super) action: &'a str,
-    pub(super) resource_type: &'a str,
-    pub(super) resource: Cow<'a, str>,
-    pub(super) permitted: bool,
+    pub(in crate::front) record: &'a Value,
+    pub(in crate::front) action: &'a str,
+    pub(in crate::front) resource_type: &'a str,
+    pub(in crate::front) resource: Cow<'a, str>,
+    pub(in crate::front) permitted: bool,
     /// Those that decided.
-    pub(super) policies: Vec<&'a str>,
+    pub(in crate::front) policies: Vec<&'a str>,
 }
 
 /// Why what a record says of its decisions cannot be true; nothing where it can.
@@ -114,7 +114,7 @@ fn is_whole(record: &Value) -> bool {
 }
 
 /// The decisions that a record tells of, in the order in which they were made.
-pub(super) fn decisions(record: &Value) -> Box<dyn Iterator<Item = Decision<'_>> + '_> {
+pub(in crate::front) fn decisions(record: &Value) -> Box<dyn Iterator<Item = Decision<'_>> + '_> {
     match text(record, "event") {
         "decision" => Box::new(std::iter::once(Decision {
             record,
@@ -139,17 +139,17 @@ pub(super) fn decisions(record: &Value) -> Box<dyn Iterator<Item = Decision<'_>>
 }
 
 /// Run and number of a record, as `audit why` takes them.
-pub(super) fn name(record: &Value) -> String {
+pub(in crate::front) fn name(record: &Value) -> String {
     format!("{}:{}", text(record, "run"), record["seq"])
 }
 
 /// A field that is a text; empty where there is none.
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(in crate::front) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The texts in an array.
-pub(super) fn texts(value: &Value) -> Vec<&str> {
+pub(in crate::front) fn texts(value: &Value) -> Vec<&str> {
     items(value).filter_map(Value::as_str).collect()
 }
 

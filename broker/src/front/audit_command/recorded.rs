@@ -13,7 +13,7 @@ use crate::policy::{
 };
 
 /// A question with everything it is about.
-pub(super) struct Asked {
+pub(in crate::front) struct Asked {
     action: ActionId,
     kind: ResourceKind,
     resource: String,
@@ -123,7 +123,7 @@ impl Asked {
     ///
     /// # Errors
     /// When the record lacks something of it, or has what no question has.
-    pub(super) fn of(decision: &Decision<'_>) -> Result<Self, String> {
+    pub(in crate::front) fn of(decision: &Decision<'_>) -> Result<Self, String> {
         let action = ActionId::ALL.iter().find(|action| action.uid() == decision.action);
         let action = *action.ok_or_else(|| format!("there is no action {}", decision.action))?;
         let kind = KINDS.iter().find(|kind| kind.type_name() == decision.resource_type);
@@ -145,7 +145,7 @@ impl Asked {
     }
 
     /// Hands the question over.
-    pub(super) fn with<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
+    pub(in crate::front) fn with<T>(&self, ask: impl FnOnce(&Question<'_>) -> T) -> T {
         let context = match &self.context {
             Context::None => ContextRef::None,
             Context::XAttr(XAttr { name }) => ContextRef::XAttr { name },
@@ -236,14 +236,14 @@ fn program(execute: Execute, resource: &str, facts: &Value) -> Result<Program, S
 }
 
 /// How it is told that two parts of a context do not go together.
-pub(super) const CONTRADICTION: &str = "its command line is not what its arguments make";
+pub(in crate::front) const CONTRADICTION: &str = "its command line is not what its arguments make";
 
 fn parsed<T: DeserializeOwned>(value: &Value, what: &str) -> Result<T, String> {
     T::deserialize(value).map_err(|error| format!("its {what} is not what it should be: {error}"))
 }
 
 /// What the policy could know of whoever a run was for.
-pub(super) fn session(start: &Value) -> Session {
+pub(in crate::front) fn session(start: &Value) -> Session {
     let delegation = &start["delegation"];
     if delegation.is_null() {
         return Session { assurance: BY_KERNEL, ..Session::default() };
@@ -267,7 +267,7 @@ pub(super) fn session(start: &Value) -> Session {
 }
 
 /// Whether what a decision says of itself is what its run has said at its start.
-pub(super) fn is_of(record: &Value, start: &Value) -> bool {
+pub(in crate::front) fn is_of(record: &Value, start: &Value) -> bool {
     let digest = text(start, "policy_sha256");
     record["principal"] == start["principal"]
         && record.get("delegation") == start.get("delegation")

@@ -28,6 +28,9 @@ pub enum PolicyTask {
     /// Compare what policies decide with what is expected of them
     #[command(after_help = TEST_EXAMPLES)]
     Test(TestArguments),
+    /// Show what another policy decides otherwise
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArguments),
     /// Fill the slots of a template, for a while; root's to do
     #[command(after_help = GRANT_EXAMPLES)]
     Grant(GrantArguments),
@@ -120,6 +123,29 @@ pub struct TestArguments {
     /// Write what came of each request to this file as well, as JUnit's XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// Which policies `policy diff` compares, and by what.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct DiffArguments {
+    /// The policy as it is: a file, or a directory of files *.cedar
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The policy as it is to be
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Compare by the decisions of a record; - is standard input
+    #[arg(long, value_name = "LOG", conflicts_with = "principal")]
+    pub over: Option<PathBuf>,
+    /// The user on whose behalf [default: every user that a policy names, and one more]
+    #[arg(long, value_name = "USER")]
+    pub principal: Option<String>,
+    /// How to treat policies that look like mistakes
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Standard)]
+    pub policy_mode: Mode,
+    /// Print what changes as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `policy grant` puts into which template.
@@ -246,3 +272,19 @@ Exit status:
   65 a policy is refused, or a file says nothing that can be asked
   66 a file is missing or cannot be read
   73 standard output or the file of --junit cannot be written";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  rex-broker policy diff site.cedar site.new.cedar
+  rex-broker policy diff site.cedar site.new.cedar --over /var/log/rex-broker/audit.jsonl
+
+Without --over both are asked about everything that either of them names, and about what lies above and below; two policies
+that answer all of that alike may still differ elsewhere. What a delegation adds is not looked at.
+
+Exit status:
+   0 every question has one answer
+   1 some do not
+  64 the command line makes no sense
+  65 a policy is refused, or the two name too much
+  66 a policy or the record cannot be read
+  73 standard output cannot be written";

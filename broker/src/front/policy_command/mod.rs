@@ -1,8 +1,9 @@
-//! The command `policy`: what is wrong with policies, why they say what they say, whether they say what is expected, what they can
-//! be about, and to whom their templates are granted.
+//! The command `policy`: what is wrong with policies, why they say what they say, whether they say what is expected, what
+//! another one says otherwise, what they can be about, and to whom their templates are granted.
 
 mod arguments;
 mod check;
+mod diff;
 mod expected;
 mod explain;
 mod grant;
@@ -13,7 +14,8 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 pub use arguments::{
-    CheckArguments, ExplainArguments, GrantArguments, PolicyArguments, PolicyTask, TestArguments,
+    CheckArguments, DiffArguments, ExplainArguments, GrantArguments, PolicyArguments, PolicyTask,
+    TestArguments,
 };
 pub use question::{Asked, NotAQuestion};
 
@@ -28,6 +30,7 @@ pub fn run(arguments: &PolicyArguments) -> u8 {
         PolicyTask::Check(arguments) => check::run(arguments),
         PolicyTask::Explain(arguments) => explain::run(arguments),
         PolicyTask::Test(arguments) => test::run(arguments),
+        PolicyTask::Diff(arguments) => diff::run(arguments),
         PolicyTask::Grant(arguments) => grant::grant(arguments),
         PolicyTask::Revoke { grant: id } => grant::revoke(id),
         PolicyTask::Grants => grant::list(),
