@@ -205,7 +205,7 @@ fn context(action: ActionId, resource: &str, told: Option<&Value>, facts: &Value
 
 fn program(execute: Execute, resource: &str, facts: &Value) -> Result<Program, String> {
     if execute.namespace.is_some() {
-        return Err("it is of a program in another namespace, of which the record has too little".to_owned());
+        return Err(ELSEWHERE.to_owned());
     }
     let value = |name: &String| facts["environment"][name.as_str()].as_str().unwrap_or_default().to_owned();
     let pairs = facts["chosen"].as_object().into_iter().flatten();
@@ -235,8 +235,11 @@ fn program(execute: Execute, resource: &str, facts: &Value) -> Result<Program, S
     Ok(program)
 }
 
+/// Why a question about such a program cannot be put again.
+pub(in crate::front) const ELSEWHERE: &str =
+    "it is of a program in another namespace, of which the record has too little";
 /// How it is told that two parts of a context do not go together.
-pub(in crate::front) const CONTRADICTION: &str = "its command line is not what its arguments make";
+const CONTRADICTION: &str = "its command line is not what its arguments make";
 
 fn parsed<T: DeserializeOwned>(value: &Value, what: &str) -> Result<T, String> {
     T::deserialize(value).map_err(|error| format!("its {what} is not what it should be: {error}"))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::arguments::ReplayArguments;
 use super::read::{Decision, Records, Starts, contradiction, decisions, name, text};
-use super::recorded::{Asked, is_of, session};
+use super::recorded::{Asked, ELSEWHERE, is_of, session};
 use super::statements::Statements;
 use super::{NO, Output, complain};
 use crate::policy::{Engine, Question, Verdict, entity};
@@ -102,6 +102,7 @@ impl Replay {
         }
         let asked = match Asked::of(decision) {
             Ok(asked) => asked,
+            Err(reason) if reason == ELSEWHERE => return self.undecided(decision, ELSEWHERE),
             Err(reason) => return self.doubt(decision.record, &reason),
         };
         let run = text(decision.record, "run").to_owned();
@@ -109,6 +110,10 @@ impl Replay {
         match &mut known {
             Ok(known) => asked.with(|question| self.compare(decision, question, known)),
             Err(reason) => self.undecided(decision, reason),
+        }
+        if self.runs.len() >= MOST_ENGINES {
+            // What has lost a grant is remembered, so that one that comes back is found; the others are made again.
+            self.runs.retain(|_, run| run.as_ref().is_ok_and(|run| !run.gone.is_empty()));
         }
         self.runs.insert(run, known);
     }
@@ -275,3 +280,5 @@ fn word(permitted: bool) -> &'static str {
 
 /// What the reasons of the broker itself begin with.
 const BUILT_IN: &str = "built-in: ";
+/// A record with more runs that never ended, such as one that somebody has made up, does not take more memory.
+const MOST_ENGINES: usize = 256;
