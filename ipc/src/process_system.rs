@@ -252,6 +252,19 @@ pub struct OpenFilesPage {
     pub holders: List<Holder, MAX_PAGE_PROCESSES>,
     /// Where the next page begins: the process, and how many of its entries to pass over.
     pub next: Option<(u32, u32)>,
+    /// Of whom the system keeps something from the broker, if there are such processes among those of this page.
+    pub kept_back: Option<KeptBack>,
+}
+
+/// Processes of which the system does not tell everything.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptBack {
+    /// How many.
+    pub processes: u32,
+    /// The number of the first.
+    pub pid: u32,
+    /// Why, in that case; see errno(3).
+    pub errno: u16,
 }
 
 /// A process and what it holds open.

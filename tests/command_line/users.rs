@@ -213,6 +213,50 @@ fn what_the_system_keeps_from_a_walk_is_told_in_one_line() {
     assert_eq!(as_rex["logs"], serde_json::json!([]));
 }
 
+/// What the log of a run says, which is one warning; nothing when it says nothing.
+fn warning(document: &serde_json::Value) -> Option<String> {
+    let logs = document["logs"].as_array().expect("there are logs");
+    assert!(logs.len() <= 1, "{document}");
+    let told = &logs.first()?["attributes"];
+    assert_eq!(told["level"], "WARN", "{document}");
+    Some(told["message"].as_str().expect("it is text").to_owned())
+}
+
+// Who may read a directory and not search it gets nothing of it, and is told so, at the top as below it.
+#[test]
+fn what_may_be_listed_and_not_searched_is_told_in_one_line() {
+    if !geteuid().is_root() {
+        skipped("who owns a directory may search what nobody else may, so that another user is needed");
+        return;
+    }
+    let finished = |mode: u32, options: &[&str]| {
+        let (run, home) = by_a_user("");
+        let tree = run.scratch.path().join("tree");
+        let below = tree.join("below");
+        fs::create_dir_all(&below).expect("directories can be made");
+        fs::write(below.join("a"), "x").expect("a file can be written");
+        fs::set_permissions(&below, fs::Permissions::from_mode(mode)).expect("it is ours");
+        fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let tree = tree.display();
+        let script = format!(r#"`${{du("{tree}").get("denied_count") ?? 0}} ${{passed_over()}}`"#);
+        run.scratch.file("script.rhai", script);
+        let document = run.options(options).variable("HOME", &home).finish().document();
+        assert!(document.get("denials").is_none(), "the policy denied nothing: {document}");
+        (document["output"].as_str().unwrap_or_default().to_owned(), warning(&document))
+    };
+
+    let (output, told) = finished(0o744, &[]);
+    assert_eq!(output, "1 1");
+    let told = told.expect("it is told");
+    assert!(
+        told.starts_with("1 entry could not be looked at and was passed over: ")
+            && told.ends_with("/tree/below: Permission denied (os error 13)"),
+        "{told}"
+    );
+    assert_eq!(finished(0o744, &["--rex-compat"]), ("1 1".to_owned(), None));
+    assert_eq!(finished(0o755, &[]), ("0 0".to_owned(), None), "a control: with the right to search");
+}
+
 #[test]
 fn a_user_without_namespaces_has_the_rest_of_the_jail() {
     if !geteuid().is_root() {
@@ -330,5 +374,127 @@ fn where_processes_are_hidden_those_of_others_are_not_there() {
         let output = ended.document()["output"].as_str().expect("it is text").to_owned();
         assert_eq!(output == r#"["sleep"]"#, shown, "{options}: {output}");
         assert!(output.contains(r#""sleep""#), "{options}: {output}");
+    }
+}
+
+/// A number that nobody else's processes have.
+const ONLY: u32 = 12347;
+
+/// Puts a run into mounts and a namespace of processes of its own, in which these commands are carried out by root. There are the
+/// run, a process of its user, and one of root's, the first.
+fn beside_a_process(run: Run, commands: &str) -> Run {
+    let as_them = format!("setpriv --reuid {ONLY} --regid {ONLY} --clear-groups");
+    let before = format!(
+        "{commands} && {{ {as_them} sleep 1000 & }} &&
+         until grep -qx sleep /proc/$!/comm; do sleep 0.1; done && {as_them} \"$@\"; status=$?
+         kill $!; wait $!; exit $status"
+    );
+    run.behind(["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", &before, "sh"])
+}
+
+// proc(5), hidepid=1: "Users may not access files and subdirectories inside any /proc/pid directories but their own".
+#[test]
+fn processes_that_may_not_be_looked_into_are_counted_and_told_in_one_line() {
+    if !geteuid().is_root() {
+        skipped("only root can mount a /proc");
+        return;
+    }
+    let script = r#"
+        let pm = ProcessManager();
+        let users = pm.processes_using_inode("/usr/bin/sleep").len();
+        let kept = passed_over();
+        let files = pm.list_open_files(LsofOptions().path("/usr/bin/sleep").build()).len();
+        `${users} ${files} ${kept} ${passed_over()}`"#;
+    for (hides, expected) in [
+        (0, "/proc/1: Permission denied (os error 13)"),
+        (1, "/proc/1: Operation not permitted (os error 1)"),
+        // How many there are is hidden as well, but not that there are any.
+        (2, "/proc/1: No such file or directory (os error 2)"),
+    ] {
+        let finished = |words: &[&str]| {
+            let (run, home) = for_a_user(script, ONLY);
+            let run = beside_a_process(run, &format!("mount -t proc -o hidepid={hides} proc /proc"));
+            let ended = run.options(words).variable("HOME", &home).finish();
+            assert_eq!(ended.code(), Some(0), "{hides}: {} {}", ended.text(), ended.stderr);
+            ended.document()
+        };
+
+        let document = finished(&[]);
+
+        assert_eq!(document["output"], "1 1 1 1", "{hides}: {document}");
+        let told = format!("2 entries could not be looked at and were passed over, the first: {expected}");
+        assert_eq!(warning(&document), Some(told), "{hides}");
+        assert_eq!(warning(&finished(&["--rex-compat"])), None, "{hides}");
+    }
+}
+
+// A control: where every process is the user's own, nothing is kept back.
+#[test]
+fn where_every_process_is_ones_own_nothing_is_told() {
+    if !geteuid().is_root() {
+        skipped("only root can give a namespace of processes to a user");
+        return;
+    }
+    let script = r#"let n = ProcessManager().list_open_files(LsofOptions().path("/").build()).len(); `${n > 0} ${passed_over()}`"#;
+    let (run, home) = for_a_user(script, ONLY);
+    let user = ONLY.to_string();
+    // The first process has other children than the run to wait for.
+    let first = [
+        "setpriv",
+        "--reuid",
+        &user,
+        "--regid",
+        &user,
+        "--clear-groups",
+        "sh",
+        "-c",
+        "\"$@\"; exit $?",
+        "sh",
+    ];
+
+    let ended = run
+        .behind(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"].into_iter().chain(first))
+        .variable("HOME", &home)
+        .finish();
+
+    let document = ended.document();
+    assert_eq!(document["output"], "true 0", "{document}");
+    assert_eq!(warning(&document), None);
+}
+
+// Of a process that hides whether it is one of the run nothing is shown: a denial, which is told as one.
+#[test]
+fn a_walk_through_processes_does_not_enter_those_that_hide_who_they_are() {
+    if !geteuid().is_root() {
+        skipped("only root can mount a /proc");
+        return;
+    }
+    for (hides, is_told) in [(1, true), (2, false)] {
+        let (run, home) = for_a_user("", ONLY);
+        // Directories of processes, and beside them only links to two of these.
+        let tree = run.scratch.path().join("tree");
+        fs::create_dir(&tree).expect("a directory can be made");
+        let tree = tree.display().to_string();
+        run.scratch.file(
+            "script.rhai",
+            format!(
+                r#"let found = 0;
+                   let open = DirConfig().path("{tree}").build().open(OpenDirOptions().build());
+                   open.find(FindOptions().max_depth(2).name("comm").build(), |entry| found += 1);
+                   `${{found}} ${{passed_over() > 0}}`"#
+            ),
+        );
+        let mounts =
+            format!("mount -t proc proc /proc && mount -t proc -o hidepid={hides},subset=pid proc {tree}");
+
+        let ended = beside_a_process(run, &mounts).variable("HOME", &home).finish();
+
+        assert_eq!(ended.code(), Some(0), "{hides}: {} {}", ended.text(), ended.stderr);
+        let document = ended.document();
+        assert_eq!(document["output"], "1 true", "its own process is found: {document}");
+        let denied = document["denials"].as_array().expect("the run is closed to itself").iter();
+        let first = format!("file_system::Dir::\"{tree}/1\"");
+        assert_eq!(denied.clone().any(|denial| denial["resource"] == first.as_str()), is_told, "{document}");
+        assert_eq!(warning(&document), None, "{document}");
     }
 }

@@ -98,8 +98,12 @@ impl Sampled for ListOpenFiles {
             entries: list(entries),
         };
         vec![
-            OpenFilesPage { holders: list(vec![holder]), next: Some((300, 5)) },
-            OpenFilesPage { holders: list(vec![]), next: None },
+            OpenFilesPage { holders: list(vec![holder]), next: Some((300, 5)), kept_back: None },
+            OpenFilesPage {
+                holders: list(vec![]),
+                next: None,
+                kept_back: Some(KeptBack { processes: 300, pid: 1, errno: 13 }),
+            },
         ]
     }
 }

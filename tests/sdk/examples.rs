@@ -160,7 +160,11 @@ fn shown(ended: &Ended) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for log in document["logs"].as_array().into_iter().flatten() {
         let log = &log["attributes"];
-        lines.push(format!("[{}] {}", text(&log["level"]), text(&log["message"])));
+        let message = text(&log["message"]);
+        // Which processes may not be looked into depends on the host, and on who runs this.
+        if !(message.contains("passed over") && message.contains(": /proc/")) {
+            lines.push(format!("[{}] {message}", text(&log["level"])));
+        }
     }
     let is_own = |name: &Value| !text(name).starts_with("Rex");
     for alarm in

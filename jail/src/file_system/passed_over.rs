@@ -72,6 +72,15 @@ impl PassedOver {
         self.count(path, &reason)
     }
 
+    /// Counts so many entries that the system refused, of which the first is known.
+    pub fn refused_at_once(&self, path: &str, errno: u16, entries: u32) {
+        let reason = std::io::Error::from_raw_os_error(errno.into()).to_string();
+        for _ in 0..entries {
+            self.note(path, &reason, false);
+        }
+        self.entries.set(self.entries.get().saturating_add(entries.into()));
+    }
+
     /// Counts one entry.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use super::options::LsofOptions;
 use super::sockets::{BoundSockets, inode_of};
 use super::{ErrorKind, invalid, is_missing, process_not_found, refused, validation_error};
 use crate::error::{Fallible, TooLarge, too_large};
+use crate::file_system::passed_over::PassedOver;
 use crate::limits::array_limit;
 use crate::session::{Failed, Session};
 use crate::value::{self, integer};
@@ -110,7 +111,8 @@ impl OpenFileInfo {
 ///
 /// # Policy
 /// Links of the path are followed before anything else; Rex asks nothing for that, [`FindRealPath`] says what is asked here.
-/// Then `open` and `read` on the directory `/proc`, and `list_fds` on each process; what that denies is left out.
+/// Then `open` and `read` on the directory `/proc`, and `list_fds` on each process; what that denies is left out. What the system
+/// keeps back is counted as passed over.
 ///
 /// # Errors
 /// `ValidationError` for a path that leads nowhere; `PermissionDenied`; `ProcessEnumerationError`; the limit on arrays.
@@ -118,20 +120,28 @@ pub fn users_of(context: &NativeCallContext, manager: &ProcessManager, path: &st
     let most = array_limit(&Session::of(context));
     let path = real_path(context, path).map_err(|failed| failed.into_error(path))?.path;
     let mut users: Vec<FuserInfo> = Vec::new();
-    each_holder(context, manager, EVERYBODY, &Sought::At { path, below: false }, |holder| {
-        let ways = holder.entries.into_vec().into_iter().map(|entry| rank(entry.access));
-        let pid = integer(holder.pid);
-        if let Some(last) = users.last_mut().filter(|last| last.pid == pid) {
-            last.ways.extend(ways);
-            return Ok(());
-        }
-        if users.len() >= most {
-            return Err(too_large(TooLarge::Array));
-        }
-        let (user, command) = (user_of(holder.uid, holder.user), holder.command.into_string().into());
-        users.push(FuserInfo { user, pid, command, ways: ways.collect() });
-        Ok(())
-    })?;
+    let passed_over = PassedOver::new(context, None);
+    each_holder(
+        context,
+        manager,
+        EVERYBODY,
+        &Sought::At { path, below: false },
+        Some(&passed_over),
+        |holder| {
+            let ways = holder.entries.into_vec().into_iter().map(|entry| rank(entry.access));
+            let pid = integer(holder.pid);
+            if let Some(last) = users.last_mut().filter(|last| last.pid == pid) {
+                last.ways.extend(ways);
+                return Ok(());
+            }
+            if users.len() >= most {
+                return Err(too_large(TooLarge::Array));
+            }
+            let (user, command) = (user_of(holder.uid, holder.user), holder.command.into_string().into());
+            users.push(FuserInfo { user, pid, command, ways: ways.collect() });
+            Ok(())
+        },
+    )?;
     Ok(users.into_iter().filter(|user| !user.ways.is_empty()).map(Dynamic::from).collect())
 }
 
@@ -139,7 +149,7 @@ pub fn users_of(context: &NativeCallContext, manager: &ProcessManager, path: &st
 ///
 /// # Policy
 /// `open` and `read` on the directory `/proc`; then `list_fds` on each process, whose denial is an error where it alone is
-/// meant, and else leaves it out. Where sockets are among it, `open` and `read` on the file `/proc/net/unix` for the paths that
+/// meant, and else leaves it out. What the system keeps back is counted as passed over. Where sockets are among it, `open` and `read` on the file `/proc/net/unix` for the paths that
 /// they are bound to; without them a socket has no path.
 ///
 /// # Errors
@@ -161,7 +171,9 @@ fn of_process(context: &NativeCallContext, manager: &ProcessManager, pid: u32) -
         return Err(ErrorKind::error("ProcessNotFound", no_process(pid)));
     }
     let mut files = Files::new(context);
-    each_holder(context, manager, Holders::One { pid, skip: 0 }, &Sought::Everything, |holder| {
+    let passed_over = PassedOver::new(context, None);
+    let of = Holders::One { pid, skip: 0 };
+    each_holder(context, manager, of, &Sought::Everything, Some(&passed_over), |holder| {
         files.add(holder, |_| true)
     })?;
     files.name_sockets(context)?;
@@ -186,12 +198,16 @@ fn at_path(
     };
     let mut files = Files::new(context);
     let sought = Sought::At { path: real.path.clone(), below };
-    each_holder(context, manager, EVERYBODY, &sought, |holder| files.add(holder, |_| true))?;
+    let passed_over = PassedOver::new(context, None);
+    each_holder(context, manager, EVERYBODY, &sought, Some(&passed_over), |holder| {
+        files.add(holder, |_| true)
+    })?;
     if real.entry_type == EntryType::Socket {
         // The kernel does not call the descriptor of a socket by the path that the socket is bound to.
         let bound = BoundSockets::at(context, real.path.as_str())?;
         if !bound.is_empty() {
-            each_holder(context, manager, EVERYBODY, &Sought::Everything, |holder| {
+            // Who was passed over is known by now.
+            each_holder(context, manager, EVERYBODY, &Sought::Everything, None, |holder| {
                 files.add(holder, |entry| {
                     inode_of(entry.target.as_str()).is_some_and(|inode| bound.path(inode).is_some())
                 })
@@ -259,12 +275,13 @@ impl Files {
 }
 
 /// Hands over processes and what they hold open of what is sought, page by page, and has the manager remember them. A process
-/// with very much comes several times, one behind the other.
+/// with very much comes several times, one behind the other. Those of which the system does not tell everything are counted.
 fn each_holder(
     context: &NativeCallContext,
     manager: &ProcessManager,
     of: Holders,
     sought: &Sought,
+    passed_over: Option<&PassedOver>,
     mut take: impl FnMut(Holder) -> Fallible<()>,
 ) -> Fallible<()> {
     let session = Session::of(context);
@@ -272,6 +289,10 @@ fn each_holder(
     loop {
         let request = ListOpenFiles { of: of.clone(), sought: sought.clone() };
         let page = session.ask(value::line(context), request).map_err(|failed| not_listed(failed, &of))?;
+        if let (Some(passed_over), Some(kept_back)) = (passed_over, page.kept_back) {
+            let path = format!("/proc/{}", kept_back.pid);
+            passed_over.refused_at_once(&path, kept_back.errno, kept_back.processes);
+        }
         for holder in page.holders.into_vec() {
             manager.remember(holder.pid, Remembered::met(&holder));
             take(holder)?;

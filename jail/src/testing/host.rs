@@ -165,6 +165,6 @@ impl World {
         let behind: Vec<&Holder> = self.host.holders.iter().filter(|holder| holder.pid >= pid).collect();
         let next = behind.get(self.page_entries).map(|holder| (holder.pid, 0));
         let holders = behind.into_iter().take(self.page_entries).cloned().collect();
-        Ok(OpenFilesPage { holders: List::new(holders).unwrap(), next })
+        Ok(OpenFilesPage { holders: List::new(holders).unwrap(), next, kept_back: None })
     }
 }

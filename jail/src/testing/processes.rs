@@ -8,9 +8,9 @@ use rex_ipc::failure::{ErrorKind, Failure, FailureClass};
 use rex_ipc::file_system::EntryType;
 use rex_ipc::interface::Request;
 use rex_ipc::process_system::{
-    BeginTrace, EnterNamespaces, FindRealPath, Holder, Holders, ListOpenFiles, ListProcesses, Namespaces,
-    OpenAccess, OpenEntry, OpenFilesPage, PidNamespace, ProcessPage, ProcessRecord, Processes, RealPath,
-    Signal, SignalProcess, Signalled, Sought, TraceBegun, Tracer,
+    BeginTrace, EnterNamespaces, FindRealPath, Holder, Holders, KeptBack, ListOpenFiles, ListProcesses,
+    Namespaces, OpenAccess, OpenEntry, OpenFilesPage, PidNamespace, ProcessPage, ProcessRecord, Processes,
+    RealPath, Signal, SignalProcess, Signalled, Sought, TraceBegun, Tracer,
 };
 
 use super::Bench;
@@ -35,6 +35,8 @@ pub(crate) struct Known {
     pub replaced: BTreeSet<u32>,
     /// Whether a namespace was entered.
     pub is_inside: bool,
+    /// Those of which the system does not tell everything, once for each walk or process that is asked for.
+    pub kept_back: Option<KeptBack>,
     /// What listing processes fails with.
     pub broken: Option<&'static str>,
 }
@@ -203,6 +205,8 @@ impl World {
         for action in ["open", "read"] {
             self.check(action, kind, "/proc")?;
         }
+        let is_begun = !matches!(list.of, Holders::One { skip: 0, .. } | Holders::From { pid: 0, skip: 0 });
+        let kept_back = self.processes.kept_back.filter(|_| !is_begun);
         let (from, mut skip, alone) = match list.of {
             Holders::One { pid, skip } => (pid, skip, true),
             Holders::From { pid, skip } => (pid, skip, false),
@@ -246,10 +250,10 @@ impl World {
             });
             if last < all.len() {
                 let next = Some((record.pid, u32::try_from(last).unwrap()));
-                return Ok(OpenFilesPage { holders: List::new(holders).unwrap(), next });
+                return Ok(OpenFilesPage { holders: List::new(holders).unwrap(), next, kept_back });
             }
         }
-        Ok(OpenFilesPage { holders: List::new(holders).unwrap(), next: None })
+        Ok(OpenFilesPage { holders: List::new(holders).unwrap(), next: None, kept_back })
     }
 
     fn started_ticks(&self, record: &ProcessRecord) -> u64 {

@@ -221,3 +221,39 @@ fn what_vanishes_or_changes_its_type_meanwhile_does_no_harm() {
         }
     });
 }
+
+// What stands in the listing by now, and is gone or another thing when it is looked at, is told as what the system refused.
+#[test]
+fn what_the_system_refuses_is_told_with_its_reason() {
+    let mut session = Session::with_policy(ALLOW_ALL);
+    for index in 0..1000 {
+        session.tree.file(format!("d/{index:060}"), "");
+    }
+    let path = session.text("d");
+    let dir = session.open_dir(&path).unwrap();
+    let first = session.send(ListDetails { dir, restart: true }).unwrap();
+    assert!(!first.end, "there is another page");
+    for index in 0..1000 {
+        let path = session.path(&format!("d/{index:060}"));
+        fs::remove_file(&path).unwrap();
+        if index % 2 == 0 {
+            std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        }
+    }
+
+    let second = session.send(ListDetails { dir, restart: false }).unwrap();
+
+    let listed = second.entries.as_slice();
+    let refused = |errno: nix::libc::c_int| {
+        let details = Details::Refused { errno: u16::try_from(errno).unwrap() };
+        listed
+            .iter()
+            .filter(|entry| entry.details == details)
+            .map(|entry| entry.entry.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    let is_even = |name: &&str| name.parse::<u32>().unwrap() % 2 == 0;
+    let (gone, changed) = (refused(nix::libc::ENOENT), refused(nix::libc::ESTALE));
+    assert!(!gone.is_empty() && gone.iter().all(|name| !is_even(name)), "{gone:?}");
+    assert!(!changed.is_empty() && changed.iter().all(is_even), "{changed:?}");
+}

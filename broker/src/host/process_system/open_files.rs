@@ -1,5 +1,6 @@
 //! What a process holds open, as the kernel tells it.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -31,9 +32,18 @@ pub struct Held {
     pub target: String,
 }
 
+/// How far it was looked at what a process holds open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether everything was handed over that the system tells.
+    pub is_all: bool,
+    /// Why the system does not tell everything, if it was kept from the broker.
+    pub kept_back: Option<Errno>,
+}
+
 /// Hands over what a process holds open, beginning behind the first `skip` entries, until `take` says that it is enough:
 /// working directory, root, program, mapped files, descriptors. Nothing is handed over for what the broker may not see or what
-/// goes meanwhile, so that whoever counts knows where to go on. Says whether everything was handed over.
+/// goes meanwhile, so that whoever counts knows where to go on.
 ///
 /// With `only_sockets`, nothing is handed over for anything else, either.
 ///
@@ -44,17 +54,24 @@ pub fn of<E>(
     only_sockets: bool,
     skip: u32,
     mut take: impl FnMut(Option<Held>) -> Result<bool, E>,
-) -> Result<bool, E> {
+) -> Result<Seen, E> {
     let process = permit.resource();
     let base = process.directory.as_fd();
     let mut left = skip;
-    let mut pass = |find: &dyn Fn() -> Option<Held>| -> Result<bool, E> {
+    let kept_back = Cell::new(None);
+    let note = |reason: &Errno| {
+        if is_kept_back(*reason) && kept_back.get().is_none() {
+            kept_back.set(Some(*reason));
+        }
+    };
+    let mut pass = |find: &dyn Fn() -> Result<Option<Held>, Errno>| -> Result<bool, E> {
         if left > 0 {
             left -= 1;
             return Ok(true);
         }
-        take(find())
+        take(find().inspect_err(note).unwrap_or_default())
     };
+    let seen = |is_all| Ok(Seen { is_all, kept_back: kept_back.get() });
     if !only_sockets {
         for (entry, access) in [
             (c"cwd", OpenAccess::WorkingDirectory),
@@ -62,20 +79,20 @@ pub fn of<E>(
             (c"exe", OpenAccess::Executable),
         ] {
             if !pass(&|| link(base, entry, access))? {
-                return Ok(false);
+                return seen(false);
             }
         }
-        for path in mapped(process) {
+        for path in mapped(process).inspect_err(note).unwrap_or_default() {
             let held = || {
                 let target = path.clone();
-                Some(Held { access: OpenAccess::Mapped, entry_type: EntryType::File, target })
+                Ok(Some(Held { access: OpenAccess::Mapped, entry_type: EntryType::File, target }))
             };
             if !pass(&held)? {
-                return Ok(false);
+                return seen(false);
             }
         }
     }
-    let Some((directory, mut listing)) = descriptors(process) else { return Ok(true) };
+    let Ok((directory, mut listing)) = descriptors(process).inspect_err(note) else { return seen(true) };
     for entry in listing.iter().filter_map(Result::ok) {
         let number = entry.file_name();
         let held = || match only_sockets {
@@ -83,10 +100,20 @@ pub fn of<E>(
             false => link(directory.as_fd(), number, OpenAccess::Descriptor),
         };
         if number.to_bytes().iter().all(u8::is_ascii_digit) && !pass(&held)? {
-            return Ok(false);
+            return seen(false);
         }
     }
-    Ok(true)
+    seen(true)
+}
+
+/// Why something of a process was kept from the broker, if that is what this error says, and not that the process has gone.
+pub fn keeps_back(error: &io::Error) -> Option<Errno> {
+    Some(reason(error)).filter(|reason| is_kept_back(*reason))
+}
+
+/// proc(5): what ptrace(2) would be refused for is EACCES or EPERM, and so is what belongs to others with `hidepid`.
+fn is_kept_back(reason: Errno) -> bool {
+    matches!(reason, Errno::EACCES | Errno::EPERM)
 }
 
 /// The number of the pid namespace that an entry of a process tells, as `/proc/PID/ns/pid` does.
@@ -99,21 +126,21 @@ pub fn namespace(permit: &Permit<'_, Read, NamespaceEntry>) -> io::Result<u64> {
     number.ok_or_else(|| Errno::EINVAL.into())
 }
 
-fn link(base: BorrowedFd<'_>, entry: &CStr, access: OpenAccess) -> Option<Held> {
-    let target = readlinkat(base, entry).ok()?;
+fn link(base: BorrowedFd<'_>, entry: &CStr, access: OpenAccess) -> Result<Option<Held>, Errno> {
+    let target = readlinkat(base, entry)?;
     // The link leads to the object itself; where it cannot be followed, its type is not known.
     let kind = fstatat(base, entry, AtFlags::empty()).ok().as_ref().map_or(EntryType::Unknown, kind);
-    Some(Held { access, entry_type: kind, target: name::to_text(target.as_encoded_bytes()) })
+    Ok(Some(Held { access, entry_type: kind, target: name::to_text(target.as_encoded_bytes()) }))
 }
 
 /// A socket, told by its text alone: the kernel gives it to sockets, and everything that has a path one with a `/` in front or
 /// behind `(unreachable)`; see `sockfs_dname` in the kernel's `net/socket.c`, and d_path.c.
-fn socket(base: BorrowedFd<'_>, number: &CStr) -> Option<Held> {
-    let target = readlinkat(base, number).ok()?;
+fn socket(base: BorrowedFd<'_>, number: &CStr) -> Result<Option<Held>, Errno> {
+    let target = readlinkat(base, number)?;
     let is_socket = target.as_encoded_bytes().starts_with(b"socket:[");
     let access = OpenAccess::Descriptor;
     let target = name::to_text(target.as_encoded_bytes());
-    is_socket.then_some(Held { access, entry_type: EntryType::Socket, target })
+    Ok(is_socket.then_some(Held { access, entry_type: EntryType::Socket, target }))
 }
 
 fn kind(stat: &FileStat) -> EntryType {
@@ -122,8 +149,8 @@ fn kind(stat: &FileStat) -> EntryType {
 
 /// The files that are mapped, each once, the program left out; see proc_pid_maps(5): `from-to rights offset major:minor inode
 /// path`.
-fn mapped(process: &Process) -> Vec<String> {
-    let Ok(text) = read(process.directory.as_fd(), "maps", MAPS_BYTES) else { return Vec::new() };
+fn mapped(process: &Process) -> Result<Vec<String>, Errno> {
+    let text = read(process.directory.as_fd(), "maps", MAPS_BYTES).map_err(|error| reason(&error))?;
     let program = readlinkat(&process.directory, "exe").ok();
     let program = program.as_ref().map(|path| path.as_encoded_bytes());
     let mut seen = std::collections::HashSet::new();
@@ -135,7 +162,11 @@ fn mapped(process: &Process) -> Vec<String> {
             paths.push(name::to_text(path));
         }
     }
-    paths
+    Ok(paths)
+}
+
+fn reason(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 fn mapping(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
@@ -154,11 +185,11 @@ fn mapping(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 /// The directory of the descriptors, and a listing of it, which ascends by number; see `proc_readfd_common` in the kernel's
 /// `fs/proc/fd.c`. It is read as far as it is looked at.
-fn descriptors(process: &Process) -> Option<(OwnedFd, Dir)> {
+fn descriptors(process: &Process) -> Result<(OwnedFd, Dir), Errno> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-    let directory = open(process.directory.as_fd(), "fd", flags).ok()?;
-    let listing = Dir::from_fd(directory.try_clone().ok()?).ok()?;
-    Some((directory, listing))
+    let directory = open(process.directory.as_fd(), "fd", flags).map_err(|error| reason(&error))?;
+    let listing = Dir::from_fd(directory.try_clone().map_err(|error| reason(&error))?)?;
+    Ok((directory, listing))
 }
 
 /// A process with more mappings than this tells only the first ones.

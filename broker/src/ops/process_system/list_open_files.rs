@@ -3,7 +3,8 @@
 //! # Policy
 //! `file_system::open` and `file_system::read` on the directory `/proc`, or on the file `/proc` where sockets are sought;
 //! then `process_system::list_fds` on each process. Of several, those that it denies are left out. Where sockets are sought,
-//! Rex does not ask `list_fds`, so that for its scripts only a forbid counts.
+//! Rex does not ask `list_fds`, so that for its scripts only a forbid counts. How many there are that the system keeps from being
+//! looked at is told to who may read the directory `/proc`.
 
 use std::rc::Rc;
 
@@ -13,7 +14,9 @@ use rex_ipc::action::process_system::ListFds;
 use rex_ipc::bounded::{List, Text};
 use rex_ipc::file_system::EntryType;
 use rex_ipc::limits::{MAX_OPEN_ENTRIES, MAX_PAGE_PROCESSES, MAX_PATH_TEXT_BYTES};
-use rex_ipc::process_system::{Holder, Holders, ListOpenFiles, OpenAccess, OpenEntry, OpenFilesPage, Sought};
+use rex_ipc::process_system::{
+    Holder, Holders, KeptBack, ListOpenFiles, OpenAccess, OpenEntry, OpenFilesPage, Sought,
+};
 
 use super::{PAGE_OVERHEAD_BYTES, RECORD_OVERHEAD_BYTES, user};
 use crate::gate::Permit;
@@ -46,8 +49,8 @@ impl Perform for ListOpenFiles {
             call.authorize::<Open, _>(DirPath(proc.clone()))?;
             call.authorize::<Read, _>(DirPath(proc))?;
         }
-        let mut page =
-            Page { holders: Vec::new(), room_bytes: call.room_bytes.saturating_sub(PAGE_OVERHEAD_BYTES) };
+        let room_bytes = call.room_bytes.saturating_sub(PAGE_OVERHEAD_BYTES);
+        let mut page = Page { holders: Vec::new(), room_bytes, kept_back: None };
         let next = match self.of {
             Holders::One { pid, skip } => {
                 let process = unguarded::hold(call.host, pid, None).map_err(|error| {
@@ -59,7 +62,8 @@ impl Perform for ListOpenFiles {
             }
             Holders::From { pid, skip } => walk(call, &self.sought, &mut page, (pid, skip))?,
         };
-        Ok(OpenFilesPage { holders: List::new(page.holders).unwrap_or_default(), next })
+        let holders = List::new(page.holders).unwrap_or_default();
+        Ok(OpenFilesPage { holders, next, kept_back: page.kept_back })
     }
 }
 
@@ -67,6 +71,16 @@ impl Perform for ListOpenFiles {
 struct Page {
     holders: Vec<Holder>,
     room_bytes: usize,
+    kept_back: Option<KeptBack>,
+}
+
+impl Page {
+    /// Counts a process of which the system does not tell everything.
+    fn count_kept_back(&mut self, pid: u32, reason: Errno) {
+        let errno = u16::try_from(reason as i32).unwrap_or(0);
+        let kept_back = self.kept_back.get_or_insert(KeptBack { processes: 0, pid, errno });
+        kept_back.processes = kept_back.processes.saturating_add(1);
+    }
 }
 
 fn walk(
@@ -75,14 +89,26 @@ fn walk(
     page: &mut Page,
     (first, skip): (u32, u32),
 ) -> Result<Option<(u32, u32)>, Error> {
-    for pid in unguarded::numbers(call.host, first)? {
+    let numbers = unguarded::numbers(call.host, first)?;
+    if first == 0 && numbers.first() != Some(&FIRST_PROCESS) {
+        // proc(5), hidepid: those of others are not in the directory.
+        page.count_kept_back(FIRST_PROCESS, Errno::ENOENT);
+    }
+    for pid in numbers {
         call.pace.go_on()?;
         if page.holders.len() == MAX_PAGE_PROCESSES {
             return Ok(Some((pid, 0)));
         }
-        // It has gone, or the broker may not see it.
-        let Ok(process) = unguarded::hold(call.host, pid, None) else { continue };
-        let process = Rc::new(process);
+        let process = match unguarded::hold(call.host, pid, None) {
+            Ok(process) => Rc::new(process),
+            Err(error) => {
+                // Else it has gone.
+                if let Some(reason) = open_files::keeps_back(&error) {
+                    page.count_kept_back(pid, reason);
+                }
+                continue;
+            }
+        };
         let answer = match sought {
             Sought::Sockets => call.authorize_beyond_rex::<ListFds, _>(process),
             _ => call.authorize::<ListFds, _>(process),
@@ -117,25 +143,30 @@ fn look_at(
     let mut left_bytes = page.room_bytes.saturating_sub(size_bytes);
     let mut entries = Vec::new();
     let mut looked_at = skip;
-    let is_all = open_files::of(permit, *sought == Sought::Sockets, skip, |held| {
-        if looked_at.is_multiple_of(ENTRIES_BETWEEN_LOOKS) {
-            call.pace.go_on()?;
-        }
-        if let Some(held) = held.filter(|held| is_sought(sought, held)) {
-            let length = ENTRY_OVERHEAD_BYTES + held.target.len().min(MAX_PATH_TEXT_BYTES);
-            if entries.len() == MAX_OPEN_ENTRIES || length > left_bytes {
-                return Ok::<_, Error>(false);
+    let open_files::Seen { is_all, kept_back } =
+        open_files::of(permit, *sought == Sought::Sockets, skip, |held| {
+            if looked_at.is_multiple_of(ENTRIES_BETWEEN_LOOKS) {
+                call.pace.go_on()?;
             }
-            left_bytes -= length;
-            entries.push(OpenEntry {
-                access: held.access,
-                entry_type: held.entry_type,
-                target: Text::cut(&held.target),
-            });
-        }
-        looked_at = looked_at.saturating_add(1);
-        Ok(true)
-    })?;
+            if let Some(held) = held.filter(|held| is_sought(sought, held)) {
+                let length = ENTRY_OVERHEAD_BYTES + held.target.len().min(MAX_PATH_TEXT_BYTES);
+                if entries.len() == MAX_OPEN_ENTRIES || length > left_bytes {
+                    return Ok::<_, Error>(false);
+                }
+                left_bytes -= length;
+                entries.push(OpenEntry {
+                    access: held.access,
+                    entry_type: held.entry_type,
+                    target: Text::cut(&held.target),
+                });
+            }
+            looked_at = looked_at.saturating_add(1);
+            Ok(true)
+        })?;
+    // With what comes behind a page the process comes again.
+    if let Some(reason) = kept_back.filter(|_| skip == 0) {
+        page.count_kept_back(process.pid, reason);
+    }
     if !entries.is_empty() || !is_all || matches!(sought, Sought::Everything) {
         page.room_bytes = left_bytes;
         page.holders.push(Holder {
@@ -165,6 +196,8 @@ fn is_sought(sought: &Sought, held: &Held) -> bool {
 }
 
 const PROC: &str = "/proc";
+/// pid_namespaces(7): the first process of a namespace is there as long as any other.
+const FIRST_PROCESS: u32 = 1;
 /// Access, type and length of an entry.
 const ENTRY_OVERHEAD_BYTES: usize = 8;
 /// Room for the longest path, so that every page has an entry.

@@ -2,7 +2,7 @@
 
 use rex_ipc::file_system::EntryType::{self, *};
 use rex_ipc::process_system::OpenAccess::*;
-use rex_ipc::process_system::{OpenEntry, ProcessRecord};
+use rex_ipc::process_system::{KeptBack, OpenEntry, ProcessRecord};
 
 use crate::testing::{Bench, held, process};
 
@@ -299,4 +299,40 @@ fn accesses_have_words() {
         words,
         ["Working directory", "Root directory", "Executable", "Memory mapped", "File descriptor"]
     );
+}
+
+// A result that lacks something must not look complete; who hides it is told once for the run.
+#[test]
+fn what_the_system_keeps_back_is_counted_and_told_once() {
+    let bench = || {
+        let bench = bench();
+        bench.world.borrow_mut().processes.kept_back = Some(KeptBack { processes: 3, pid: 1, errno: 13 });
+        bench
+    };
+    let told = |entries: u32| {
+        format!(
+            "Warn {entries} entries could not be looked at and were passed over, the first: /proc/1: Permission denied (os error 13)"
+        )
+    };
+    for walk in [
+        users("/srv/log"),
+        files(r#"path("/srv/log")"#),
+        files(r#"path("/run/server.sock")"#),
+        files("pid(7)"),
+    ] {
+        let bench = bench();
+
+        assert_eq!(bench.output(&format!("{walk}; passed_over()")), "3", "{walk}");
+
+        assert_eq!(bench.log(), [told(3)], "{walk}");
+    }
+    let twice = bench().pages_of(1);
+    twice.output(&format!("{0}; {0}", users("/srv/log")));
+    assert_eq!(twice.log(), [told(6)]);
+    let of_rex = bench().like_rex();
+    of_rex.output(&users("/srv/log"));
+    assert_eq!(of_rex.log(), [""; 0]);
+    let nothing = self::bench();
+    assert_eq!(nothing.output(&format!("{}; passed_over()", users("/srv/log"))), "0");
+    assert_eq!(nothing.log(), [""; 0]);
 }
