@@ -29,6 +29,7 @@ mod people;
 mod policies;
 mod protection_page;
 mod recording;
+mod round_trips;
 mod scripts;
 mod secure;
 mod self_named;

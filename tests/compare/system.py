@@ -7,8 +7,8 @@
 Each round runs every script and every tool once, one after the other, so that a busy moment of the machine meets all
 alike. The time of an empty script is subtracted from a script, that of `true` from a tool. Besides what runs anyway there
 are `--processes` that wait, `--sockets` that listen, a server on loopback that answers 16 bytes, and one of TLS that answers
-64 MiB, with a certificate of an authority that both sides are told to believe, for as long as this runs. `--rounds` says how often, `--json` prints everything. With `--memory` every script is run once more, and its peak
-memory is told, broker and jail together. The audit log is on. Needs root, Python 3, openssl and the tools themselves.
+64 MiB, with a certificate of an authority that both sides are told to believe, for as long as this runs. Below the table stands the same without anything subtracted. `--rounds` says
+how often, `--json` prints everything. With `--memory` every script is run once more, and its peak memory is told, of all processes together and of the broker alone. The audit log is on. Needs root, Python 3, openssl and the tools themselves.
 """
 
 import argparse
@@ -150,10 +150,17 @@ def main():
                 times[job.key][0].append(run(command(job.key), place)[0])
                 times[job.key][1].append(run(tool, place)[0])
         bulk.report(jobs, times, arguments.json, [runner])
+        if not arguments.json:
+            print("  whole processes, with their start")
+            for job in jobs:
+                script, tool = (min(spent) for spent in times[job.key])
+                print(f"  {job.title or 'empty script, and true':44}{script / 1e6:9.1f} ms{tool / 1e6:9.1f} ms{script / tool:8.2f} x")
         if arguments.memory:
             for job in jobs:
                 _, peaks = run(command(job.key), place, memory=True)
-                print(f"  {job.key:40}{sum(peaks.values()) / 1024:9.1f} MiB at most, of {len(peaks)} processes")
+                # The first that is looked at is the one that was started.
+                broker = next(iter(peaks.values()))
+                print(f"  {job.key:40}{sum(peaks.values()) / 1024:9.1f} MiB at most, of {len(peaks)} processes; the broker {broker / 1024:.1f} MiB")
     finally:
         for pid in waiting:
             os.kill(pid, signal.SIGKILL)
