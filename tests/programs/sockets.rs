@@ -55,6 +55,7 @@ fn asked(named: &[&str], how: &str) -> Ended {
     serve(&place.join("one"), "first");
     serve(&place.join("two"), "second");
     fs::write(place.join("no-socket"), "").unwrap();
+    std::os::unix::fs::symlink("two", place.join("link")).unwrap();
     let script = format!(
         "{}let result = program.execute(ExecuteOptions().args([\"-I\", [\"-c\", {}], \"{}\", \"{}\"]).build());\n\
          `${{result.stdout}}${{result.stderr}}`",
@@ -106,6 +107,9 @@ fn a_socket_that_cannot_be_given_alone_is_not_left_out_in_silence() {
         assert_eq!(ended.document()["status"], "ERROR", "{named}");
         assert!(ended.message().contains(why), "{named}: {}", ended.message());
     }
+    // A link that an earlier script may have made leads nowhere.
+    let ended = asked(&["link"], "confined");
+    assert!(ended.message().contains("link cannot be given"), "{}", ended.message());
     // Without a name there is nothing that could not be given.
     assert_eq!(output(&asked(&[], "approximate")), "EACCES EACCES EACCES EACCES\n");
 }
@@ -116,4 +120,44 @@ fn a_name_that_is_none_ends_the_start() {
         let ended = Run::of("1").options(["--child-socket", wrong]).finish();
         assert_eq!(ended.code(), Some(64), "{wrong}: {}", ended.stderr);
     }
+}
+
+// Whoever may change names would else connect a program to whatever service there is.
+#[test]
+fn what_is_put_in_the_place_of_a_named_socket_is_not_the_one_that_was_named() {
+    if !is_root() {
+        return;
+    }
+    let (python, run) = (real("/usr/bin/python3"), Run::of(""));
+    let place = run.scratch.path().to_owned();
+    let path = |name: &str| place.join(name).to_str().expect("it is text").to_owned();
+    serve(&place.join("one"), "first");
+    serve(&place.join("two"), "second");
+    let script = format!(
+        "fn is_there(path) {{ try {{ cat(path); return true; }} catch {{ return false; }} }}\n\
+         {}while !is_there(\"{}\") {{ sleep(1); }}\n\
+         let result = program.execute(ExecuteOptions().args([\"-I\", [\"-c\", {}], \"{}\"]).build());\n\
+         `${{result.stdout}}${{result.stderr}}`",
+        opened(&python),
+        path("go"),
+        serde_json::Value::from(CLIENT),
+        path("one"),
+    );
+    run.scratch.file("script.rhai", script);
+    let policy = format!(
+        "{}permit(principal, action in [file_system::Action::\"open\", file_system::Action::\"read\"], resource in file_system::Dir::\"{}\");\n",
+        execute(&python),
+        place.display()
+    );
+    let log = place.join("audit.jsonl");
+
+    let started = run.policy(&policy).options(["--child-socket", &path("one")]).start();
+    started.wait_for_text(&log, "\"event\":\"start\"");
+    // The script runs, so that the socket has been looked up.
+    started.wait_for_text(&log, &python);
+    fs::rename(place.join("one"), place.join("old")).unwrap();
+    fs::rename(place.join("two"), place.join("one")).unwrap();
+    fs::write(place.join("go"), "").unwrap();
+
+    assert_eq!(output(&started.wait()), "first EPERM EROFS\n");
 }

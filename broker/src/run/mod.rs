@@ -412,7 +412,7 @@ impl Run<'_> {
         services.host.programs.inner = inner;
         services.host.programs.closed = closed;
         services.host.programs.hard_links = self.options.hard_links == HardLinks::Allow;
-        services.host.programs.sockets.clone_from(&self.options.child_sockets);
+        services.host.programs.sockets = programs::unguarded::hold_sockets(&self.options.child_sockets);
         services.host.programs.confinement = self.options.children.confinement();
         services.host.hard_links = self.options.hard_links == HardLinks::Allow;
         // The jail is still getting ready, so this holds up nothing.

@@ -95,6 +95,15 @@ pub struct Question {
     pub is_beyond_rex: bool,
 }
 
+/// A socket that an operator has named for programs.
+#[derive(Debug)]
+pub struct NamedSocket {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// What was found there when the run began, whatever has the name by now; or why nothing can be given.
+    pub held: Result<OwnedFd, String>,
+}
+
 /// How programs are started, and the one that runs.
 #[derive(Debug)]
 pub struct Programs {
@@ -111,7 +120,7 @@ pub struct Programs {
     /// Whether they get a file with several hard links wherever it lies.
     pub hard_links: bool,
     /// The sockets that they may connect to, where they have a root of their own.
-    pub sockets: Vec<PathBuf>,
+    pub sockets: Vec<NamedSocket>,
     /// The group of the broker, which they have unless they are given another.
     pub gid: u32,
     pub(super) running: Option<Running>,

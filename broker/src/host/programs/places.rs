@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
@@ -23,7 +23,7 @@ use rex_ipc::limits::MAX_PROGRAM_PLACES;
 use rex_spawner::order::Thing;
 use rex_spawner::{Confinement, Place, Rights};
 
-use super::object::{Programs, Tool};
+use super::object::{NamedSocket, Programs, Tool};
 use super::unguarded::open_plain;
 use crate::gate::{Inode, file_type};
 use crate::policy::name::PathName;
@@ -159,25 +159,14 @@ impl Found {
     /// The sockets that an operator has named. Whoever is named and not there is not left out in silence.
     ///
     /// # Errors
-    /// When one is none, or all sockets would be in sight.
-    fn sockets(&mut self, sockets: &[PathBuf]) -> io::Result<()> {
+    /// When one cannot be given, or all sockets would be in sight.
+    fn sockets(&mut self, sockets: &[NamedSocket]) -> io::Result<()> {
         if !self.is_confined && !sockets.is_empty() {
             let message = "sockets are for programs with a root of their own; `--children confined` gives it";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
-        for path in sockets {
-            let described = |error: io::Error| {
-                io::Error::new(
-                    error.kind(),
-                    format!("the socket {} cannot be given: {error}", path.display()),
-                )
-            };
-            // A link on the way is root's to make; what stands at the name that was given is what is connected to.
-            let (file, kind) =
-                fs::canonicalize(path).and_then(|real| open_plain(&real)).map_err(described)?;
-            if kind != SFlag::S_IFSOCK {
-                return Err(described(Errno::ENOTSOCK.into()));
-            }
+        for NamedSocket { path, held } in sockets {
+            let file = held.as_ref().map_err(|why| io::Error::other(why.as_str()))?.try_clone()?;
             // The mount is one that nothing can be changed through; connecting changes nothing of the file.
             self.objects.push((bytes(path), false, Rights::NONE, file));
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
@@ -13,6 +13,7 @@ use nix::sys::stat::{SFlag, fstat};
 use rex_outside::SealedImage;
 use rex_outside::spawner::Spawner;
 
+use super::object::NamedSocket;
 use crate::gate::{Inode, file_type};
 use crate::policy::name::PathName;
 
@@ -23,6 +24,21 @@ use crate::policy::name::PathName;
 pub fn start_spawner(image: &[u8]) -> io::Result<Spawner> {
     let image = SealedImage::new(image).map_err(|error| io::Error::other(error.to_string()))?;
     Spawner::start(&image)
+}
+
+/// Opens the sockets that an operator has named, as something that can be told apart and not be read. Called before the script
+/// is known, so that nothing which it moves or links is taken for one of them; no link on the way is followed, because an earlier
+/// script may have made it.
+pub fn hold_sockets(paths: &[PathBuf]) -> Vec<NamedSocket> {
+    let hold = |path: &PathBuf| {
+        let found = open_plain(path).and_then(|(file, kind)| match kind {
+            SFlag::S_IFSOCK => Ok(file),
+            _ => Err(Errno::ENOTSOCK.into()),
+        });
+        let held = found.map_err(|error| format!("the socket {} cannot be given: {error}", path.display()));
+        NamedSocket { path: path.clone(), held }
+    };
+    paths.iter().map(hold).collect()
 }
 
 /// The capabilities that the broker could use, one bit for each; none where that cannot be told.
