@@ -11,9 +11,9 @@ use rex_tests::program;
 use rex_tests::scratch::Scratch;
 use serde_json::Value;
 
-struct Said {
-    code: i32,
-    stdout: String,
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) stdout: String,
     stderr: String,
 }
 
@@ -81,7 +81,7 @@ fn doctor_says_of_configured_policies_that_they_are_sound_or_that_no_run_will_st
 }
 
 /// Runs the command in a directory, so that files are told by their names alone.
-fn policy(directory: &Path, words: &[&str]) -> Said {
+pub(super) fn policy(directory: &Path, words: &[&str]) -> Said {
     let output = Command::new(program::path())
         .arg("policy")
         .args(words)
@@ -98,14 +98,14 @@ fn policy(directory: &Path, words: &[&str]) -> Said {
     }
 }
 
-fn json(said: &Said) -> Value {
+pub(super) fn json(said: &Said) -> Value {
     serde_json::from_str(&said.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", said.stdout, said.stderr))
 }
 
 const SOMEBODY: u32 = 12345;
 
-const WRONG: &str = "\
+pub(super) const WRONG: &str = "\
 @id(\"etc\")
 permit (
     principal,
@@ -114,11 +114,11 @@ permit (
 );
 ";
 
-const DOUBTFUL: &str = "\
+pub(super) const DOUBTFUL: &str = "\
 forbid(principal, action == file_system::Action::\"execute\", resource) when { context.user.uid + 1 > 5 };
 ";
 
-const READ_LOGS: &str = "\
+pub(super) const READ_LOGS: &str = "\
 @id(\"logs\")
 permit (
     principal == User::\"monitor\",

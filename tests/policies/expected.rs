@@ -117,6 +117,11 @@ fn programs_read_it_as_json_or_as_junit() {
         })
     );
     assert_eq!(outcomes[1]["passed"], true);
+    let said = test(&scratch, &["a.toml", "--format", "sarif"]);
+    let log: Value = serde_json::from_str(&said.stdout).expect("it is JSON");
+    let told = |index: usize, key: &str| log["runs"][0]["results"][index][key].clone();
+    assert_eq!((said.code, told(0, "kind"), told(0, "level")), (1, json!("fail"), json!("error")));
+    assert_eq!((told(1, "kind"), told(1, "level")), (json!("pass"), json!("none")));
     let read = "import sys, xml.etree.ElementTree as tree\n\
         root = tree.parse(sys.argv[1]).getroot()\n\
         print(root.tag, root.get('tests'), root.get('failures'))\n\

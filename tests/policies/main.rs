@@ -6,6 +6,7 @@ mod expected;
 mod guards;
 mod impossible;
 mod lacking;
+mod reports;
 mod samples;
 mod sources;
 mod wrong;

@@ -26,6 +26,8 @@ rex-broker runs scripts that nobody reviewed, and does for them what a policy pe
   rex-broker run SCRIPT --policy FILE   run a script under a policy
   rex-broker policy check FILE          find mistakes in a policy
   rex-broker policy explain ...         why one act is permitted or denied
+  rex-broker policy diff OLD NEW        what another policy decides otherwise
+  rex-broker audit why RECORD           who did what, what for and under which rule
   rex-broker ceiling show ...           what the kernel allows at most under a policy
   rex-broker sdk search WORDS           find what scripts can call
   rex-broker doctor                     which protections this host can give

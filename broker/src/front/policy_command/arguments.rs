@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{StringValueParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::front::cli::Unit;
 use crate::policy::Mode;
@@ -68,6 +68,22 @@ pub struct CheckArguments {
     /// Print the findings as a JSON array; a file that cannot be read is one of them
     #[arg(long)]
     pub json: bool,
+    /// How to print the findings
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Text, conflicts_with = "json")]
+    pub format: ReportFormat,
+}
+
+/// How findings and outcomes are printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For people
+    Text,
+    /// As with --json
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// JUnit's XML
+    Junit,
 }
 
 /// What `policy explain` is to explain.
@@ -120,6 +136,9 @@ pub struct TestArguments {
     /// Print what came of each request as a JSON array
     #[arg(long, conflicts_with = "verbose")]
     pub json: bool,
+    /// How to print what came out
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Text, conflicts_with = "json")]
+    pub format: ReportFormat,
     /// Write what came of each request to this file as well, as JUnit's XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -213,6 +232,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   rex-broker policy check site.cedar
   rex-broker policy check /etc/rex-broker/policies.d --deny-warnings --json
+  rex-broker policy check site.cedar --format sarif > policies.sarif
 
 Exit status:
    0 nothing found, or warnings only

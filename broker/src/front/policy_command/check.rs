@@ -2,21 +2,24 @@
 
 use std::fmt::Write;
 
-use super::{CheckArguments, may_be_coloured, print, read, texts};
+use super::report::{self, Told, sarif};
+use super::{CheckArguments, ReportFormat, may_be_coloured, print, read, texts};
 use crate::policy::{Finding, Policies, Severity, render, unasked, undone};
 use crate::result::Exit;
 use crate::run::input::PolicySource;
 
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
+    let format = if arguments.json { ReportFormat::Json } else { arguments.format };
     let sources = match read(&arguments.paths) {
         Ok(sources) => sources,
-        Err(unread) if arguments.json => {
-            return match print(&json(&[unread.finding()])) {
+        Err(unread) => {
+            // For people it stands on standard error.
+            let document = document(&[unread.finding()], format, arguments.deny_warnings);
+            return match document.map_or(Exit::Done, |document| print(&document)) {
                 Exit::Done => unread.exit,
                 unwritten => unwritten,
             };
         }
-        Err(unread) => return unread.exit,
     };
     let texts = texts(&sources);
     let (findings, policies): (Vec<Finding>, _) = match Policies::load(&texts, arguments.policy_mode) {
@@ -30,12 +33,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         }
         Err(errors) => (errors.findings().to_vec(), None),
     };
-    let written = if arguments.json {
-        print(&json(&findings))
-    } else {
+    let written = print(&document(&findings, format, arguments.deny_warnings).unwrap_or_else(|| {
         let shown = render(&findings, &texts, may_be_coloured(&std::io::stdout()));
-        print(&(shown + &summary(&findings, policies, texts.len())))
-    };
+        shown + &summary(&findings, policies, texts.len())
+    }));
     match (written, policies) {
         (Exit::Done, None) => Exit::InputInvalid,
         (Exit::Done, Some(_)) if arguments.deny_warnings && !findings.is_empty() => Exit::InputInvalid,
@@ -55,6 +56,17 @@ fn writable(source: &PolicySource) -> impl Iterator<Item = Finding> + '_ {
         hint: Some("take that away with chmod g-w; for a run by root it is refused".to_owned()),
         policy_id: None,
     })
+}
+
+/// The findings as a program reads them; nothing where a person does.
+fn document(findings: &[Finding], format: ReportFormat, warnings_fail: bool) -> Option<String> {
+    let told = || findings.iter().map(Told::of).collect::<Vec<_>>();
+    match format {
+        ReportFormat::Text => None,
+        ReportFormat::Json => Some(json(findings)),
+        ReportFormat::Sarif => Some(sarif(&told())),
+        ReportFormat::Junit => Some(report::junit(&told(), warnings_fail)),
+    }
 }
 
 /// An array on many lines, for people who look at it all the same.

@@ -8,6 +8,7 @@ mod expected;
 mod explain;
 mod grant;
 mod question;
+mod report;
 mod test;
 
 use std::io::{IsTerminal, Write};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use arguments::{
     CheckArguments, DiffArguments, ExplainArguments, GrantArguments, PolicyArguments, PolicyTask,
-    TestArguments,
+    ReportFormat, TestArguments,
 };
 pub use question::{Asked, NotAQuestion};
 

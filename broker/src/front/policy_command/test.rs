@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::expected::{self, Expectations, Request, Unusable};
-use super::{TestArguments, complain, print, read, show, texts};
+use super::report::{EXPECTATION, Told, sarif, xml_text};
+use super::{ReportFormat, TestArguments, complain, print, read, show, texts};
 use crate::policy::explain::{Explanation, Ground, explain};
 use crate::policy::{Engine, Policies};
 use crate::result::Exit;
@@ -38,12 +39,14 @@ pub(super) fn run(arguments: &TestArguments) -> Exit {
         complain(&format!("cannot write {}: {error}", path.display()));
         return Exit::OutputNotWritten;
     }
-    let written = if arguments.json {
+    let format = if arguments.json { ReportFormat::Json } else { arguments.format };
+    let written = print(&match format {
         // Texts and numbers always have a JSON form.
-        print(&(serde_json::to_string_pretty(&outcomes).unwrap_or_default() + "\n"))
-    } else {
-        print(&text(&outcomes, failed, arguments.verbose))
-    };
+        ReportFormat::Json => serde_json::to_string_pretty(&outcomes).unwrap_or_default() + "\n",
+        ReportFormat::Text => text(&outcomes, failed, arguments.verbose),
+        ReportFormat::Sarif => sarif(&outcomes.iter().map(Outcome::reported).collect::<Vec<_>>()),
+        ReportFormat::Junit => junit(&outcomes),
+    });
     match written {
         Exit::Done if failed > 0 => Exit::ScriptFailed,
         written => written,
@@ -136,6 +139,19 @@ impl Outcome {
         }
     }
 
+    fn reported(&self) -> Told<'_> {
+        Told {
+            rule: EXPECTATION,
+            passed: self.passed,
+            is_warning: false,
+            message: format!("{}: {}", self.name, self.told()),
+            file: &self.file,
+            line: self.line,
+            column: None,
+            length: 0,
+        }
+    }
+
     /// What was decided, why, and what was expected, in one line.
     fn told(&self) -> String {
         let grounds: Vec<String> = self
@@ -219,25 +235,6 @@ fn junit(outcomes: &[Outcome]) -> String {
         xml.push_str("  </testsuite>\n");
     }
     xml.push_str("</testsuites>\n");
-    xml
-}
-
-/// As the value of an attribute (XML 1.0, 2.2 and 3.3.3).
-fn xml_text(text: &str) -> String {
-    let mut xml = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            '\t' => xml.push_str("&#9;"),
-            '\n' => xml.push_str("&#10;"),
-            '\r' => xml.push_str("&#13;"),
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => xml.push(char::REPLACEMENT_CHARACTER),
-            other => xml.push(other),
-        }
-    }
     xml
 }
 
