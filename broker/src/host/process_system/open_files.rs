@@ -17,7 +17,7 @@ use rex_ipc::name;
 use rex_ipc::process_system::OpenAccess;
 
 use super::object::{NamespaceEntry, Process};
-use super::unguarded::{open, read};
+use super::unguarded::{is_kept_back, open, read};
 use crate::gate::Permit;
 use crate::host::file_system::stat::entry_type;
 
@@ -104,16 +104,6 @@ pub fn of<E>(
         }
     }
     seen(true)
-}
-
-/// Why something of a process was kept from the broker, if that is what this error says, and not that the process has gone.
-pub fn keeps_back(error: &io::Error) -> Option<Errno> {
-    Some(reason(error)).filter(|reason| is_kept_back(*reason))
-}
-
-/// proc(5): what ptrace(2) would be refused for is EACCES or EPERM, and so is what belongs to others with `hidepid`.
-fn is_kept_back(reason: Errno) -> bool {
-    matches!(reason, Errno::EACCES | Errno::EPERM)
 }
 
 /// The number of the pid namespace that an entry of a process tells, as `/proc/PID/ns/pid` does.

@@ -56,6 +56,16 @@ pub fn missing_is_gone(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(Errno::ENOENT as i32) { Errno::ESRCH.into() } else { error }
 }
 
+/// Why something of a process was kept from the broker, if that is what this error says, and not that the process has gone.
+pub fn keeps_back(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw).filter(|reason| is_kept_back(*reason))
+}
+
+/// proc(5): what ptrace(2) would be refused for is EACCES or EPERM, and so is what belongs to others with `hidepid`.
+pub(super) fn is_kept_back(reason: Errno) -> bool {
+    matches!(reason, Errno::EACCES | Errno::EPERM)
+}
+
 /// The path that a path with links stands for, as far as the links can be read: what is not there, or cannot be looked at,
 /// is spelled as it stands. Nothing says whether anything is there; the policy is asked about this path before.
 pub fn leads_to(path: &PathName) -> PathName {

@@ -103,7 +103,7 @@ fn walk(
             Ok(process) => Rc::new(process),
             Err(error) => {
                 // Else it has gone.
-                if let Some(reason) = open_files::keeps_back(&error) {
+                if let Some(reason) = unguarded::keeps_back(&error) {
                     page.count_kept_back(pid, reason);
                 }
                 continue;
