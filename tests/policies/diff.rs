@@ -172,7 +172,7 @@ fn decisions_on_record_are_compared_and_counted() {
     ) + &permit("open");
     scratch.file("old.cedar", &(open.clone() + &permit("read")));
     scratch.file("new.cedar", &open);
-    scratch.file("script.rhai", &format!("cat(\"{data}\"); cat(\"{data}\")"));
+    scratch.file("script.rhai", format!("cat(\"{data}\"); cat(\"{data}\")"));
     let log = scratch.path().join("audit.jsonl");
     let ran = Command::new(program::path())
         .args(["run", "script.rhai", "-p", "old.cedar", "--audit-log"])
