@@ -10,6 +10,7 @@ use rex_broker::front::cli::{self, Asked, CliExit, DoctorArguments, Invocation};
 use rex_broker::front::config::{self, ConfigError, Layers, Places};
 use rex_broker::front::{
     audit_command, ceiling_command, completions, doctor, manual, policy_command, protocol, reference,
+    runs_command,
 };
 use rex_broker::result::{Exit, Format};
 use rex_broker::run::image;
@@ -70,6 +71,14 @@ fn start(before: &SigSet) -> ExitCode {
         Invocation::Ceiling(task) => {
             cli::log::init(false);
             ceiling_command::run(&task)
+        }
+        Invocation::Ps { json } => {
+            cli::log::init(false);
+            runs_command::ps(json)
+        }
+        Invocation::Stop(arguments) => {
+            cli::log::init(false);
+            runs_command::stop(&arguments)
         }
         Invocation::Protocol { json } => protocol::print(json),
         Invocation::Sdk(arguments) => reference::run(&arguments),

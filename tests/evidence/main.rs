@@ -3,6 +3,7 @@
 
 mod export;
 mod grants;
+mod halting;
 mod host;
 mod identity;
 mod shadow;

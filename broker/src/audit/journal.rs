@@ -230,6 +230,7 @@ impl Sink for Journal {
             }),
             Record::Violation(violation) => writer.line("violation", now, |fields| violation.write(fields)),
             Record::Limit(limit) => writer.line("limit", now, |fields| limit.write(fields)),
+            Record::Stop(stop) => writer.line("stop", now, |fields| stop.write(fields)),
             Record::End(end) => {
                 let records = writer.count() + 1;
                 writer.line("end", now, |fields| {

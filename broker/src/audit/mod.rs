@@ -28,7 +28,7 @@ pub use lines::JournalLimits;
 pub use log::{Lines, Log};
 pub use open::{is_inherited, note_descriptors, open};
 pub use place::places;
-pub use record::{Decision, End, Limit, Outcome, Record, Start, Violation};
+pub use record::{Decision, End, Limit, Outcome, Record, Start, Stop, Violation};
 pub use target::{AuditSync, AuditTarget};
 
 /// Takes the records of one run.

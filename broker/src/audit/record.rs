@@ -109,6 +109,21 @@ pub struct Limit<'a> {
     pub claimed_line: u32,
 }
 
+/// Somebody has stopped the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stop<'a> {
+    /// The user who has.
+    pub uid: u32,
+    /// The user's login.
+    pub by: &'a str,
+    /// Why, in the user's words.
+    pub reason: &'a str,
+    /// When it was said, in seconds since 1970.
+    pub at_seconds: u64,
+    /// The line of the script, as the jail claims; 0 when unknown.
+    pub claimed_line: u32,
+}
+
 /// The last record of a run. The journal adds what it counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct End<'a> {
@@ -135,6 +150,8 @@ pub enum Record<'a> {
     Violation(Violation<'a>),
     /// A limit was reached.
     Limit(Limit<'a>),
+    /// Somebody has stopped the run.
+    Stop(Stop<'a>),
     /// The last one.
     End(End<'a>),
 }
@@ -227,6 +244,16 @@ impl Limit<'_> {
     pub(super) fn write(&self, fields: &mut Fields<'_>) {
         fields.text("limit", self.name);
         fields.number("value", self.value);
+        fields.number("claimed_line", self.claimed_line.into());
+    }
+}
+
+impl Stop<'_> {
+    pub(super) fn write(&self, fields: &mut Fields<'_>) {
+        fields.number("by_uid", self.uid.into());
+        fields.text("by", self.by);
+        fields.text("reason", self.reason);
+        fields.number("at", self.at_seconds);
         fields.number("claimed_line", self.claimed_line.into());
     }
 }

@@ -40,7 +40,7 @@ macro_rules! page {
 }
 
 /// Every page by its name. A test holds them to the grammar and writes them anew (`tests/command_line/manual`).
-static PAGES: [(&str, &str); 27] = [
+static PAGES: [(&str, &str); 29] = [
     page!("rex-broker"),
     page!("rex-broker-audit"),
     page!("rex-broker-audit-export"),
@@ -63,9 +63,11 @@ static PAGES: [(&str, &str); 27] = [
     page!("rex-broker-policy-schema"),
     page!("rex-broker-policy-test"),
     page!("rex-broker-protocol"),
+    page!("rex-broker-ps"),
     page!("rex-broker-run"),
     page!("rex-broker-sdk"),
     page!("rex-broker-sdk-list"),
     page!("rex-broker-sdk-search"),
     page!("rex-broker-sdk-show"),
+    page!("rex-broker-stop"),
 ];

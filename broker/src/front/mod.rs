@@ -10,3 +10,4 @@ pub mod manual;
 pub mod policy_command;
 pub mod protocol;
 pub mod reference;
+pub mod runs_command;

@@ -40,6 +40,8 @@ pub enum Ending {
         /// The call that the broker waited for, and what became of it.
         abandoned: Option<String>,
     },
+    /// Somebody has stopped the run; who, and why.
+    Stopped(String),
     /// Somebody sent a signal.
     Terminated {
         /// Its number.
@@ -114,6 +116,8 @@ pub enum NotStarted {
     Refused(String),
     /// The broker itself failed.
     Internal(String),
+    /// Somebody has stopped the run before there was a script to end; who, and why.
+    Stopped(String),
     /// Somebody sent a signal before there was a script to end; its number.
     Signal(u8),
     /// The time of the run was over before its script could begin; how many seconds that were.
@@ -245,6 +249,10 @@ impl Ending {
                 let detail = format!("the broker got signal {signal}");
                 Meaning::script(message.clone(), Exit::Signal(*signal)).ended("killed", false, detail)
             }
+            Self::Stopped(detail) => {
+                let message = format!("Script terminated: {detail}");
+                Meaning::script(message, Exit::Stopped).ended("killed", false, detail.clone())
+            }
             Self::Crashed { how, detail } => how.meaning(detail),
             Self::AuditFailed(detail) => {
                 let message = format!("Script terminated: {detail}");
@@ -301,6 +309,9 @@ impl NotStarted {
             Self::Audit(message) => (ErrorType::InternalException, message.clone(), Exit::AuditNotWritten),
             Self::Refused(message) => (ErrorType::InternalException, message.clone(), Exit::Refused),
             Self::Internal(message) => (ErrorType::InternalException, message.clone(), Exit::Internal),
+            Self::Stopped(detail) => {
+                (ErrorType::ScriptException, format!("Script terminated: {detail}"), Exit::Stopped)
+            }
             Self::Signal(signal) => {
                 let message = termination_text(*signal, None, compat);
                 (ErrorType::ScriptException, message, Exit::Signal(*signal))

@@ -27,6 +27,8 @@ pub enum Exit {
     AuditNotWritten,
     /// A limit of the run was reached.
     LimitReached,
+    /// Somebody has stopped the run, as an operator.
+    Stopped,
     /// The policy denied something, and the script ended by it.
     Denied,
     /// What was asked for is refused on this host.
@@ -58,6 +60,7 @@ impl Exit {
             Self::OutputNotWritten,
             Self::AuditNotWritten,
             Self::LimitReached,
+            Self::Stopped,
             Self::Denied,
             Self::Refused,
             Self::Deadline,
@@ -93,6 +96,7 @@ impl Exit {
             Self::OutputNotWritten => "Standard output cannot be written.",
             Self::AuditNotWritten => "The record of decisions cannot be written.",
             Self::LimitReached => "A limit was reached.",
+            Self::Stopped => "An operator has stopped the run.",
             Self::Denied => "The policy denied a request, and the script ended by it.",
             Self::Refused => "The configuration, or what it asks for, is refused on this host.",
             Self::Deadline => "The time of the run was over.",
@@ -112,6 +116,7 @@ impl Exit {
             Self::OutputNotWritten => 73,
             Self::AuditNotWritten => 74,
             Self::LimitReached => 75,
+            Self::Stopped => 76,
             Self::Denied => 77,
             Self::Refused => 78,
             Self::Deadline => 124,
@@ -125,6 +130,7 @@ impl Exit {
             | Self::ScriptFailed
             | Self::ScriptInvalid
             | Self::LimitReached
+            | Self::Stopped
             | Self::Denied
             | Self::Deadline => 0,
             // Rex does not heed them, and dies.
@@ -176,6 +182,7 @@ mod tests {
             (Exit::OutputNotWritten, 73, 1),
             (Exit::AuditNotWritten, 74, 1),
             (Exit::LimitReached, 75, 0),
+            (Exit::Stopped, 76, 0),
             (Exit::Denied, 77, 0),
             (Exit::Refused, 78, 1),
             (Exit::Deadline, 124, 0),

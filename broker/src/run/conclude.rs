@@ -10,6 +10,7 @@ use crate::audit::{self, Outcome, Record, Sink};
 use crate::gate::limits::TIME;
 use crate::policy::PolicyText;
 use crate::result::{self, Document, Ending, Exit, Form, Measured, Recorder, Settings};
+use crate::run::register::Entry;
 use crate::run::request::RunRequest;
 use crate::terminal::unwritten;
 use crate::watch::outlet::Outlet;
@@ -44,6 +45,8 @@ pub(crate) struct Beginning {
     pub(crate) started: Instant,
     /// What the watchdog has to tell, once the script is started.
     pub(crate) account: Shared<Option<Account>>,
+    /// Where the run is listed, from then on.
+    pub(crate) entry: Shared<Option<Entry>>,
 }
 
 impl Beginning {
@@ -184,7 +187,9 @@ impl Beginning {
             // The script was not started, and nothing is on record.
             None => self.recorder().finish(self.ending(signal, work), &Measured::default()),
         };
-        self.write(&document, &[], PATIENCE_OF_RESCUE)
+        let exit = self.write(&document, &[], PATIENCE_OF_RESCUE);
+        drop(self.entry.lock().take());
+        exit
     }
 
     /// The document of a script that was started.
@@ -233,10 +238,13 @@ impl Beginning {
                 duration_us: u64::try_from(work.since.elapsed().as_micros()).unwrap_or(u64::MAX),
             })?;
         }
+        let claimed_line = work.map_or(0, |work| work.line);
+        if let Some(order) = self.order() {
+            return audit.note(&Record::Stop(order.record(claimed_line)));
+        }
         if signal.is_some() {
             return Ok(());
         }
-        let claimed_line = work.map_or(0, |work| work.line);
         let limit = audit::Limit { name: TIME, value: self.options.limits.timeout_seconds, claimed_line };
         audit.note(&Record::Limit(limit))
     }
@@ -252,6 +260,9 @@ impl Beginning {
             None => "the broker did not notice it".to_owned(),
         };
         let line = work.map(|work| work.line).filter(|line| *line > 0);
+        if let Some(order) = self.order() {
+            return Ending::Stopped(format!("{}; {abandoned}", order.in_words()));
+        }
         match signal {
             None => Ending::Deadline {
                 seconds: self.options.limits.timeout_seconds,

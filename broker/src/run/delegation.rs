@@ -134,6 +134,11 @@ impl Held {
         bound
     }
 
+    /// Its name, `jti`.
+    pub(super) fn id(&self) -> &str {
+        &self.delegation.id
+    }
+
     /// For whom the policy is asked.
     pub(super) fn principal(&self) -> &str {
         &self.delegation.subject

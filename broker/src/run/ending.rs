@@ -53,6 +53,10 @@ impl Run<'_> {
                 };
                 limited(services, limit, line, ending)
             }
+            RunEnd::Halted => self.beginning.stopped(line, &mut **services.kept.audit.lock()),
+            RunEnd::Signal(_) if self.beginning.order().is_some() => {
+                self.beginning.stopped(line, &mut **services.kept.audit.lock())
+            }
             RunEnd::Signal(number) => {
                 let signal = u8::try_from(number).unwrap_or(0);
                 let place = (line > 0).then_some((line, 1));

@@ -5,12 +5,14 @@ mod closed;
 pub mod conclude;
 pub mod delegation;
 mod ending;
+mod halting;
 pub mod image;
 pub mod input;
 mod keeping;
 mod outcome;
 mod policies;
 pub mod record;
+pub mod register;
 pub mod request;
 pub mod resources;
 mod run_end;
@@ -102,6 +104,7 @@ pub fn run_with(
         image_sha256: image.sha256.to_owned(),
         started,
         account: Shared::new(None),
+        entry: Shared::new(None),
     };
     let mut recorder = beginning.recorder();
     let inherited = inherited::take_over()
@@ -131,7 +134,9 @@ pub fn run_with(
         },
     };
     let sources = inputs.as_ref().map(policies::sources).unwrap_or_default();
-    beginning.write(&document, &sources, PATIENCE)
+    let exit = beginning.write(&document, &sources, PATIENCE);
+    drop(beginning.entry.lock().take());
+    exit
 }
 
 /// Takes over the signals that end a run, and starts the watchdog. Before anything that may take long.
@@ -256,6 +261,7 @@ impl Run<'_> {
         let log = audit::open(&options.audit_log).map_err(|error| NotStarted::Audit(error.to_string()))?;
         let kept = keeping::keep(options, inputs, shadow.as_ref())?;
         recorder.jail.run.clone_from(&run_id);
+        self.list(&run_id, &principal, inputs, &mut waiter)?;
         let mut forbidden = Forbidden::new();
         policies::close(&mut forbidden, options, inputs);
         if let Some(log) = &log {
@@ -336,6 +342,7 @@ impl Run<'_> {
     /// Why there is no script to run: there is no jail, or the run was to end while it was made.
     fn not_begun(&self, end: &RunEnd) -> NotStarted {
         match end {
+            RunEnd::Signal(_) | RunEnd::Halted if self.beginning.order().is_some() => self.stopped(),
             RunEnd::Signal(number) => NotStarted::Signal(u8::try_from(*number).unwrap_or(0)),
             RunEnd::Deadline => NotStarted::Deadline(self.options.limits.timeout_seconds),
             end => not_established(&end.to_string()),
@@ -572,17 +579,12 @@ impl Run<'_> {
             // ru_maxrss is in KiB; the peak stands for the mean, which a jail without a clock could not tell.
             let resident_kib = own.max_rss().saturating_add(jail.max_rss());
             measured.resident_mib = Some(resident_kib as f64 / 1024.0);
-            let virtual_bytes = address_space_bytes().saturating_add(self.options.limits.memory_bytes());
+            let virtual_bytes =
+                resources::address_space_bytes().saturating_add(self.options.limits.memory_bytes());
             measured.virtual_mib = Some(virtual_bytes as f64 / (1024.0 * 1024.0));
         }
         measured
     }
-}
-
-fn address_space_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next().and_then(|word| word.parse().ok()));
-    pages.unwrap_or(0).saturating_mul(4096)
 }
 
 fn internal(what: &str, error: &std::io::Error) -> NotStarted {

@@ -10,6 +10,7 @@ use crate::policy::{Finding, Link, Loaded, Policies, PolicyText, render};
 use crate::result::{Format, NotStarted, Recorder};
 use crate::run::delegation::{self, TokenSource};
 use crate::run::input::Inputs;
+use crate::run::register;
 use crate::run::request::RunRequest;
 use crate::terminal::Color;
 
@@ -106,6 +107,9 @@ pub(super) fn close(forbidden: &mut Forbidden, options: &RunRequest, inputs: &In
     // Nobody but root keeps any.
     if nix::unistd::geteuid().is_root() {
         told(forbidden.add_path(Path::new(delegation::PLACE), delegation::CLOSED));
+    }
+    if let Some(path) = register::own_place() {
+        told(forbidden.add_path(&path, register::CLOSED));
     }
     for path in &options.configuration {
         told(forbidden.add_file(path, forbidden::CONFIGURATION));

@@ -24,3 +24,10 @@ pub fn prepare(max_open_handles: u64) -> io::Result<()> {
 const DESCRIPTORS_PER_HANDLE: u64 = 3;
 /// Standard streams, socket, jail, audit log, journal, and what one request opens.
 const OWN_DESCRIPTORS: u64 = 128;
+
+/// How much address space this process has, in bytes; 0 where `/proc` does not say it.
+pub(super) fn address_space_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next().and_then(|word| word.parse().ok()));
+    pages.unwrap_or(0).saturating_mul(4096)
+}

@@ -34,6 +34,8 @@ pub enum RunEnd {
     ForbiddenCall,
     /// A limit of the run was reached.
     Limit(LimitReached),
+    /// Somebody has stopped the run, and said so in the register.
+    Halted,
     /// Somebody sent a signal.
     Signal(i32),
     /// The time of the run is over.
@@ -55,6 +57,7 @@ impl fmt::Display for RunEnd {
             Self::ForbiddenCall => out.write_str("the jail called the kernel for what it may not"),
             Self::JailGone => out.write_str("the jail ended before it was ready"),
             Self::Limit(limit) => write!(out, "limit reached: {} of {}", limit.name, limit.value),
+            Self::Halted => out.write_str("the run was stopped"),
             Self::Signal(number) => write!(out, "the broker got signal {number}"),
             Self::Deadline => out.write_str("the time of the run is over"),
             Self::Audit(error) => write!(out, "{error}"),
@@ -100,6 +103,7 @@ pub(super) fn goes_on(event: io::Result<Event>, waiter: &Waiter) -> Result<bool,
 /// The end that an event brings, if it does.
 fn by(event: Event, waiter: &Waiter) -> Option<RunEnd> {
     match event {
+        Event::Halted => Some(RunEnd::Halted),
         Event::Signal(number) => Some(RunEnd::Signal(number)),
         // SIGTERM may have brought the end of the run's time nearer.
         Event::Deadline => Some(waiter.terminated().map_or(RunEnd::Deadline, RunEnd::Signal)),

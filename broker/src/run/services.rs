@@ -92,8 +92,9 @@ impl Services {
     /// Begins a request, and counts it.
     ///
     /// # Errors
-    /// `Limit` when its operation was asked for too often.
+    /// `Limit` when its operation was asked for too often, and `Interrupted` when somebody has stopped the run.
     pub fn begin(&mut self, number: RequestNumber, request: &Request) -> Result<(), Error> {
+        self.pace.heed()?;
         self.kept.begin(number, request);
         Ok(self.metered.count_request(request)?)
     }

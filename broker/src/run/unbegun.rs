@@ -37,6 +37,7 @@ pub(super) fn answer(
         image_sha256: image.sha256.to_owned(),
         started: Instant::now(),
         account: Shared::new(None),
+        entry: Shared::new(None),
     };
     let document = beginning.recorder().finish(Ending::NotStarted(reason), &Measured::default());
     beginning.write(&document, &[], PATIENCE)

@@ -1,5 +1,6 @@
 //! What sees that a run ends: waiting, signals, inherited limits, processor time, and the thread that is never held.
 
+pub mod halted;
 pub mod inherited;
 pub mod outlet;
 pub mod pace;

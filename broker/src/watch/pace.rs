@@ -50,6 +50,14 @@ impl Pace {
         }
     }
 
+    /// Looks, before each operation and each entry of a tree, whether somebody has stopped the run.
+    ///
+    /// # Errors
+    /// `Interrupted` when somebody has.
+    pub fn heed(&self) -> Result<(), Error> {
+        if self.waiter.is_halted() { Err(self.interruption.by(Event::Halted)) } else { Ok(()) }
+    }
+
     /// Looks, in the middle of a long act, whether the run is to end; to be called every few milliseconds.
     ///
     /// # Errors

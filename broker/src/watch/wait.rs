@@ -11,6 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rex_outside::socket::BRIEFLY;
 
 use crate::gate::error::LimitReached;
+use crate::watch::halted::Word;
 use crate::watch::inherited::TIMERS;
 use crate::watch::processor::Processor;
 use crate::watch::together::Together;
@@ -29,6 +30,8 @@ pub enum Event {
     ForbiddenCall,
     /// The jail has ended.
     JailEnded,
+    /// Somebody has stopped the run, and said so in the register.
+    Halted,
     /// Somebody wants the run to end.
     Signal(i32),
     /// The time of the run is over.
@@ -49,6 +52,7 @@ pub struct Waiter {
     deadline: Option<Instant>,
     processor: Option<Processor>,
     watched: Option<Watched>,
+    halted: Option<Word>,
     together: Option<Together>,
     tick: Option<Tick>,
     grace: Option<Duration>,
@@ -80,6 +84,7 @@ impl Waiter {
             deadline: None,
             processor: None,
             watched: None,
+            halted: None,
             together: None,
             tick: None,
             grace: None,
@@ -97,6 +102,16 @@ impl Waiter {
     /// The signal that has asked for the end of the run, while it may still go on.
     pub fn terminated(&self) -> Option<i32> {
         self.terminated
+    }
+
+    /// Looks at this word from now on.
+    pub fn heed(&mut self, word: Word) {
+        self.halted = Some(word);
+    }
+
+    /// Whether somebody has stopped the run; one pread(2) where it is in the register.
+    pub fn is_halted(&self) -> bool {
+        self.halted.as_ref().is_some_and(Word::is_set)
     }
 
     /// Has the watchdog know what is set here.
@@ -207,6 +222,9 @@ impl Waiter {
     /// # Errors
     /// Those of poll(2) and of reading the signal.
     pub fn glance(&mut self) -> io::Result<Option<Event>> {
+        if self.is_halted() {
+            return Ok(Some(Event::Halted));
+        }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Ok(Some(Event::Deadline));
@@ -325,7 +343,9 @@ impl Waiter {
     fn take_signal(&mut self) -> io::Result<Option<i32>> {
         let signal = self.signals.read_signal()?;
         let number = signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok());
-        let Some(grace) = self.grace.filter(|_| number == Some(nix::libc::SIGTERM)) else {
+        // Whoever stops a run does not ask.
+        let is_asked = number == Some(nix::libc::SIGTERM) && !self.is_halted();
+        let Some(grace) = self.grace.filter(|_| is_asked) else {
             return Ok(number);
         };
         if self.terminated.is_none() {

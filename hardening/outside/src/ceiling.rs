@@ -36,6 +36,11 @@ impl Rights {
         Self(AccessFs::WriteFile.into())
     }
 
+    /// Names of files are removed from it.
+    pub fn remove_files() -> Self {
+        Self(AccessFs::RemoveFile.into())
+    }
+
     /// Directories are removed from it.
     pub fn remove_directories() -> Self {
         Self(AccessFs::RemoveDir.into())

@@ -94,6 +94,8 @@ fn written(with_optional: bool) -> Vec<Value> {
     }
     journal.note(&Record::Violation(Violation { detail: "text" })).unwrap();
     journal.note(&Record::Limit(Limit { name: "text", value: 1, claimed_line: 2 })).unwrap();
+    let stop = Stop { uid: 0, by: "root", reason: "text", at_seconds: 1, claimed_line: 2 };
+    journal.note(&Record::Stop(stop)).unwrap();
     let end = End {
         end: "finished",
         end_claimed_by_jail: true,
@@ -130,7 +132,7 @@ fn every_kind_of_record_is_on_the_page() {
     for record in written(true) {
         assert!(events.contains(&record["event"].as_str().unwrap()), "{record}");
     }
-    assert_eq!(events.len(), 8);
+    assert_eq!(events.len(), 9);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use clap_complete::Shell;
 use super::deciding::DecidingArguments;
 use super::help::{
     AUDIT_EXAMPLES, CEILING_EXAMPLES, COMPLETIONS_EXAMPLES, CONFIG_EXAMPLES, CONFIG_TASK_EXAMPLES,
-    DOCTOR_EXAMPLES, EXAMPLES, MANUAL_EXAMPLES, POLICY_EXAMPLES, PROTOCOL_EXAMPLES, SHORT_EXAMPLES,
+    DOCTOR_EXAMPLES, EXAMPLES, MANUAL_EXAMPLES, POLICY_EXAMPLES, PROTOCOL_EXAMPLES, PS_EXAMPLES,
+    SHORT_EXAMPLES, STOP_EXAMPLES,
 };
 use super::limits::LimitArguments;
 use super::person::PersonArguments;
@@ -17,6 +18,7 @@ use crate::front::ceiling_command::CeilingTask;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
+use crate::front::runs_command::StopArguments;
 use crate::result::Format;
 
 /// Run an untrusted script in a jail, and do for it what a policy permits.
@@ -90,6 +92,16 @@ pub(super) enum Task {
     /// Tell what the kernel is to allow the broker under a policy
     #[command(subcommand, after_help = CEILING_EXAMPLES)]
     Ceiling(CeilingTask),
+    /// Tell which runs there are
+    #[command(after_help = PS_EXAMPLES)]
+    Ps {
+        /// As JSON, a line for each run
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop runs, whatever they are doing
+    #[command(after_help = STOP_EXAMPLES)]
+    Stop(StopArguments),
     /// Print what can cross between script and broker
     #[command(after_help = PROTOCOL_EXAMPLES)]
     Protocol {

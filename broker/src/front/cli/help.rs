@@ -117,6 +117,27 @@ pub(super) const CEILING_EXAMPLES: &str = "\
 Examples:
   rex-broker ceiling show --policy site.cedar";
 
+/// Below the options of `ps`.
+pub(super) const PS_EXAMPLES: &str = "\
+Examples:
+  See which runs there are: one's own, and for root those of all users:
+    rex-broker ps
+
+  For programs, a line of JSON for each:
+    rex-broker ps --json";
+
+/// Below the options of `stop`.
+pub(super) const STOP_EXAMPLES: &str = "\
+Examples:
+  Stop one run, and have its record say why:
+    rex-broker stop --run 8f14e45fceea167a5a36dedd4bea2543 --reason 'INC-4711'
+
+  Stop everything that an agent does under one delegation:
+    rex-broker stop --delegation 01JD4N2V9Q
+
+  Stop all runs:
+    rex-broker stop --all";
+
 /// Below the options of `protocol`.
 pub(super) const PROTOCOL_EXAMPLES: &str = "\
 Examples:

@@ -17,6 +17,7 @@ use crate::front::ceiling_command::CeilingTask;
 use crate::front::config::ShowArguments;
 use crate::front::policy_command::PolicyArguments;
 use crate::front::reference::SdkArguments;
+use crate::front::runs_command::StopArguments;
 use crate::result::{Exit, Format};
 use crate::run::request::RunRequest;
 use crate::terminal::printable;
@@ -34,6 +35,13 @@ pub enum Invocation {
     Audit(Box<AuditArguments>),
     /// Tell what the kernel is to allow the broker.
     Ceiling(CeilingTask),
+    /// Tell which runs there are.
+    Ps {
+        /// As JSON, and not for people.
+        json: bool,
+    },
+    /// Stop runs.
+    Stop(StopArguments),
     /// Print the boundary's table.
     Protocol {
         /// As JSON, and not for people.
@@ -125,6 +133,8 @@ fn parse_standard(words: &[OsString]) -> Result<Invocation, clap::Error> {
         Some(Task::Policy(policy)) => Invocation::Policy(Box::new(policy)),
         Some(Task::Audit(audit)) => Invocation::Audit(Box::new(audit)),
         Some(Task::Ceiling(task)) => Invocation::Ceiling(task),
+        Some(Task::Ps { json }) => Invocation::Ps { json },
+        Some(Task::Stop(stop)) => Invocation::Stop(stop),
         Some(Task::Protocol { json }) => Invocation::Protocol { json },
         Some(Task::Sdk(sdk)) => Invocation::Sdk(sdk),
         Some(Task::Config(ConfigTask::Show(show))) => Invocation::ShowConfig(show),

@@ -38,6 +38,9 @@ impl Run<'_> {
         }
         let mut build = || {
             ceiling.give_journal()?;
+            if let Some(listed) = self.beginning.entry.lock().as_ref() {
+                ceiling.give(listed.place(), Rights::remove_files())?;
+            }
             if let Some(group) = jail.control_group() {
                 ceiling.give(group, Rights::write_files())?;
                 if let Some(above) = group.parent() {

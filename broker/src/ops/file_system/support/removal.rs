@@ -190,7 +190,7 @@ pub(in crate::ops::file_system) struct Pace(u32);
 impl Pace {
     pub(in crate::ops::file_system) fn keep<O>(&mut self, call: &mut Call<'_, O>) -> Result<(), Error> {
         self.0 = self.0.wrapping_add(1);
-        if self.0.is_multiple_of(ENTRIES_BETWEEN_LOOKS) { call.pace.go_on() } else { Ok(()) }
+        if self.0.is_multiple_of(ENTRIES_BETWEEN_LOOKS) { call.pace.go_on() } else { call.pace.heed() }
     }
 }
 
