@@ -243,7 +243,7 @@ fn t14_entries_are_believed_for_no_process_but_the_one_that_holds_them() {
     let held = forged("bb", ticks.parse().expect("it is a number"));
     host.write("lib/rex-broker/runs/cc", "-\n{\"run\":");
     let damaged = host.path("lib/rex-broker/runs/cc");
-    let locks: Vec<File> = [&held, &damaged].map(|path| locked(path)).into();
+    let locks: Vec<File> = [&held, &damaged].map(locked).into();
     // What is no entry stays what it is.
     let other = Scratch::new();
     let target = other.file("target", "-\n{}\n");
