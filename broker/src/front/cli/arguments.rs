@@ -57,13 +57,13 @@ pub(super) struct RunArguments {
     /// A JSON file with the script's arguments
     #[arg(short = 'a', long, value_name = "SCRIPT_ARGUMENTS_FILE")]
     pub(super) script_arguments_file: Option<PathBuf>,
-    /// The form of the result on standard output
+    /// The form of the result
     #[arg(short, long, value_name = "OUTPUT_FORMAT", value_enum, default_value_t = Format::Json)]
     pub(super) output_format: Format,
     /// Add logs and metrics to the human form
     #[arg(short, long)]
     pub(super) verbose: bool,
-    /// Use Rex's exit status, policy loading and termination; implied by the program name rex-runner
+    /// Use Rex's exit status, policy loading and termination; implied by the name rex-runner
     #[arg(long)]
     pub(super) rex_compat: bool,
     /// Leave out of the result what Rex's does not have

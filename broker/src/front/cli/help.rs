@@ -29,6 +29,8 @@ rex-broker runs scripts that nobody reviewed, and does for them what a policy pe
   rex-broker policy diff OLD NEW        what another policy decides otherwise
   rex-broker audit why RECORD           who did what, what for and under which rule
   rex-broker ceiling show ...           what the kernel allows at most under a policy
+  rex-broker ps                         which runs there are
+  rex-broker stop --run RUN             stop a run, or those of a user or a delegation
   rex-broker sdk search WORDS           find what scripts can call
   rex-broker doctor                     which protections this host can give
   rex-broker config show                what is configured here
@@ -44,7 +46,6 @@ Each command has --help; -h is shorter.
 pub(super) const SHORT_EXAMPLES: &str = "\
 Examples:
   rex-broker run check.rhai --policy check.cedar
-  rex-broker --jail -s check.rhai -p check.cedar -a args.json -o json
 
 --help has all limits and options, and every exit status.";
 
