@@ -328,10 +328,17 @@ fn t12_another_policy_tells_what_it_would_have_decided() {
     log.here.file("next.cedar", &next);
     log.here.file("present.cedar", policy);
 
+    log.here.file("renamed.cedar", policy.replace("all", "everything"));
+    log.here.file("noise.jsonl", "{\n");
+
+    let renamed = log.audit("replay", "audit.jsonl", &["--policy", "renamed.cedar"]);
+    let noise = log.audit("replay", "noise.jsonl", &["--policy", "present.cedar"]);
     let same = log.audit("replay", "audit.jsonl", &["--policy", "present.cedar"]);
     let other = log.audit("replay", "audit.jsonl", &["--policy", "next.cedar"]);
     let missing = log.audit("replay", "audit.jsonl", &[]);
 
+    assert_eq!(renamed.status.code(), Some(0), "{renamed:?}");
+    assert_eq!(noise.status.code(), Some(65), "{noise:?}");
     assert_eq!(same.status.code(), Some(0), "{same:?}");
     assert_eq!(other.status.code(), Some(1), "{other:?}");
     let table = String::from_utf8_lossy(&other.stdout).into_owned();

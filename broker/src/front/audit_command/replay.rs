@@ -152,7 +152,9 @@ impl Replay {
         let recorded: BTreeSet<&str> = decision.policies.iter().copied().collect();
         let decided: BTreeSet<&str> = verdict.determining.iter().map(String::as_str).collect();
         let came_back = recorded.iter().any(|id| run.gone.contains(*id));
-        if verdict.permitted == decision.permitted && recorded == decided && !came_back {
+        // Statements of another policy have names of their own.
+        let is_by_the_same = self.by_another || recorded == decided;
+        if verdict.permitted == decision.permitted && is_by_the_same && !came_back {
             self.count.same = self.count.same.saturating_add(1);
             return;
         }
@@ -252,8 +254,10 @@ impl Replay {
             )
         };
         self.output.say(&text);
+        // Something that holds no decision and cannot be read is no record that everything is right with.
+        let is_no_record = decisions == 0 && unreadable > 0;
         self.output.conclude(match (otherwise, undecided) {
-            (0, 0) => Exit::Done.code(false),
+            (0, 0) if !is_no_record => Exit::Done.code(false),
             (0, _) => Exit::InputInvalid.code(false),
             _ => NO,
         })
