@@ -190,6 +190,7 @@ fn program() -> Vec<libc::sock_filter> {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+    const ANY_OF: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
     // struct seccomp_data: number, architecture, instruction pointer, arguments; the low word first.
@@ -220,9 +221,27 @@ fn program() -> Vec<libc::sock_filter> {
             make(LOAD, 0, 0, NUMBER),
         ]);
     }
+    // Its flags lie in memory, where no filter looks; whoever hears that it is not there takes the other one.
+    program.push(make(EQUAL, 0, 1, libc::SYS_clone3 as u32));
+    program.push(make(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32));
+    program.extend([
+        make(EQUAL, 0, 3, libc::SYS_clone as u32),
+        make(LOAD, 0, 0, FIRST_ARGUMENT),
+        make(ANY_OF, 0, 1, NAMESPACES),
+        make(RETURN, 0, 0, REFUSE),
+    ]);
     program.push(make(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
     program
 }
+
+/// The flags by which clone(2) makes namespaces.
+const NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
 
 /// What no statement can need that is bounded at all.
 const CLOSED: &[libc::c_long] = &[
@@ -238,6 +257,8 @@ const CLOSED: &[libc::c_long] = &[
     libc::SYS_open_tree,
     libc::SYS_fsopen,
     libc::SYS_fspick,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
     libc::SYS_mount_setattr,
     libc::SYS_open_by_handle_at,
     libc::SYS_ptrace,
@@ -253,6 +274,7 @@ const CLOSED: &[libc::c_long] = &[
     libc::SYS_finit_module,
     libc::SYS_delete_module,
     libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
     libc::SYS_reboot,
     libc::SYS_swapon,
     libc::SYS_swapoff,
@@ -296,6 +318,38 @@ mod tests {
             let furthest = at + 1 + usize::from(instruction.jt.max(instruction.jf));
             assert!(furthest < program.len() || at + 1 == program.len(), "{at}");
         }
+    }
+
+    // In a child, because the filter is for good.
+    #[test]
+    fn no_namespace_is_made_by_clone_and_children_are() {
+        let clone = |flags: i32| {
+            // SAFETY: without a stack of its own the child goes on like that of fork(2), and ends at once.
+            let child = unsafe {
+                libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0_usize, 0_usize, 0_usize, 0_usize)
+            };
+            match child {
+                // SAFETY: takes an integer only.
+                0 => unsafe { libc::_exit(0) },
+                -1 => std::io::Error::last_os_error().raw_os_error(),
+                _ => None,
+            }
+        };
+        // SAFETY: the child makes system calls only.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let is_open = clone(libc::CLONE_NEWUTS | libc::CLONE_NEWUSER).is_none();
+            let is_closed = close_calls().is_ok()
+                && clone(libc::CLONE_NEWUSER) == Some(libc::EPERM)
+                && clone(libc::CLONE_NEWNS) == Some(libc::EPERM)
+                && clone(0).is_none();
+            // SAFETY: takes an integer only.
+            unsafe { libc::_exit(i32::from(!is_open) | (i32::from(!is_closed) << 1)) };
+        }
+        let mut status = 0;
+        // SAFETY: the status lives until the call is over.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 0));
     }
 
     #[test]
